@@ -1,0 +1,189 @@
+/* bytes.c - comparing and cutting views, growing buffers.
+ *
+ * A buffer keeps one byte beyond its capacity for the NUL, so writing the NUL never needs a check.
+ */
+#include "base/bytes.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define BUF_FIRST 64u /* bytes of the first allocation, the NUL included */
+
+bool hf_view_eq_text(struct hf_view a, const char *text)
+{
+    return hf_view_eq(a, hf_view_of(text));
+}
+
+static uint8_t lower(uint8_t c)
+{
+    return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
+}
+
+bool hf_view_eq_nocase(struct hf_view a, struct hf_view b)
+{
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++) {
+        if (a.ptr[i] != b.ptr[i] && lower(a.ptr[i]) != lower(b.ptr[i]))
+            return false;
+    }
+    return true;
+}
+
+int hf_view_cmp(struct hf_view a, struct hf_view b)
+{
+    size_t n = a.len < b.len ? a.len : b.len;
+    int order = n == 0 ? 0 : memcmp(a.ptr, b.ptr, n);
+    if (order != 0)
+        return order;
+    return (a.len > b.len) - (a.len < b.len);
+}
+
+bool hf_view_starts(struct hf_view a, struct hf_view prefix)
+{
+    return a.len >= prefix.len && hf_view_eq(hf_view_take(a, prefix.len), prefix);
+}
+
+bool hf_view_ends(struct hf_view a, struct hf_view suffix)
+{
+    return a.len >= suffix.len && hf_view_eq(hf_view_skip(a, a.len - suffix.len), suffix);
+}
+
+size_t hf_view_find(struct hf_view a, uint8_t c)
+{
+    const uint8_t *p = a.len == 0 ? NULL : memchr(a.ptr, c, a.len);
+    return p == NULL ? a.len : (size_t)(p - a.ptr);
+}
+
+struct hf_view hf_view_skip(struct hf_view a, size_t n)
+{
+    if (n > a.len)
+        n = a.len;
+    return n == 0 ? a : hf_view(a.ptr + n, a.len - n);
+}
+
+struct hf_view hf_view_take(struct hf_view a, size_t n)
+{
+    return hf_view(a.ptr, n < a.len ? n : a.len);
+}
+
+char *hf_view_dup(struct hf_view a)
+{
+    if (a.len == SIZE_MAX)
+        return NULL;
+    char *copy = malloc(a.len + 1);
+    if (copy == NULL)
+        return NULL;
+    if (a.len > 0)
+        memcpy(copy, a.ptr, a.len);
+    copy[a.len] = '\0';
+    return copy;
+}
+
+void hf_buf_init(struct hf_buf *buf)
+{
+    *buf = (struct hf_buf){0};
+}
+
+void hf_buf_done(struct hf_buf *buf)
+{
+    free(buf->ptr);
+    hf_buf_init(buf);
+}
+
+/* At least doubles, so that n single bytes cost O(n). */
+static enum hf_err grow(struct hf_buf *buf, size_t extra)
+{
+    if (extra > PTRDIFF_MAX - 1 - buf->len)
+        return HF_LIMIT;
+    size_t cap = buf->len + extra;
+    if (cap < BUF_FIRST - 1)
+        cap = BUF_FIRST - 1;
+    if (buf->cap <= (PTRDIFF_MAX - 1) / 2 && cap < 2 * buf->cap)
+        cap = 2 * buf->cap;
+    uint8_t *ptr = realloc(buf->ptr, cap + 1);
+    if (ptr == NULL)
+        return HF_LIMIT;
+    buf->ptr = ptr;
+    buf->cap = cap;
+    ptr[buf->len] = '\0';
+    return HF_OK;
+}
+
+enum hf_err hf_buf_reserve(struct hf_buf *buf, size_t extra)
+{
+    if (HF_LIKELY(buf->ptr != NULL && buf->cap - buf->len >= extra))
+        return HF_OK;
+    return grow(buf, extra);
+}
+
+enum hf_err hf_buf_add(struct hf_buf *buf, const void *ptr, size_t len)
+{
+    enum hf_err err = hf_buf_reserve(buf, len);
+    if (err != HF_OK)
+        return err;
+    if (len > 0)
+        memcpy(buf->ptr + buf->len, ptr, len);
+    buf->len += len;
+    buf->ptr[buf->len] = '\0';
+    return HF_OK;
+}
+
+enum hf_err hf_buf_add_view(struct hf_buf *buf, struct hf_view v)
+{
+    return hf_buf_add(buf, v.ptr, v.len);
+}
+
+enum hf_err hf_buf_add_byte(struct hf_buf *buf, uint8_t c)
+{
+    return hf_buf_add(buf, &c, 1);
+}
+
+enum hf_err hf_buf_add_text(struct hf_buf *buf, const char *text)
+{
+    return hf_buf_add_view(buf, hf_view_of(text));
+}
+
+/* Tries in the room there is; measures, grows and tries again when that was too small. */
+enum hf_err hf_buf_printf(struct hf_buf *buf, const char *fmt, ...)
+{
+    for (int round = 0; round < 2; round++) {
+        char none[1];
+        size_t room = buf->ptr == NULL ? 0 : buf->cap - buf->len;
+        va_list args;
+        va_start(args, fmt);
+        int n = room == 0 ? vsnprintf(none, sizeof none, fmt, args)
+                          : vsnprintf((char *)buf->ptr + buf->len, room + 1, fmt, args);
+        va_end(args);
+        if (n >= 0 && buf->ptr != NULL && (size_t)n <= room) {
+            buf->len += (size_t)n;
+            return HF_OK;
+        }
+        if (buf->ptr != NULL)
+            buf->ptr[buf->len] = '\0'; /* unchanged, seen from outside */
+        if (n < 0)
+            return HF_INVALID;
+        enum hf_err err = hf_buf_reserve(buf, (size_t)n);
+        if (err != HF_OK)
+            return err;
+    }
+    return HF_INVALID; /* an argument changed between the two rounds */
+}
+
+void hf_buf_consume(struct hf_buf *buf, size_t n)
+{
+    HF_ASSERT(n <= buf->len);
+    if (n == 0)
+        return;
+    buf->len -= n;
+    memmove(buf->ptr, buf->ptr + n, buf->len + 1); /* the NUL too */
+    buf->ptr[buf->len] = '\0';
+}
+
+void hf_buf_take(struct hf_buf *buf, uint8_t **ret, size_t *ret_len)
+{
+    *ret = buf->ptr;
+    *ret_len = buf->len;
+    hf_buf_init(buf);
+}

@@ -1,0 +1,225 @@
+/* head.c - writing and reading the flat HTTP head (layout: head.h).
+ *
+ * The reader checks everything once, the field list included, so that walking needs no checks and no error. The
+ * writer refuses what the reader would refuse: what was written can be read.
+ *
+ * Not here: whether a method, a field name or a value is good HTTP. That is the gateway's and the guest's business.
+ */
+#include "base/head.h"
+
+#include "base/codec.h"
+
+#define VERSION    1u
+#define FIXED_LEN  16u /* bytes before the first str */
+#define AT_FIELDS  8u  /* where n_fields stands */
+#define AT_TOTAL   12u
+#define STATUS_MIN 100u
+#define STATUS_MAX 999u
+
+#define REQUEST_FLAGS                                                                              \
+    (HF_HEAD_HAS_SCHEME | HF_HEAD_HAS_AUTHORITY | HF_HEAD_HAS_PATH | HF_HEAD_NO_BODY)
+#define RESPONSE_FLAGS (HF_HEAD_NO_BODY | HF_HEAD_RETIRE)
+
+/* A str that is absent is empty. */
+static bool parts_fit(uint32_t flags, struct hf_view scheme, struct hf_view authority,
+                      struct hf_view path)
+{
+    return ((flags & HF_HEAD_HAS_SCHEME) || scheme.len == 0) &&
+           ((flags & HF_HEAD_HAS_AUTHORITY) || authority.len == 0) &&
+           ((flags & HF_HEAD_HAS_PATH) || path.len == 0);
+}
+
+/* Adds a str, unless the head would outgrow its 32-bit length. */
+static enum hf_err write_str(struct hf_head_writer *w, struct hf_view v)
+{
+    size_t len = w->buf->len - w->start;
+    if (v.len > UINT32_MAX - 4 || len > UINT32_MAX - 4 - v.len)
+        return HF_LIMIT;
+    enum hf_err err = hf_buf_reserve(w->buf, 4 + v.len);
+    if (err == HF_OK)
+        err = hf_write_u32le(w->buf, (uint32_t)v.len);
+    if (err == HF_OK)
+        err = hf_buf_add_view(w->buf, v);
+    return err;
+}
+
+static enum hf_err write_fixed(struct hf_head_writer *w, enum hf_head_kind kind, uint16_t status,
+                               uint32_t flags)
+{
+    const uint8_t fixed[FIXED_LEN] = {
+        VERSION,         (uint8_t)kind,           (uint8_t)status,         (uint8_t)(status >> 8),
+        (uint8_t)flags,  (uint8_t)(flags >> 8),   (uint8_t)(flags >> 16),  (uint8_t)(flags >> 24),
+    };
+    return hf_buf_add(w->buf, fixed, sizeof fixed);
+}
+
+enum hf_err hf_head_begin_request(struct hf_head_writer *w, struct hf_buf *buf, uint32_t flags,
+                                  struct hf_view method, struct hf_view scheme,
+                                  struct hf_view authority, struct hf_view path)
+{
+    *w = (struct hf_head_writer){buf, buf->len, 0};
+    if ((flags & ~REQUEST_FLAGS) != 0 || !parts_fit(flags, scheme, authority, path))
+        return HF_INVALID;
+    enum hf_err err = write_fixed(w, HF_HEAD_REQUEST, 0, flags);
+    if (err == HF_OK)
+        err = write_str(w, method);
+    if (err == HF_OK)
+        err = write_str(w, scheme);
+    if (err == HF_OK)
+        err = write_str(w, authority);
+    if (err == HF_OK)
+        err = write_str(w, path);
+    return err;
+}
+
+enum hf_err hf_head_begin_response(struct hf_head_writer *w, struct hf_buf *buf, uint32_t flags,
+                                   uint16_t status)
+{
+    *w = (struct hf_head_writer){buf, buf->len, 0};
+    if ((flags & ~RESPONSE_FLAGS) != 0 || status < STATUS_MIN || status > STATUS_MAX)
+        return HF_INVALID;
+    return write_fixed(w, HF_HEAD_RESPONSE, status, flags);
+}
+
+enum hf_err hf_head_field(struct hf_head_writer *w, struct hf_view name, struct hf_view value)
+{
+    size_t before = w->buf->len;
+    enum hf_err err = w->n_fields == UINT32_MAX ? HF_LIMIT : write_str(w, name);
+    if (err == HF_OK)
+        err = write_str(w, value);
+    if (err == HF_OK) {
+        w->n_fields++;
+        return HF_OK;
+    }
+    w->buf->len = before; /* half a field never stays */
+    if (w->buf->ptr != NULL)
+        w->buf->ptr[before] = '\0';
+    return err;
+}
+
+static void put_u32le(uint8_t *p, uint32_t v)
+{
+    for (unsigned i = 0; i < 4; i++)
+        p[i] = (uint8_t)(v >> (8 * i));
+}
+
+struct hf_view hf_head_end(struct hf_head_writer *w)
+{
+    size_t len = w->buf->len - w->start;
+    HF_ASSERT(len >= FIXED_LEN && len <= UINT32_MAX);
+    uint8_t *head = w->buf->ptr + w->start;
+    put_u32le(head + AT_FIELDS, w->n_fields);
+    put_u32le(head + AT_TOTAL, (uint32_t)len);
+    return hf_view(head, len);
+}
+
+void hf_head_abort(struct hf_head_writer *w)
+{
+    HF_ASSERT(w->start <= w->buf->len);
+    w->buf->len = w->start;
+    if (w->buf->ptr != NULL)
+        w->buf->ptr[w->start] = '\0';
+}
+
+static struct hf_view read_str(struct hf_reader *r)
+{
+    return hf_read_bytes(r, hf_read_u32le(r));
+}
+
+static enum hf_err corrupt(struct hf_report *report, const struct hf_reader *r, const char *what)
+{
+    return hf_report_set(report, HF_CORRUPT, "HTTP head: %s (near byte %zu)", what,
+                         hf_reader_pos(r));
+}
+
+static enum hf_err read_request(struct hf_reader *r, struct hf_head *head, struct hf_report *report)
+{
+    head->method = read_str(r);
+    head->scheme = read_str(r);
+    head->authority = read_str(r);
+    head->path = read_str(r);
+    if (r->bad)
+        return corrupt(report, r, "the request line is cut off");
+    if (head->status != 0)
+        return corrupt(report, r, "a request with a status");
+    if ((head->flags & ~REQUEST_FLAGS) != 0)
+        return corrupt(report, r, "unknown request flags");
+    if (!parts_fit(head->flags, head->scheme, head->authority, head->path))
+        return corrupt(report, r, "a part that its flag denies");
+    return HF_OK;
+}
+
+static enum hf_err read_response(struct hf_reader *r, struct hf_head *head,
+                                 struct hf_report *report)
+{
+    if (head->status < STATUS_MIN || head->status > STATUS_MAX)
+        return corrupt(report, r, "status out of range");
+    if ((head->flags & ~RESPONSE_FLAGS) != 0)
+        return corrupt(report, r, "unknown response flags");
+    return HF_OK;
+}
+
+enum hf_err hf_head_read(struct hf_view bytes, struct hf_head *ret, struct hf_report *report)
+{
+    struct hf_reader r = hf_reader(bytes);
+    struct hf_head head = {0};
+    uint8_t version = hf_read_u8(&r), kind = hf_read_u8(&r);
+    head.status = hf_read_u16le(&r);
+    head.flags = hf_read_u32le(&r);
+    head.n_fields = hf_read_u32le(&r);
+    uint32_t total = hf_read_u32le(&r);
+    if (r.bad)
+        return corrupt(report, &r, "too short");
+    if (version != VERSION)
+        return corrupt(report, &r, "unknown version");
+    if (total != bytes.len)
+        return corrupt(report, &r, "not as long as it says");
+
+    enum hf_err err;
+    head.kind = (enum hf_head_kind)kind;
+    if (kind == HF_HEAD_REQUEST)
+        err = read_request(&r, &head, report);
+    else if (kind == HF_HEAD_RESPONSE)
+        err = read_response(&r, &head, report);
+    else
+        err = corrupt(report, &r, "neither request nor response");
+    if (err != HF_OK)
+        return err;
+
+    head.fields = hf_view(r.at, hf_reader_left(&r));
+    for (uint32_t i = 0; i < head.n_fields; i++) { /* ends early: a field takes 8 bytes at least */
+        read_str(&r);
+        read_str(&r);
+        if (r.bad)
+            return corrupt(report, &r, "the fields are cut off");
+    }
+    if (hf_reader_left(&r) != 0)
+        return corrupt(report, &r, "bytes behind the last field");
+    *ret = head;
+    return HF_OK;
+}
+
+bool hf_head_next(const struct hf_head *head, size_t *at, struct hf_view *name,
+                  struct hf_view *value)
+{
+    if (*at >= head->fields.len)
+        return false;
+    struct hf_reader r = hf_reader(hf_view_skip(head->fields, *at));
+    *name = read_str(&r);
+    *value = read_str(&r);
+    HF_ASSERT(!r.bad); /* hf_head_read walked the same bytes */
+    *at += hf_reader_pos(&r);
+    return true;
+}
+
+bool hf_head_find(const struct hf_head *head, struct hf_view name, struct hf_view *value)
+{
+    struct hf_view field, found;
+    for (size_t at = 0; hf_head_next(head, &at, &field, &found);) {
+        if (hf_view_eq_nocase(field, name)) {
+            *value = found;
+            return true;
+        }
+    }
+    return false;
+}
