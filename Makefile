@@ -1,0 +1,192 @@
+# Holdfast's build: plain GNU make. `make help` lists what there is to do.
+#
+#   V=1                show commands          SAN=address|undefined|thread (or address,undefined): a sanitizer build
+#   ONLY=pattern       run only matching test programs        T=seconds: how long to fuzz or soak
+#
+# Everything made lies under build/; heavy results that do not change (the dependency archive, guest components, tools)
+# lie in a per-user cache, found by tools/deps and tools/guest-build.
+
+SHELL := /bin/bash
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+comma   := ,
+SAN     ?=
+VARIANT := $(if $(SAN),$(subst $(comma),-,$(SAN)),dev)
+B       := build/$(VARIANT)
+Q       := $(if $(V),,@)
+say      = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2))
+
+CC      := gcc
+CFLAGS  := -std=gnu11 -O2 -g -fno-omit-frame-pointer -Wall -Wextra -Wshadow -Wmissing-prototypes -Wcast-qual \
+           -Wframe-larger-than=8192 -Wvla -Werror -fvisibility=hidden -ffunction-sections -fdata-sections
+ifneq ($(SAN),)
+CFLAGS  += -fsanitize=$(SAN) -fno-sanitize-recover=all -O1 -Wno-frame-larger-than
+LDFLAGS := -fsanitize=$(SAN)
+endif
+DEPS    := $(shell tools/deps --dir)
+CPPFLAGS := -I. -Isrc -Iinclude -I$(DEPS)/include -D_GNU_SOURCE
+LDFLAGS += -fuse-ld=lld -Wl,--gc-sections
+ARCHIVE  = $(DEPS)/lib/libholdfast_deps.a
+DEPLIBS  = $(ARCHIVE) -lcrypto -ljansson -lpthread -ldl -lm
+VERSION := $(shell cat VERSION)
+CPPFLAGS += -DHF_VERSION='"$(VERSION)"'
+
+# Rooms in the order of their includes: each may see those to its right (tests/includes checks header by header).
+ROOMS   := node host gateway store component kernel engine os base
+SRCS    := $(foreach r,$(ROOMS),$(wildcard src/$(r)/*.c))
+lib      = $(B)/lib/libhf_$(1).a
+LIBS    := $(foreach r,$(ROOMS),$(call lib,$(r)))
+CLI     := $(wildcard cli/*.c)
+TESTS   := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/*/*_test.c)) $(B)/tests/wast/wast
+# What a room's tests link with; those before `engine` need no Rust archive, so they can run under TSan.
+USES_base      := base
+USES_os        := os base
+USES_kernel    := kernel os base
+USES_store     := store kernel os base
+USES_gateway   := gateway kernel os base
+USES_engine    := engine os base
+USES_component := component engine os base
+USES_wast      := component engine os base
+USES_host      := host component kernel engine os base
+USES_node      := $(ROOMS)
+USES_cli       := base
+THREAD_ROOMS   := base os kernel store gateway
+
+.PHONY: all setup demo test fuzz soak bench guests install clean help format compile_commands.json mutants
+all: $(B)/holdfast
+
+help:
+	@echo 'make            build $(B)/holdfast'
+	@echo 'make demo       install what is missing, build, serve the example app, show requests, end'
+	@echo 'make test       the same for the tests; ONLY=pattern, SAN=address|undefined|thread'
+	@echo 'make bench      measure beside the yardsticks, write bench/results.md'
+	@echo 'make fuzz T=60  fuzz every parser for T seconds each'
+	@echo 'make soak T=60  full load with hostile neighbours'
+	@echo 'make guests     build the example components'
+	@echo 'make format, make compile_commands.json, make install PREFIX=/usr/local, make clean'
+
+# ---- building -------------------------------------------------------------------------------------------------
+# The archive is made once per content of deps/ and compiler, in the cache.
+$(ARCHIVE):
+	$(Q)tools/deps >/dev/null
+
+$(B)/obj/%.o: %.c | $(ARCHIVE)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+define room_lib
+$(call lib,$(1)): $(patsubst %.c,$(B)/obj/%.o,$(wildcard src/$(1)/*.c)) $(if $(filter host,$(1)),$(B)/obj/gen/wit.o)
+	$$(call say,AR,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)rm -f $$@ && ar rcs $$@ $$^
+endef
+$(foreach r,$(ROOMS),$(eval $(call room_lib,$(r))))
+
+# The interfaces we offer, as encoded WIT packages made by the dependency build, embedded.
+WIT_PACKAGES := io clocks random filesystem sockets cli http
+build/gen/wit.c: Makefile tools/embed | $(ARCHIVE)
+	$(call say,GEN,$@)
+	@mkdir -p $(@D)
+	$(Q)tools/embed hf_wit_packages $(foreach p,$(WIT_PACKAGES),$(DEPS)/wit/$(p).wasm) > $@
+$(B)/obj/gen/wit.o: build/gen/wit.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+
+$(B)/holdfast: $(patsubst %.c,$(B)/obj/%.o,$(CLI)) $(LIBS) | $(ARCHIVE)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) $(filter %.o,$^) -Wl,--start-group $(LIBS) -Wl,--end-group $(DEPLIBS) -o $@
+	@mkdir -p $(B)/libexec $(B)/share
+	$(Q)ln -sfn $(DEPS)/bin/holdfast-guest $(B)/libexec/holdfast-guest && ln -sfn ../../../guest $(B)/share/guest
+	$(if $(SAN),,$(Q)ln -sf dev/holdfast build/holdfast)
+
+# ---- tests ----------------------------------------------------------------------------------------------------
+.SECONDEXPANSION:
+room_of = $(firstword $(subst /, ,$(1)))
+support_of = $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/$(1)/support*.c))
+$(B)/tests/%: $(B)/obj/tests/%.o $$(foreach r,$$(USES_$$(call room_of,$$*)),$$(call lib,$$(r))) $$(call support_of,$$(call room_of,$$*))
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lcmocka $(DEPLIBS) -o $@
+
+$(B)/tests/wast/wast: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/wast/*.c)) $(foreach r,$(USES_wast),$(call lib,$(r)))
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(DEPLIBS) -o $@
+	$(if $(SAN),,$(Q)mkdir -p build/tests && ln -sfn ../dev/tests/wast/wast build/tests/wast)
+
+ifeq ($(SAN),thread)
+RUN_TESTS := $(foreach r,$(THREAD_ROOMS),$(filter $(B)/tests/$(r)/%,$(TESTS)))
+else
+RUN_TESTS := $(TESTS)
+NEED_APP  := $(B)/holdfast guests
+endif
+ifneq ($(ONLY),)
+RUN_TESTS := $(foreach t,$(RUN_TESTS),$(if $(findstring $(ONLY),$(t)),$(t)))
+endif
+
+setup:
+	$(Q)tools/setup build
+test:
+	$(Q)tools/setup build && tools/setup test && tools/setup guests
+	$(Q)$(MAKE) --no-print-directory test-built SAN=$(SAN) ONLY=$(ONLY)
+test-built: $(RUN_TESTS) $(NEED_APP)
+	$(Q)python3 tests/run.py --build $(B) --san '$(SAN)' --only '$(ONLY)' $(RUN_TESTS)
+
+# ---- guests ---------------------------------------------------------------------------------------------------
+GUESTS := $(patsubst examples/%/,%,$(sort $(dir $(wildcard examples/*/*/*.c examples/js/*/*.js examples/python/*/*.py examples/rust/*/Cargo.toml))))
+guest_file = build/guests/$(subst /,-,$(1)).wasm
+guests: $(foreach g,$(GUESTS),$(call guest_file,$(g)))
+define guest_rule
+$(call guest_file,$(1)): $(shell find examples/$(1) guest -type f 2>/dev/null) tools/guest-build | $(ARCHIVE)
+	$$(call say,GUEST,$(1))
+	@mkdir -p $$(@D)
+	$$(Q)tools/guest-build $(firstword $(subst /, ,$(1))) examples/$(1) $$@ || { rc=$$$$?; [ $$$$rc = 3 ] && rm -f $$@; [ $$$$rc = 3 ]; }
+endef
+$(foreach g,$(GUESTS),$(eval $(call guest_rule,$(g))))
+
+demo:
+	$(Q)tools/setup build && tools/setup guests
+	$(Q)$(MAKE) --no-print-directory all guests
+	$(Q)examples/demo
+
+# ---- measuring, fuzzing, keeping ------------------------------------------------------------------------------
+BENCHES := $(patsubst bench/%.c,build/dev/bench/%,$(wildcard bench/*.c))
+build/dev/bench/%: $(B)/obj/bench/%.o $(LIBS)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) $< -Wl,--start-group $(LIBS) -Wl,--end-group $(DEPLIBS) -o $@
+bench:
+	$(Q)tools/setup build && tools/setup guests && tools/setup bench
+	$(Q)$(MAKE) --no-print-directory all guests $(BENCHES)
+	$(Q)bench/run
+
+FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*_fuzz.c))
+T ?= 60
+fuzz:
+	$(Q)tools/setup build && tools/setup fuzz
+	$(Q)tests/fuzz/run $(T) $(FUZZ)
+soak: all guests
+	$(Q)tests/soak $(T)
+
+PREFIX ?= /usr/local
+install: $(B)/holdfast
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(B)/holdfast $(DESTDIR)$(PREFIX)/bin/holdfast
+	install -d $(DESTDIR)$(PREFIX)/libexec/holdfast $(DESTDIR)$(PREFIX)/share/holdfast/guest/c $(DESTDIR)$(PREFIX)/share/holdfast/guest/wit
+	install -m 755 $(DEPS)/bin/holdfast-guest $(DESTDIR)$(PREFIX)/libexec/holdfast/holdfast-guest
+	install -m 644 guest/c/* $(DESTDIR)$(PREFIX)/share/holdfast/guest/c
+	install -m 644 guest/wit/* $(DESTDIR)$(PREFIX)/share/holdfast/guest/wit
+
+format:
+	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')
+compile_commands.json:
+	$(Q)tools/compile-commands $(CC) $(CPPFLAGS) $(CFLAGS) -- $(SRCS) $(CLI) > $@
+clean:
+	rm -rf build
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

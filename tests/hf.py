@@ -1,0 +1,264 @@
+"""What the whole-program tests share: a server on a port of the system's choosing, raw HTTP over sockets, counting.
+
+Nothing here parses HTTP more cleverly than it must: tests want to see the bytes.
+"""
+import os, re, signal, socket, subprocess, sys, tempfile, threading, time
+
+top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BIN = os.environ.get("HF_BIN", os.path.join(top, "build", "holdfast"))
+GUESTS = os.environ.get("HF_GUESTS", os.path.join(top, "build", "guests"))
+SAN = os.environ.get("HF_SAN", "")
+SLOW = 6 if SAN else 1  # times are stretched under sanitizers
+
+
+def guest(name):
+    return os.path.join(GUESTS, name + ".wasm")
+
+
+def have(name):
+    return os.path.exists(guest(name))
+
+
+class Server:
+    def __init__(self, component, *args, env=None):
+        self.log = tempfile.TemporaryFile()
+        self.p = subprocess.Popen([BIN, "serve", component, "--addr", "127.0.0.1:0", *map(str, args)],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                                  env=env, cwd=top)
+        self.lines, self.port = [], None
+        self.ready = threading.Event()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+        if not self.ready.wait(60 * SLOW) or self.port is None:
+            self.stop()
+            raise RuntimeError("the server did not start: " + self.text())
+
+    def _read(self):
+        for raw in self.p.stderr:
+            line = raw.decode("utf-8", "replace").rstrip("\n")
+            self.lines.append(line)
+            m = re.search(r"serving .* on http://127\.0\.0\.1:(\d+)/", line)
+            if m:
+                self.port = int(m.group(1))
+                self.ready.set()
+        self.ready.set()
+
+    def text(self):
+        return "\n".join(self.lines)
+
+    def wait_line(self, pattern, seconds=5):
+        end = time.monotonic() + seconds * SLOW
+        while time.monotonic() < end:
+            if re.search(pattern, self.text()):
+                return True
+            time.sleep(0.02)
+        return False
+
+    def alive(self):
+        return self.p.poll() is None
+
+    def rss_kb(self):
+        m = re.search(r"VmRSS:\s+(\d+)", open("/proc/%d/status" % self.p.pid).read())
+        return int(m.group(1))
+
+    def fds(self):
+        return len(os.listdir("/proc/%d/fd" % self.p.pid))
+
+    def stop(self, sig=signal.SIGTERM):
+        if self.p.poll() is None:
+            self.p.send_signal(sig)
+            try:
+                self.p.wait(20 * SLOW)
+            except subprocess.TimeoutExpired:
+                self.p.kill()
+                self.p.wait()
+        self.reader.join(5)
+        self.p.stderr.close()
+        return self.p.returncode
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.stop()
+
+    # ---- requests ----
+    def connect(self, timeout=10):
+        s = socket.create_connection(("127.0.0.1", self.port), timeout=timeout * SLOW)
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return s
+
+    def get(self, path="/", method="GET", headers=(), body=None, timeout=10, version="1.1"):
+        """One request on its own connection: a Response."""
+        with self.connect(timeout) as s:
+            s.sendall(request(path, method, headers, body, version, close=True))
+            return read_response(s, method)
+
+    def raw(self, data, timeout=10):
+        """Bytes in, all bytes out until the server closes or resets; (bytes, reset?)."""
+        with self.connect(timeout) as s:
+            s.sendall(data)
+            return read_all(s)
+
+
+def request(path="/", method="GET", headers=(), body=None, version="1.1", close=False):
+    lines = ["%s %s HTTP/%s" % (method, path, version), "Host: localhost"]
+    lines += ["%s: %s" % h for h in headers]
+    if body is not None and not any(k.lower() in ("content-length", "transfer-encoding") for k, _ in headers):
+        lines.append("Content-Length: %d" % len(body))
+    if close:
+        lines.append("Connection: close")
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + (body or b"")
+
+
+def read_all(s):
+    out = b""
+    try:
+        while True:
+            b = s.recv(65536)
+            if not b:
+                return out, False
+            out += b
+    except ConnectionResetError:
+        return out, True
+
+
+class Response:
+    def __init__(self):
+        self.status, self.headers, self.body, self.trailers = 0, [], b"", []
+        self.complete = False  # ended as HTTP says it must
+        self.reset = False
+
+    def header(self, name):
+        for k, v in self.headers:
+            if k.lower() == name.lower():
+                return v
+        return None
+
+
+class Reader:
+    """Buffered reading of a socket that knows of resets."""
+
+    def __init__(self, s):
+        self.s, self.buf, self.eof, self.reset = s, b"", False, False
+
+    def more(self):
+        if self.eof:
+            return False
+        try:
+            b = self.s.recv(65536)
+        except ConnectionResetError:
+            self.eof = self.reset = True
+            return False
+        if not b:
+            self.eof = True
+            return False
+        self.buf += b
+        return True
+
+    def line(self):
+        while b"\r\n" not in self.buf:
+            if not self.more():
+                return None
+        line, self.buf = self.buf.split(b"\r\n", 1)
+        return line
+
+    def take(self, n):
+        while len(self.buf) < n:
+            if not self.more():
+                break
+        out, self.buf = self.buf[:n], self.buf[n:]
+        return out
+
+
+def parse_fields(r):
+    fields = []
+    while True:
+        line = r.line()
+        if line is None:
+            return fields, False
+        if line == b"":
+            return fields, True
+        k, v = line.split(b":", 1)
+        fields.append((k.decode("latin-1"), v.strip().decode("latin-1")))
+
+
+def read_response(s, method="GET", reader=None):
+    r = reader or Reader(s)
+    resp = Response()
+    while True:
+        line = r.line()
+        if line is None:
+            resp.reset = r.reset
+            return resp
+        resp.status = int(line.split(b" ")[1])
+        resp.headers, ok = parse_fields(r)
+        if not ok:
+            resp.reset = r.reset
+            return resp
+        if resp.status >= 200 or resp.status == 101:
+            break
+    length, coding = resp.header("content-length"), resp.header("transfer-encoding")
+    if method == "HEAD" or resp.status in (204, 304):
+        resp.complete = True
+    elif coding == "chunked":
+        while True:
+            line = r.line()
+            if line is None:
+                break
+            n = int(line.split(b";")[0], 16)
+            if n == 0:
+                resp.trailers, resp.complete = parse_fields(r)
+                break
+            resp.body += r.take(n)
+            if r.line() is None:
+                break
+    elif length is not None:
+        resp.body = r.take(int(length))
+        resp.complete = len(resp.body) == int(length)
+    else:
+        while r.more():
+            pass
+        resp.body, r.buf = r.buf, b""
+        resp.complete = not r.reset
+    resp.reset = r.reset
+    return resp
+
+
+# ---- counting ----
+_passed, _failed = 0, 0
+
+
+def check(name, ok, detail=""):
+    global _passed, _failed
+    if ok:
+        _passed += 1
+    else:
+        _failed += 1
+        print("FAILED: %s%s" % (name, ": " + str(detail) if detail != "" else ""), flush=True)
+    return ok
+
+
+def skip(name, why):
+    print("SKIP: %s: %s" % (name, why), flush=True)
+
+
+def run_tests(module):
+    """Runs every function called test_*; an exception is a failure."""
+    import traceback
+    only = os.environ.get("HF_ONLY_TEST", "")
+    for name, fn in list(vars(module).items()):
+        if name.startswith("test_") and callable(fn) and only in name:
+            try:
+                fn()
+            except Exception:
+                check(name, False, traceback.format_exc())
+    print("%d passed, %d failed" % (_passed, _failed))
+    sys.exit(1 if _failed or not _passed else 0)
+
+
+def holdfast(*args, timeout=120, stdin=None):
+    """Runs a command: (exit code, stdout, stderr)."""
+    p = subprocess.run([BIN, *map(str, args)], capture_output=True, timeout=timeout * SLOW, text=True, cwd=top,
+                       stdin=subprocess.DEVNULL)
+    return p.returncode, p.stdout, p.stderr
