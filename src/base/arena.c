@@ -1,23 +1,26 @@
 /* arena.c - the slow half of the arena: taking chunks, and the limit.
  *
- * The limit costs the fast path nothing: `end` is never further from `at` than the bytes still allowed, so running
- * out of limit looks like running out of chunk and lands in hf_arena_slow, which tells them apart.
+ * The limit costs the fast path nothing: `end` is never further from `at` than the bytes still
+ * allowed, so running out of limit looks like running out of chunk and lands in hf_arena_slow,
+ * which tells them apart.
  *
- * Chunks double up to CHUNK_GROWN, bounding both the number of chunks and the memory wasted in the last one.
+ * Chunks double up to CHUNK_GROWN, bounding both the number of chunks and the memory wasted in the
+ * last one.
  */
 #include "base/arena.h"
 
 #include <stdlib.h>
 
-#define CHUNK_GROWN ((size_t)1 << 20) /* bytes; doubling stops here unless the first chunk is larger */
+/* Bytes; doubling stops at the second, unless the first chunk is larger. */
 #define CHUNK_LEAST ((size_t)256)
+#define CHUNK_GROWN ((size_t)1 << 20)
 
 struct hf_arena_chunk {
     struct hf_arena_chunk *older; /* NULL for the first, which reset keeps */
     size_t size;                  /* bytes behind this header */
 };
 
-_Static_assert(sizeof(struct hf_arena_chunk) % 16 == 0, "bytes behind the header are aligned to 16");
+_Static_assert(sizeof(struct hf_arena_chunk) % 16 == 0, "what is behind it is aligned to 16");
 
 void hf_arena_init(struct hf_arena *arena, size_t first_bytes, size_t max_bytes)
 {
@@ -49,15 +52,17 @@ void hf_arena_reset(struct hf_arena *arena)
     open_chunk(arena, arena->head);
 }
 
-/* Chunks newer than the mark go; the largest of them that is worth keeping becomes the spare, so a call that takes a
- * second chunk each time does not go to the heap each time. A mark made before the first chunk keeps that chunk. */
+/* Chunks newer than the mark go; the largest of them that is worth keeping becomes the spare, so a
+ * call that takes a second chunk each time does not go to the heap each time. A mark made before
+ * the first chunk keeps that chunk. */
 void hf_arena_release_slow(struct hf_arena *arena, const struct hf_arena_mark *mark)
 {
     arena->used = mark->used;
     while (arena->head != mark->head && arena->head->older != NULL) {
         struct hf_arena_chunk *chunk = arena->head;
         arena->head = chunk->older;
-        if (chunk->size <= CHUNK_GROWN && (arena->spare == NULL || arena->spare->size < chunk->size)) {
+        if (chunk->size <= CHUNK_GROWN &&
+            (arena->spare == NULL || arena->spare->size < chunk->size)) {
             free(arena->spare);
             arena->spare = chunk;
         } else {

@@ -1,7 +1,8 @@
 /* bytes.h - borrowed bytes are a view, owned bytes a buffer.
  *
- * A view owns nothing and is valid as long as what it looks into. A buffer owns heap bytes and grows by doubling;
- * it is NUL-terminated past its length whenever it has storage, so text in it can be printed.
+ * A view owns nothing and is valid as long as what it looks into. A buffer owns heap bytes and
+ * grows by doubling; it is NUL-terminated past its length whenever it has storage, so text in it
+ * can be printed.
  */
 #ifndef HF_BASE_BYTES_H
 #define HF_BASE_BYTES_H
@@ -34,12 +35,13 @@ static inline bool hf_view_eq(struct hf_view a, struct hf_view b)
 }
 bool hf_view_eq_text(struct hf_view a, const char *text);
 bool hf_view_eq_nocase(struct hf_view a, struct hf_view b); /* ASCII case only */
-int hf_view_cmp(struct hf_view a, struct hf_view b);        /* memcmp order, shorter first on a tie */
+int hf_view_cmp(struct hf_view a, struct hf_view b); /* memcmp order, shorter first on a tie */
 bool hf_view_starts(struct hf_view a, struct hf_view prefix);
 bool hf_view_ends(struct hf_view a, struct hf_view suffix);
 /* Index of the first byte `c`, or a.len. */
 size_t hf_view_find(struct hf_view a, uint8_t c);
-struct hf_view hf_view_skip(struct hf_view a, size_t n); /* n > len gives an empty view at the end */
+/* Without the first n bytes; n > len gives an empty view at the end. */
+struct hf_view hf_view_skip(struct hf_view a, size_t n);
 struct hf_view hf_view_take(struct hf_view a, size_t n); /* at most n bytes */
 /* Heap copy with a NUL behind it; NULL when memory ran out. free() it. */
 char *hf_view_dup(struct hf_view a);
@@ -50,7 +52,8 @@ struct hf_buf {
     size_t cap; /* usable bytes, the NUL not counted */
 };
 
-/* A buffer belongs to one thread at a time. Bytes given to the adding functions must not lie in the buffer itself. */
+/* A buffer belongs to one thread at a time. Bytes given to the adding functions must not lie in the
+ * buffer itself. */
 void hf_buf_init(struct hf_buf *buf); /* or zeroes */
 void hf_buf_done(struct hf_buf *buf); /* frees; the buffer is empty and usable again */
 static inline void hf_buf_clear(struct hf_buf *buf)
@@ -63,7 +66,8 @@ static inline struct hf_view hf_buf_view(const struct hf_buf *buf)
 {
     return hf_view(buf->ptr, buf->len);
 }
-/* Room for `extra` more bytes behind len. HF_LIMIT when memory is out; the buffer is then unchanged. */
+/* Room for `extra` more bytes behind len. HF_LIMIT when memory is out; the buffer is then
+ * unchanged. */
 enum hf_err hf_buf_reserve(struct hf_buf *buf, size_t extra) HF_MUST_CHECK;
 enum hf_err hf_buf_add(struct hf_buf *buf, const void *ptr, size_t len) HF_MUST_CHECK;
 enum hf_err hf_buf_add_view(struct hf_buf *buf, struct hf_view v) HF_MUST_CHECK;

@@ -4,6 +4,8 @@
  */
 #include "base/codec.h"
 
+#define LEB_MAX 10u /* bytes of the longest, 64 bits at seven a byte */
+
 uint64_t hf_reader_fail(struct hf_reader *r)
 {
     r->bad = true;
@@ -11,9 +13,9 @@ uint64_t hf_reader_fail(struct hf_reader *r)
     return 0;
 }
 
-/* One LEB128 of `bits` bits, sign-extended to 64 when `is_signed`. At most ceil(bits/7) bytes; the bits of the last
- * possible byte that have no place in the value must be zeroes, or copies of the sign bit. Always inlined, so that
- * every width gets its own constants. */
+/* One LEB128 of `bits` bits, sign-extended to 64 when `is_signed`. At most ceil(bits/7) bytes; the
+ * bits of the last possible byte that have no place in the value must be zeroes, or copies of the
+ * sign bit. Always inlined, so that every width gets its own constants. */
 __attribute__((always_inline)) static inline uint64_t read_leb(struct hf_reader *r, unsigned bits,
                                                                bool is_signed)
 {
@@ -28,7 +30,8 @@ __attribute__((always_inline)) static inline uint64_t read_leb(struct hf_reader 
         if (c & 0x80)
             continue;
         if (i == last) {
-            /* Unsigned: the spare bits. Signed: the spare bits and the sign bit, which must agree. */
+            /* Unsigned: the spare bits. Signed: the spare bits and the sign bit, which must agree.
+             */
             uint8_t mask = (uint8_t)(0x7F & ~((1u << (last_bits - is_signed)) - 1));
             if ((c & mask) != 0 && !(is_signed && (c & mask) == mask))
                 return hf_reader_fail(r);
@@ -125,26 +128,30 @@ enum hf_err hf_write_leb_u32(struct hf_buf *b, uint32_t v)
 
 enum hf_err hf_write_leb_u64(struct hf_buf *b, uint64_t v)
 {
-    uint8_t bytes[10];
-    unsigned n = 0;
-    while (v >= 0x80) {
-        bytes[n++] = (uint8_t)(v | 0x80);
-        v >>= 7;
-    }
-    bytes[n++] = (uint8_t)v;
-    return hf_buf_add(b, bytes, n);
+    enum hf_err err = hf_buf_reserve(b, LEB_MAX);
+    if (err != HF_OK)
+        return err;
+    uint8_t *p = b->ptr + b->len;
+    for (; v >= 0x80; v >>= 7)
+        *p++ = (uint8_t)(v | 0x80);
+    *p++ = (uint8_t)v;
+    *p = '\0';
+    b->len = (size_t)(p - b->ptr);
+    return HF_OK;
 }
 
 enum hf_err hf_write_leb_s64(struct hf_buf *b, int64_t v)
 {
-    uint8_t bytes[10];
-    unsigned n = 0;
-    while (v < -64 || v > 63) {
-        bytes[n++] = (uint8_t)((uint64_t)v | 0x80);
-        v >>= 7; /* arithmetic in gcc and clang: keeps the sign */
-    }
-    bytes[n++] = (uint8_t)(v & 0x7F);
-    return hf_buf_add(b, bytes, n);
+    enum hf_err err = hf_buf_reserve(b, LEB_MAX);
+    if (err != HF_OK)
+        return err;
+    uint8_t *p = b->ptr + b->len;
+    for (; v < -64 || v > 63; v >>= 7) /* arithmetic in gcc and clang: keeps the sign */
+        *p++ = (uint8_t)((uint64_t)v | 0x80);
+    *p++ = (uint8_t)(v & 0x7F);
+    *p = '\0';
+    b->len = (size_t)(p - b->ptr);
+    return HF_OK;
 }
 
 enum hf_err hf_write_name(struct hf_buf *b, struct hf_view v)

@@ -1,9 +1,10 @@
-/* codec.h - bounded reading and writing of integers: little-endian fixed width, unsigned and signed LEB128.
+/* codec.h - bounded reading and writing of integers: little-endian fixed width, and LEB128.
  *
- * A reader never passes its end: the first failed read sets `bad` and everything after returns zeroes, so a parser
- * may check once per item. It stays where the failed item began (hf_reader_pos tells the place) and its end moves
- * there, so that no later read can succeed. LEB rules are those of core WebAssembly (reference component-model 1.1): at most
- * ceil(bits/7) bytes, unused high bits zero (or sign copies).
+ * A reader never passes its end: the first failed read sets `bad` and everything after returns
+ * zeroes, so a parser may check once per item. It stays where the failed item began (hf_reader_pos
+ * tells the place) and its end moves there, so that no later read can succeed. LEB rules are those
+ * of core WebAssembly (reference component-model 1.1): at most ceil(bits/7) bytes, unused high bits
+ * zero (or sign copies).
  */
 #ifndef HF_BASE_CODEC_H
 #define HF_BASE_CODEC_H
@@ -17,7 +18,8 @@ struct hf_reader {
 
 static inline struct hf_reader hf_reader(struct hf_view v)
 {
-    return (struct hf_reader){v.ptr, v.ptr + v.len, v.ptr, false};
+    const uint8_t *end = v.len == 0 ? v.ptr : v.ptr + v.len; /* NULL plus 0 is undefined */
+    return (struct hf_reader){v.ptr, end, v.ptr, false};
 }
 static inline size_t hf_reader_left(const struct hf_reader *r)
 {
@@ -75,15 +77,17 @@ int32_t hf_read_leb_s32(struct hf_reader *r);
 int64_t hf_read_leb_s33(struct hf_reader *r);
 int64_t hf_read_leb_s64(struct hf_reader *r);
 struct hf_view hf_read_bytes(struct hf_reader *r, size_t len); /* ptr NULL and bad when not there */
-struct hf_view hf_read_name(struct hf_reader *r);              /* leb_u32 length + bytes; UTF-8 is the caller's check */
+/* leb_u32 length + bytes; UTF-8 is the caller's check. */
+struct hf_view hf_read_name(struct hf_reader *r);
 
-/* Writers append to a buffer. */
+/* Writers append to a buffer. HF_LIMIT: memory is out. */
 enum hf_err hf_write_u16le(struct hf_buf *b, uint16_t v) HF_MUST_CHECK;
 enum hf_err hf_write_u32le(struct hf_buf *b, uint32_t v) HF_MUST_CHECK;
 enum hf_err hf_write_u64le(struct hf_buf *b, uint64_t v) HF_MUST_CHECK;
 enum hf_err hf_write_leb_u32(struct hf_buf *b, uint32_t v) HF_MUST_CHECK;
 enum hf_err hf_write_leb_u64(struct hf_buf *b, uint64_t v) HF_MUST_CHECK;
 enum hf_err hf_write_leb_s64(struct hf_buf *b, int64_t v) HF_MUST_CHECK;
-enum hf_err hf_write_name(struct hf_buf *b, struct hf_view v) HF_MUST_CHECK; /* leb_u32 length + bytes */
+/* leb_u32 length + bytes, or nothing at all. */
+enum hf_err hf_write_name(struct hf_buf *b, struct hf_view v) HF_MUST_CHECK;
 
 #endif

@@ -1,6 +1,7 @@
 /* err.c - texts of the error kinds, and reports: bounded text that says what went wrong.
  *
- * A report never allocates: it must work when memory is what ran out. Text that does not fit is cut and ends in
+ * A report never allocates: it must work when memory is what ran out. Text that does not fit is cut
+ * and ends in
  * "...", so a reader sees that something is missing.
  */
 #include "base/err.h"

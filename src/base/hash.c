@@ -1,8 +1,9 @@
 /* hash.c - CRC-32C three ways, SHA-256 through libcrypto, hex.
  *
- * The SSE4.2 instruction takes 8 bytes each cycle but answers after three, so long input runs in three lanes at once
- * whose results are joined by one carry-less multiplication each: shifting a CRC over n bytes of zeroes is multiplying
- * by x^(8n) modulo the polynomial. Which way is taken is asked of the CPU on each call; that is one load.
+ * The SSE4.2 instruction takes 8 bytes each cycle but answers after three, so long input runs in
+ * three lanes at once whose results are joined by one carry-less multiplication each: shifting a
+ * CRC over n bytes of zeroes is multiplying by x^(8n) modulo the polynomial. Which way is taken is
+ * asked of the CPU on each call; that is one load.
  *
  * Polynomial 1EDC6F41, reflected 82F63B78 (RFC 3720, appendix B.4).
  */
@@ -78,8 +79,9 @@ __attribute__((target("sse4.2"))) static uint32_t crc_one_lane(uint32_t crc, con
     return c32;
 }
 
-/* The CRC moved on over as many zero bytes as `factor` stands for: x^(8n - 33) mod P, reflected. The missing 33 are
- * one from the reflected product and 32 from the instruction, which also reduces it. */
+/* The CRC moved on over as many zero bytes as `factor` stands for: x^(8n - 33) mod P, reflected.
+ * The missing 33 are one from the reflected product and 32 from the instruction, which also reduces
+ * it. */
 __attribute__((target("sse4.2,pclmul"))) static inline uint64_t crc_shift(uint64_t crc,
                                                                           uint32_t factor)
 {
@@ -88,7 +90,8 @@ __attribute__((target("sse4.2,pclmul"))) static inline uint64_t crc_shift(uint64
     return _mm_crc32_u64(0, (uint64_t)_mm_cvtsi128_si64(product));
 }
 
-/* Three neighbouring lanes of `lane` bytes; `over_one` and `over_two` shift over one and two lanes. */
+/* Three neighbouring lanes of `lane` bytes; `over_one` and `over_two` shift over one and two lanes.
+ */
 __attribute__((target("sse4.2,pclmul"))) static inline uint32_t
 crc_three(uint32_t crc, const uint8_t *p, size_t lane, uint32_t over_one, uint32_t over_two)
 {

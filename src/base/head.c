@@ -1,9 +1,10 @@
 /* head.c - writing and reading the flat HTTP head (layout: head.h).
  *
- * The reader checks everything once, the field list included, so that walking needs no checks and no error. The
- * writer refuses what the reader would refuse: what was written can be read.
+ * The reader checks everything once, the field list included, so that walking needs no checks and
+ * no error. The writer refuses what the reader would refuse: what was written can be read.
  *
- * Not here: whether a method, a field name or a value is good HTTP. That is the gateway's and the guest's business.
+ * Not here: whether a method, a field name or a value is good HTTP. That is the gateway's and the
+ * guest's business.
  */
 #include "base/head.h"
 
@@ -47,8 +48,8 @@ static enum hf_err write_fixed(struct hf_head_writer *w, enum hf_head_kind kind,
                                uint32_t flags)
 {
     const uint8_t fixed[FIXED_LEN] = {
-        VERSION,         (uint8_t)kind,           (uint8_t)status,         (uint8_t)(status >> 8),
-        (uint8_t)flags,  (uint8_t)(flags >> 8),   (uint8_t)(flags >> 16),  (uint8_t)(flags >> 24),
+        VERSION,        (uint8_t)kind,         (uint8_t)status,        (uint8_t)(status >> 8),
+        (uint8_t)flags, (uint8_t)(flags >> 8), (uint8_t)(flags >> 16), (uint8_t)(flags >> 24),
     };
     return hf_buf_add(w->buf, fixed, sizeof fixed);
 }

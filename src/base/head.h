@@ -1,14 +1,15 @@
 /* head.h - an HTTP request or response head as flat bytes: what travels as the body of a message.
  *
- * The gateway writes one from the socket, a guest's wasi:http reads it (and the other way round for answers), and
- * the kernel carries it without looking. It is one allocation, read in place, and its bytes outlive a process, so
- * they carry a version and a golden test.
+ * The gateway writes one from the socket, a guest's wasi:http reads it (and the other way round for
+ * answers), and the kernel carries it without looking. It is one allocation, read in place, and its
+ * bytes outlive a process, so they carry a version and a golden test.
  *
  * Bytes (little endian), version 1:
  *   u8 version=1, u8 kind (1 request, 2 response), u16 status (responses; else 0), u32 flags,
  *   u32 n_fields, u32 total length of everything,
- *   then for a request: str method, str scheme, str authority, str path-with-query   (str: u32 len, bytes)
- *   then n_fields times: str name, str value (names keep their case; order is kept; repeats are repeats)
+ *   then for a request: str method, str scheme, str authority, str path-with-query,
+ *   then n_fields times: str name, str value.
+ * A str is u32 length, bytes. Names keep their case, order is kept, repeats are repeats.
  */
 #ifndef HF_BASE_HEAD_H
 #define HF_BASE_HEAD_H
@@ -16,28 +17,36 @@
 #include "base/bytes.h"
 
 enum hf_head_kind { HF_HEAD_REQUEST = 1, HF_HEAD_RESPONSE = 2 };
-#define HF_HEAD_HAS_SCHEME    1u /* request: scheme is present (else the str is empty and means none) */
+/* Requests: that part is present; else its str is empty and means none. */
+#define HF_HEAD_HAS_SCHEME    1u
 #define HF_HEAD_HAS_AUTHORITY 2u
 #define HF_HEAD_HAS_PATH      4u
-#define HF_HEAD_NO_BODY       8u /* the message surely has no body (no blob comes with it) */
-#define HF_HEAD_RETIRE        16u /* response: whoever answered ends after this (debug header, access log) */
+/* The message surely has no body (no blob comes with it). */
+#define HF_HEAD_NO_BODY 8u
+/* Responses: whoever answered ends after this (debug header, access log). */
+#define HF_HEAD_RETIRE 16u
 
-/* Building: begin, add fields, end. The buffer may hold something before; the head is appended. Any failed step
- * leaves the buffer as long as it was at begin when hf_head_abort is called. */
+/* Building: begin, add fields, end. HF_INVALID: flags that do not fit the kind, a part without its
+ * flag, a status not in 100..999 (the reader would refuse them). HF_LIMIT: memory, or a head past 4
+ * GiB. The buffer may hold something before; the head is appended. Any
+ * failed step leaves the buffer as long as it was at begin when hf_head_abort is called. */
 struct hf_head_writer {
     struct hf_buf *buf;
     size_t start;
     uint32_t n_fields;
 };
-enum hf_err hf_head_begin_request(struct hf_head_writer *w, struct hf_buf *buf, uint32_t flags, struct hf_view method,
-                                  struct hf_view scheme, struct hf_view authority, struct hf_view path) HF_MUST_CHECK;
+enum hf_err hf_head_begin_request(struct hf_head_writer *w, struct hf_buf *buf, uint32_t flags,
+                                  struct hf_view method, struct hf_view scheme,
+                                  struct hf_view authority, struct hf_view path) HF_MUST_CHECK;
 enum hf_err hf_head_begin_response(struct hf_head_writer *w, struct hf_buf *buf, uint32_t flags,
                                    uint16_t status) HF_MUST_CHECK;
-enum hf_err hf_head_field(struct hf_head_writer *w, struct hf_view name, struct hf_view value) HF_MUST_CHECK;
+enum hf_err hf_head_field(struct hf_head_writer *w, struct hf_view name,
+                          struct hf_view value) HF_MUST_CHECK;
 struct hf_view hf_head_end(struct hf_head_writer *w); /* fills the counts; a view into the buffer */
 void hf_head_abort(struct hf_head_writer *w);
 
-/* Reading in place. HF_CORRUPT with a report when the bytes are not a head. Views live as long as `bytes`. */
+/* Reading in place. HF_CORRUPT with a report when the bytes are not a head. Views live as long as
+ * `bytes`. */
 struct hf_head {
     enum hf_head_kind kind;
     uint16_t status;
@@ -45,9 +54,11 @@ struct hf_head {
     struct hf_view method, scheme, authority, path;
     struct hf_view fields; /* encoded; walk with hf_head_next */
 };
-enum hf_err hf_head_read(struct hf_view bytes, struct hf_head *ret, struct hf_report *report) HF_MUST_CHECK;
+enum hf_err hf_head_read(struct hf_view bytes, struct hf_head *ret,
+                         struct hf_report *report) HF_MUST_CHECK;
 /* Walks: start with *at = 0; false at the end. Bounds were checked by hf_head_read. */
-bool hf_head_next(const struct hf_head *head, size_t *at, struct hf_view *name, struct hf_view *value);
+bool hf_head_next(const struct hf_head *head, size_t *at, struct hf_view *name,
+                  struct hf_view *value);
 /* First field of that name, ASCII case ignored. */
 bool hf_head_find(const struct hf_head *head, struct hf_view name, struct hf_view *value);
 

@@ -1,6 +1,8 @@
-/* heap.c - the 4-ary heap: half the levels of a binary one, and the four children mostly share a cache line.
+/* heap.c - the 4-ary heap: half the levels of a binary one, and the four children mostly share a
+ * cache line.
  *
- * Children of place i are 4i+1 .. 4i+4. Sifting moves a hole, not pairs: each node on the way is written once.
+ * Children of place i are 4i+1 .. 4i+4. Sifting moves a hole, not pairs: each node on the way is
+ * written once.
  */
 #include "base/heap.h"
 

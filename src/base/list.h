@@ -1,8 +1,8 @@
 /* list.h - intrusive doubly linked lists.
  *
- * A node lives inside what it links; a list is a node that points to itself when empty. Every operation is O(1)
- * and allocates nothing. A node that is in no list also points to itself (or is all zeroes before first use), so
- * hf_list_remove twice is harmless and hf_list_linked tells.
+ * A node lives inside what it links; a list is a node that points to itself when empty. Every
+ * operation is O(1) and allocates nothing. A node that is in no list also points to itself (or is
+ * all zeroes before first use), so hf_list_remove twice is harmless and hf_list_linked tells.
  */
 #ifndef HF_BASE_LIST_H
 #define HF_BASE_LIST_H
@@ -70,8 +70,9 @@ static inline void hf_list_splice_back(struct hf_list *to, struct hf_list *from)
 }
 #define HF_LIST_FOR(it, list) for (struct hf_list *it = (list)->next; it != (list); it = it->next)
 /* The body may remove `it`. */
-#define HF_LIST_FOR_SAFE(it, list)                                                                                     \
-    for (struct hf_list *it = (list)->next, *it##_next = it->next; it != (list); it = it##_next, it##_next = it->next)
+#define HF_LIST_FOR_SAFE(it, list)                                                                 \
+    for (struct hf_list *it = (list)->next, *it##_next = it->next; it != (list);                   \
+         it = it##_next, it##_next = it->next)
 #define HF_LIST_ENTRY(node, type, member) HF_CONTAINER_OF(node, type, member)
 
 #endif

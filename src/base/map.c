@@ -1,7 +1,8 @@
 /* map.c - open addressing with linear probing; deletion closes the gap (backward shift).
  *
- * Two layouts, since a map has one kind of key: byte keys keep their hash, so that probing and growing seldom touch
- * the key itself; integer keys are their own proof and take half the room. An empty slot is one whose value is NULL.
+ * Two layouts, since a map has one kind of key: byte keys keep their hash, so that probing and
+ * growing seldom touch the key itself; integer keys are their own proof and take half the room. An
+ * empty slot is one whose value is NULL.
  */
 #include "base/map.h"
 
@@ -79,7 +80,8 @@ static inline bool may_fill(size_t hole, size_t i, size_t home, size_t mask)
 
 /* Byte keys. */
 
-/* The slot of the key, or the empty slot where it would go. The table is never full, so this ends. */
+/* The slot of the key, or the empty slot where it would go. The table is never full, so this ends.
+ */
 static inline struct hf_map_slot *find(const struct hf_map *map, struct hf_view key, uint64_t hash)
 {
     size_t mask = map->cap - 1;

@@ -1,7 +1,8 @@
 /* metric.c - the latency histogram: which bucket a time falls into, and what a bucket means.
  *
- * Log-linear: the first eight buckets cut the first 1024 ns evenly; then every power of two is cut into eight, so a
- * quantile is never further than 1/8 from the truth. Past 2^36 ns (68.7 s) everything is in the last bucket.
+ * Log-linear: the first eight buckets cut the first 1024 ns evenly; then every power of two is cut
+ * into eight, so a quantile is never further than 1/8 from the truth. Past 2^36 ns (68.7 s)
+ * everything is in the last bucket.
  */
 #include "base/metric.h"
 

@@ -1,7 +1,7 @@
 /* utf.c - one scalar value at a time, and the exact place where UTF-8 stops being valid.
  *
- * Validation has two halves. A fast one (utf_fast.c) says of a whole block that it is good; when it does not, or at
- * the end, the exact one here walks scalar by scalar and finds the place.
+ * Validation has two halves. A fast one (utf_fast.c) says of a whole block that it is good; when it
+ * does not, or at the end, the exact one here walks scalar by scalar and finds the place.
  *
  * Not here: measuring and transcoding (utf_change.c).
  */
@@ -38,8 +38,9 @@ static inline bool is_tail(uint8_t c)
     return (c & 0xC0) == 0x80;
 }
 
-/* Length of the scalar value that begins with a byte >= 0x80, or 0 when it is none (Unicode, table 3-7: the second
- * byte's range is what shuts out overlong forms, surrogates and values past 10FFFF). */
+/* Length of the scalar value that begins with a byte >= 0x80, or 0 when it is none (Unicode, table
+ * 3-7: the second byte's range is what shuts out overlong forms, surrogates and values past
+ * 10FFFF). */
 static inline size_t long_scalar(const uint8_t *s, size_t left)
 {
     uint8_t c = s[0];
@@ -84,8 +85,29 @@ size_t hf_utf8_valid_prefix(const uint8_t *s, size_t len)
     return exact_prefix(s, len, i);
 }
 
+/* For short text: no loop over single bytes, the last word overlaps the one before. */
+static inline bool is_short_ascii(const uint8_t *s, size_t len)
+{
+    uint64_t any = 0;
+    if (len >= 8) {
+        for (size_t i = 0; i < len - 8; i += 8)
+            any |= load64(s + i);
+        any |= load64(s + len - 8);
+    } else if (len >= 4) {
+        uint32_t first, last;
+        memcpy(&first, s, sizeof first);
+        memcpy(&last, s + len - 4, sizeof last);
+        any = first | last;
+    } else if (len > 0) {
+        any = s[0] | s[len / 2] | s[len - 1];
+    }
+    return (any & HIGH_BITS) == 0;
+}
+
 bool hf_utf8_valid(const uint8_t *s, size_t len)
 {
+    if (len <= 64 && HF_LIKELY(is_short_ascii(s, len)))
+        return true;
     return hf_utf8_valid_prefix(s, len) == len;
 }
 
@@ -149,11 +171,10 @@ static inline bool is_surrogate(uint32_t unit)
 
 bool hf_utf16_valid(const uint8_t *s, size_t units)
 {
-    size_t i = 0;
-    for (;;) {
+    for (size_t i = 0; i < units;) {
         i += hf_utf16_plain_prefix(s + 2 * i, units - i);
         if (i == units)
-            return true;
+            break;
         uint32_t unit = unit_at(s, i);
         if (!is_surrogate(unit)) {
             i++;
@@ -163,6 +184,7 @@ bool hf_utf16_valid(const uint8_t *s, size_t units)
             return false;
         i += 2;
     }
+    return true;
 }
 
 uint32_t hf_utf16_next(const uint8_t *s, size_t units, size_t *at)

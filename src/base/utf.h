@@ -1,7 +1,8 @@
 /* utf.h - UTF-8, UTF-16 (little endian) and Latin-1: validation, measuring, transcoding.
  *
- * Validity is Unicode's: no overlong forms, no surrogates in UTF-8, no unpaired surrogates in UTF-16, nothing past
- * 10FFFF (reference rule V6). ASCII runs are checked eight or more bytes at a time.
+ * Validity is Unicode's: no overlong forms, no surrogates in UTF-8, no unpaired surrogates in
+ * UTF-16, nothing past 10FFFF (reference rule V6). ASCII runs are checked eight or more bytes at a
+ * time.
  */
 #ifndef HF_BASE_UTF_H
 #define HF_BASE_UTF_H
@@ -18,6 +19,10 @@ uint32_t hf_utf8_next(const uint8_t *s, size_t len, size_t *at);
 /* Writes 1-4 bytes for a scalar value (not a surrogate, <= 10FFFF); returns how many. */
 unsigned hf_utf8_put(uint8_t out[4], uint32_t cp);
 
+/* The functions with `next` and those that measure or transcode take valid text only: validate
+ * first. Nothing past the input is read even so, but what they write or return is then worthless,
+ * and `out` may be too small. */
+
 /* UTF-16LE units as bytes (`units` code units at `s`, no alignment needed). */
 bool hf_utf16_valid(const uint8_t *s, size_t units);
 uint32_t hf_utf16_next(const uint8_t *s, size_t units, size_t *at); /* valid input; *at in units */
@@ -33,6 +38,7 @@ size_t hf_latin1_to_utf8(const uint8_t *s, size_t len, uint8_t *out);
 size_t hf_utf8_to_utf16(const uint8_t *s, size_t len, uint8_t *out);
 /* True when every scalar of valid UTF-8 is <= FF. */
 bool hf_utf8_is_latin1(const uint8_t *s, size_t len);
-size_t hf_utf8_to_latin1(const uint8_t *s, size_t len, uint8_t *out); /* only when hf_utf8_is_latin1 */
+/* Only when hf_utf8_is_latin1; at most len bytes. */
+size_t hf_utf8_to_latin1(const uint8_t *s, size_t len, uint8_t *out);
 
 #endif

@@ -1,8 +1,8 @@
 /* utf_change.c - measuring and transcoding text known to be valid.
  *
- * Blocks are sixteen bytes in the compiler's vector types, which every CPU has something for; runs of ASCII, the usual
- * case, go through whole blocks, everything else one scalar value at a time. Counting adds up per lane in bytes, so it
- * empties the lanes before 255 rounds have passed.
+ * Blocks are sixteen bytes in the compiler's vector types, which every CPU has something for; runs
+ * of ASCII, the usual case, go through whole blocks, everything else one scalar value at a time.
+ * Counting adds up per lane in bytes, so it empties the lanes before 255 rounds have passed.
  *
  * Not here: validity (utf.c).
  */
@@ -31,6 +31,18 @@ static inline u16x8 load_units(const uint8_t *p)
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "UTF-16 units are taken as they lie");
 
+static inline uint32_t unit_at(const uint8_t *s, size_t i)
+{
+    return s[2 * i] | (uint32_t)s[2 * i + 1] << 8;
+}
+
+static inline uint8_t *put_unit(uint8_t *to, uint32_t unit)
+{
+    to[0] = (uint8_t)unit;
+    to[1] = (uint8_t)(unit >> 8);
+    return to + 2;
+}
+
 static inline bool any_set(u64x2 v)
 {
     return (v[0] | v[1]) != 0;
@@ -52,7 +64,8 @@ static size_t sum_units(u16x8 v)
     return sum;
 }
 
-/* Every unit is one byte; 80 and up one more; 800 and up one more; but each half of a pair is two of the four bytes. */
+/* Every unit is one byte; 80 and up one more; 800 and up one more; but each half of a pair is two
+ * of the four bytes. */
 size_t hf_utf8_len_of_utf16(const uint8_t *s, size_t units)
 {
     size_t more = 0, i = 0;
@@ -67,7 +80,7 @@ size_t hf_utf8_len_of_utf16(const uint8_t *s, size_t units)
         more += sum_units(count);
     }
     for (; i < units; i++) {
-        uint32_t unit = s[2 * i] | (uint32_t)s[2 * i + 1] << 8;
+        uint32_t unit = unit_at(s, i);
         more += (size_t)(unit >= 0x80) + (unit >= 0x800) - ((unit & 0xF800) == 0xD800);
     }
     return units + more;
@@ -133,9 +146,22 @@ size_t hf_utf16_to_utf8(const uint8_t *s, size_t units, uint8_t *out)
             i += 8;
             to += 8;
         }
-        /* Then up to a block one by one, so that mixed text does not try a block at every character. */
-        for (size_t end = units - i > 8 ? i + 8 : units; i < end;)
-            to += hf_utf8_put(to, hf_utf16_next(s, units, &i));
+        /* Then up to a block one by one, so that mixed text does not try a block at every
+         * character. */
+        for (size_t end = units - i > 8 ? i + 8 : units; i < end;) {
+            uint32_t unit = unit_at(s, i);
+            if (unit < 0x80) {
+                *to++ = (uint8_t)unit;
+                i++;
+            } else if (unit >= 0x800 && (unit & 0xF800) != 0xD800) {
+                *to++ = (uint8_t)(0xE0 | unit >> 12);
+                *to++ = (uint8_t)(0x80 | (unit >> 6 & 0x3F));
+                *to++ = (uint8_t)(0x80 | (unit & 0x3F));
+                i++;
+            } else {
+                to += hf_utf8_put(to, hf_utf16_next(s, units, &i));
+            }
+        }
     }
     return (size_t)(to - out);
 }
@@ -175,8 +201,22 @@ size_t hf_utf8_to_utf16(const uint8_t *s, size_t len, uint8_t *out)
             i += 16;
             to += 32;
         }
-        for (size_t end = len - i > 16 ? i + 16 : len; i < end;)
-            to += hf_utf16_put(to, hf_utf8_next(s, len, &i));
+        /* The three short forms without a call, but only where their bytes surely lie inside. */
+        for (size_t end = len - i > 16 ? i + 16 : len; i < end;) {
+            uint32_t c = s[i];
+            if (c < 0x80) {
+                to = put_unit(to, c);
+                i++;
+            } else if (c < 0xE0 && len - i >= 2) {
+                to = put_unit(to, (c & 0x1F) << 6 | (s[i + 1] & 0x3F));
+                i += 2;
+            } else if (c < 0xF0 && len - i >= 3) {
+                to = put_unit(to, (c & 0x0F) << 12 | (s[i + 1] & 0x3Fu) << 6 | (s[i + 2] & 0x3F));
+                i += 3;
+            } else {
+                to += hf_utf16_put(to, hf_utf8_next(s, len, &i));
+            }
+        }
     }
     return (size_t)(to - out);
 }

@@ -1,10 +1,11 @@
 /* utf_fast.c - judging sixteen bytes of text at a time.
  *
- * UTF-8 by table look-up, after the method of Keiser and Lemire ("Validating UTF-8 in less than one instruction per
- * byte", 2020): whatever can go wrong between two neighbouring bytes shows in three half-bytes, the two of the first
- * and the upper one of the second. Each half-byte picks, from a table of sixteen, the set of errors it allows; an error
- * is there when all three allow it. What takes more than two bytes to see, a third or fourth byte that is missing or
- * too many, is settled by comparing with the bytes two and three back.
+ * UTF-8 by table look-up, after the method of Keiser and Lemire ("Validating UTF-8 in less than one
+ * instruction per byte", 2020): whatever can go wrong between two neighbouring bytes shows in three
+ * half-bytes, the two of the first and the upper one of the second. Each half-byte picks, from a
+ * table of sixteen, the set of errors it allows; an error is there when all three allow it. What
+ * takes more than two bytes to see, a third or fourth byte that is missing or too many, is settled
+ * by comparing with the bytes two and three back.
  *
  * UTF-16 needs no tables: a block without surrogates is valid.
  */
@@ -13,8 +14,8 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-/* Errors, one bit each. CUT and LONE and TWICE depend on the upper half of the first byte alone, so every lower half
- * allows them (ANY_LOW). */
+/* Errors, one bit each. CUT and LONE and TWICE depend on the upper half of the first byte alone, so
+ * every lower half allows them (ANY_LOW). */
 enum {
     CUT = 1,         /* a lead byte, then no continuation */
     LONE = 2,        /* ASCII, then a continuation */
@@ -41,31 +42,31 @@ __attribute__((target("ssse3"))) static inline __m128i half(__m128i v, bool uppe
 /* Non-zero where a byte of `now` is in error with respect to the three before it. */
 __attribute__((target("ssse3"))) static inline __m128i errors(__m128i now, __m128i before)
 {
-    const __m128i first_upper = TABLE(
-        LONE, LONE, LONE, LONE, LONE, LONE, LONE, LONE, B(TWICE), B(TWICE), B(TWICE), B(TWICE),
-        CUT | OVERLONG_2, CUT, CUT | OVERLONG_3 | SURROGATE, CUT | TOO_LARGE | BAD_8X);
-    const __m128i first_lower = TABLE(
-        B(ANY_LOW | OVERLONG_2 | OVERLONG_3 | BAD_8X), B(ANY_LOW | OVERLONG_2), B(ANY_LOW),
-        B(ANY_LOW), B(ANY_LOW | TOO_LARGE), B(ANY_LOW | TOO_LARGE | BAD_8X),
-        B(ANY_LOW | TOO_LARGE | BAD_8X), B(ANY_LOW | TOO_LARGE | BAD_8X),
-        B(ANY_LOW | TOO_LARGE | BAD_8X), B(ANY_LOW | TOO_LARGE | BAD_8X),
-        B(ANY_LOW | TOO_LARGE | BAD_8X), B(ANY_LOW | TOO_LARGE | BAD_8X),
-        B(ANY_LOW | TOO_LARGE | BAD_8X), B(ANY_LOW | TOO_LARGE | BAD_8X | SURROGATE),
-        B(ANY_LOW | TOO_LARGE | BAD_8X), B(ANY_LOW | TOO_LARGE | BAD_8X));
+    const __m128i first_upper = TABLE(LONE, LONE, LONE, LONE, LONE, LONE, LONE, LONE, B(TWICE),
+                                      B(TWICE), B(TWICE), B(TWICE), CUT | OVERLONG_2, CUT,
+                                      CUT | OVERLONG_3 | SURROGATE, CUT | TOO_LARGE | BAD_8X);
+    const __m128i first_lower =
+        TABLE(B(ANY_LOW | OVERLONG_2 | OVERLONG_3 | BAD_8X), B(ANY_LOW | OVERLONG_2), B(ANY_LOW),
+              B(ANY_LOW), B(ANY_LOW | TOO_LARGE), B(ANY_LOW | TOO_LARGE | BAD_8X),
+              B(ANY_LOW | TOO_LARGE | BAD_8X), B(ANY_LOW | TOO_LARGE | BAD_8X),
+              B(ANY_LOW | TOO_LARGE | BAD_8X), B(ANY_LOW | TOO_LARGE | BAD_8X),
+              B(ANY_LOW | TOO_LARGE | BAD_8X), B(ANY_LOW | TOO_LARGE | BAD_8X),
+              B(ANY_LOW | TOO_LARGE | BAD_8X), B(ANY_LOW | TOO_LARGE | BAD_8X | SURROGATE),
+              B(ANY_LOW | TOO_LARGE | BAD_8X), B(ANY_LOW | TOO_LARGE | BAD_8X));
     const __m128i second_upper = TABLE(
-        CUT, CUT, CUT, CUT, CUT, CUT, CUT, CUT,
-        B(LONE | TWICE | OVERLONG_2 | OVERLONG_3 | BAD_8X),
+        CUT, CUT, CUT, CUT, CUT, CUT, CUT, CUT, B(LONE | TWICE | OVERLONG_2 | OVERLONG_3 | BAD_8X),
         B(LONE | TWICE | OVERLONG_2 | OVERLONG_3 | TOO_LARGE),
         B(LONE | TWICE | OVERLONG_2 | SURROGATE | TOO_LARGE),
         B(LONE | TWICE | OVERLONG_2 | SURROGATE | TOO_LARGE), CUT, CUT, CUT, CUT);
 
     __m128i one_back = BACK(now, before, 1);
-    __m128i pair = _mm_and_si128(
-        _mm_and_si128(_mm_shuffle_epi8(first_upper, half(one_back, true)),
-                      _mm_shuffle_epi8(first_lower, half(one_back, false))),
-        _mm_shuffle_epi8(second_upper, half(now, true)));
+    __m128i pair =
+        _mm_and_si128(_mm_and_si128(_mm_shuffle_epi8(first_upper, half(one_back, true)),
+                                    _mm_shuffle_epi8(first_lower, half(one_back, false))),
+                      _mm_shuffle_epi8(second_upper, half(now, true)));
 
-    /* A continuation is due where two back is E0.. or three back F0..: exactly there, TWICE is no error. */
+    /* A continuation is due where two back is E0.. or three back F0..: exactly there, TWICE is no
+     * error. */
     __m128i third = _mm_subs_epu8(BACK(now, before, 2), _mm_set1_epi8(B(0xE0 - 0x80)));
     __m128i fourth = _mm_subs_epu8(BACK(now, before, 3), _mm_set1_epi8(B(0xF0 - 0x80)));
     __m128i due = _mm_and_si128(_mm_or_si128(third, fourth), _mm_set1_epi8(B(0x80)));
@@ -77,7 +78,8 @@ static inline __m128i load(const uint8_t *p)
     return _mm_loadu_si128((const __m128i *)(const void *)p);
 }
 
-/* From the end of a checked block back to where a scalar value begins that the block may have left unfinished. */
+/* From the end of a checked block back to where a scalar value begins that the block may have left
+ * unfinished. */
 static size_t step_back(const uint8_t *s, size_t i)
 {
     for (size_t back = 1; back <= 3 && back <= i; back++) {
@@ -124,9 +126,9 @@ size_t hf_utf8_fast_prefix(const uint8_t *s, size_t len)
 }
 #endif
 
-/* Four units in a word: a unit is a surrogate when its upper five bits are 11011, i.e. zero after the xor; the
- * subtraction then borrows into its top bit. A borrow may spill into the next unit and make a false alarm, never hide
- * one. */
+/* Four units in a word: a unit is a surrogate when its upper five bits are 11011, i.e. zero after
+ * the xor; the subtraction then borrows into its top bit. A borrow may spill into the next unit and
+ * make a false alarm, never hide one. */
 static inline uint64_t maybe_surrogate(const uint8_t *p)
 {
     uint64_t v;

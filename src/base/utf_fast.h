@@ -7,7 +7,8 @@
 
 #include "base/bytes.h"
 
-/* A length at the front that is valid UTF-8 and ends between two scalar values; 0 when nothing is known. */
+/* A length at the front that is valid UTF-8 and ends between two scalar values; 0 when nothing is
+ * known. */
 size_t hf_utf8_fast_prefix(const uint8_t *s, size_t len);
 /* UTF-16LE units at the front that are no surrogates; a multiple of eight. */
 size_t hf_utf16_plain_prefix(const uint8_t *s, size_t units);

@@ -1,6 +1,7 @@
 /* fake.c - the world in memory: its clock, its random bytes, its faults.
  *
- * Everything in it follows from the seed and the calls made, so a failing test fails the same way again.
+ * Everything in it follows from the seed and the calls made, so a failing test fails the same way
+ * again.
  *
  * Not here: files (fake_file.c), sockets (fake_net.c), readiness (fake_poll.c).
  */
@@ -8,7 +9,7 @@
 
 #include <stdlib.h>
 
-#define START_NS      1000000000u          /* monotonic time is not 0 at start: 0 means "do not wait" */
+#define START_NS      1000000000u /* monotonic time is not 0 at start: 0 means "do not wait" */
 #define WALL_START_NS 1750000000000000000u /* June 2025 */
 #define ROOM_DEFAULT  65536u
 
@@ -143,7 +144,8 @@ void hf_os_fake_free(struct hf_os *os)
     if (os == NULL)
         return;
     struct hf_fake *fake = hf_fake_of(os);
-    HF_ASSERT(hf_list_empty(&fake->pollers)); /* a poller that outlives its world is a leak of its owner */
+    HF_ASSERT(hf_list_empty(
+        &fake->pollers)); /* a poller that outlives its world is a leak of its owner */
     hf_fake_net_done(fake);
     hf_fake_files_done(fake);
     free(fake);

@@ -1,7 +1,8 @@
 /* fake_file.c - files and folders in memory.
  *
- * A folder must be there before something is put in it; "/" and the folder of relative paths always are. Paths are
- * compared as text, but for slashes at the end. Permissions are kept, not enforced. There are no links.
+ * A folder must be there before something is put in it; "/" and the folder of relative paths always
+ * are. Paths are compared as text, but for slashes at the end. Permissions are kept, not enforced.
+ * There are no links.
  *
  * A file that is removed or replaced while open lives on until it is closed, as on Linux.
  */
@@ -156,8 +157,8 @@ enum hf_err hf_fake_file_read_at(struct hf_os_file *f, uint64_t at, void *buf, s
     return HF_OK;
 }
 
-/* A failing append leaves some of the bytes, how many is the seed's whim: the contract allows it, so callers must
- * bear it. */
+/* A failing append leaves some of the bytes, how many is the seed's whim: the contract allows it,
+ * so callers must bear it. */
 enum hf_err hf_fake_file_append(struct hf_os_file *f, const void *buf, size_t len)
 {
     if (!f->writable)
@@ -226,7 +227,8 @@ static bool is_empty_dir(struct hf_fake *fake, struct hf_view dir)
     return true;
 }
 
-/* Gives a node a new path; what follows the first `skip` bytes of the old one is kept behind `to`. */
+/* Gives a node a new path; what follows the first `skip` bytes of the old one is kept behind `to`.
+ */
 static bool move_node(struct fake_node *node, size_t skip, struct hf_view to)
 {
     struct hf_buf path = {0};

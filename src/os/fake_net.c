@@ -1,7 +1,7 @@
 /* fake_net.c - stream sockets in memory, with the bad manners of real ones.
  *
- * Two ends point at each other; what one writes lies in the other's `in` until it is read, never more than the world's
- * room. Taken over from TCP on Linux, since code above must live with it:
+ * Two ends point at each other; what one writes lies in the other's `in` until it is read, never
+ * more than the world's room. Taken over from TCP on Linux, since code above must live with it:
  *   - a connection is made when its listener has a place in its backlog, before anyone accepts it;
  *   - closing with bytes unread resets the other end, closing without ends it;
  *   - bytes that arrived before a reset can still be read;
@@ -25,8 +25,9 @@ struct fake_socket {
     size_t backlog, queued; /* places; connections made and not accepted */
 
     /* A stream. */
-    struct fake_socket *listener; /* until accepted: whose backlog it stands in; a client: whom it waits for */
-    bool made;                    /* the connection is made */
+    struct fake_socket
+        *listener; /* until accepted: whose backlog it stands in; a client: whom it waits for */
+    bool made;     /* the connection is made */
     bool refused, reset;
     bool ended_in, ended_out; /* the other end, or we, shut down writing */
     struct hf_buf in;
@@ -91,7 +92,8 @@ static void take(struct fake_socket *s, size_t n)
 
 /* Addresses. */
 
-/* Splits "host:port". False when it is neither that nor a Unix path; those have port 0 and are all host. */
+/* Splits "host:port". False when it is neither that nor a Unix path; those have port 0 and are all
+ * host. */
 static bool split(const struct hf_os_addr *addr, struct hf_view *host, unsigned *port)
 {
     struct hf_view text = hf_view(addr->text, strnlen(addr->text, sizeof addr->text));

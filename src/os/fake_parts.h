@@ -1,6 +1,8 @@
-/* fake_parts.h - the pieces of the fake world, gathered into one table by fake.c. Only src/os/fake*.c include it.
+/* fake_parts.h - the pieces of the fake world, gathered into one table by fake.c. Only
+ * src/os/fake*.c include it.
  *
- * Contracts of the hf_fake_... functions are those of the members of struct hf_os (os.h) with the same names.
+ * Contracts of the hf_fake_... functions are those of the members of struct hf_os (os.h) with the
+ * same names.
  */
 #ifndef HF_OS_FAKE_PARTS_H
 #define HF_OS_FAKE_PARTS_H
@@ -39,9 +41,10 @@ enum fake_call {
 };
 
 #define FAKE_FAULTS_MAX 32 /* armed at once */
-/* Handles begin here; smaller ones are real descriptors, which a poller watches too (the bell of os/wake.h). */
-#define FAKE_FD_FIRST   10000
-#define FAKE_FDS_MAX    100000 /* handed out in one world's life; they are never used twice */
+/* Handles begin here; smaller ones are real descriptors, which a poller watches too (the bell of
+ * os/wake.h). */
+#define FAKE_FD_FIRST 10000
+#define FAKE_FDS_MAX  100000 /* handed out in one world's life; they are never used twice */
 
 #define FAKE_PORT_FIRST 40001u
 
@@ -51,7 +54,7 @@ struct fake_fault {
     enum hf_err err;
 };
 
-struct fake_node; /* a file or folder, fake_file.c */
+struct fake_node;   /* a file or folder, fake_file.c */
 struct fake_socket; /* fake_net.c */
 
 struct hf_fake {

@@ -1,7 +1,7 @@
 /* fake_poll.c - readiness in the fake world: asks every watched handle, in turn.
  *
- * Real descriptors are asked too, without waiting, so that a letter queue's bell (os/wake.h) works here. Where the asking
- * begins moves on by one at each wait: with a small `max` nobody starves.
+ * Real descriptors are asked too, without waiting, so that a letter queue's bell (os/wake.h) works
+ * here. Where the asking begins moves on by one at each wait: with a small `max` nobody starves.
  */
 #include "os/fake_parts.h"
 
@@ -94,7 +94,7 @@ void hf_fake_poller_remove(struct hf_os_poller *p, int fd)
 void hf_fake_pollers_forget(struct hf_fake *fake, int fd)
 {
     HF_LIST_FOR(it, &fake->pollers)
-        hf_fake_poller_remove(HF_LIST_ENTRY(it, struct hf_os_poller, link), fd);
+    hf_fake_poller_remove(HF_LIST_ENTRY(it, struct hf_os_poller, link), fd);
 }
 
 static uint32_t ready_real(int fd, uint32_t interest)

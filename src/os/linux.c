@@ -123,6 +123,7 @@ static const struct hf_os table = {
 
 struct hf_os *hf_os_linux(void)
 {
-    /* The type is not const since a world may have state; this one has none and lies in read-only memory. */
+    /* The type is not const since a world may have state; this one has none and lies in read-only
+     * memory. */
     return (struct hf_os *)(uintptr_t)&table;
 }

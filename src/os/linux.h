@@ -1,4 +1,5 @@
-/* linux.h - the pieces of the Linux world, gathered into one table by linux.c. Only src/os/linux*.c include it.
+/* linux.h - the pieces of the Linux world, gathered into one table by linux.c. Only src/os/linux*.c
+ * include it.
  *
  * Contracts are those of the members of struct hf_os (os.h) with the same names.
  */

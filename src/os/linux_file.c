@@ -1,7 +1,7 @@
 /* linux_file.c - files, whole and blocking.
  *
- * A file is opened without blocking and must be a regular file or a device: opening a named pipe would else hang the
- * caller. New files are the owner's alone (0600); path_chmod widens or narrows.
+ * A file is opened without blocking and must be a regular file or a device: opening a named pipe
+ * would else hang the caller. New files are the owner's alone (0600); path_chmod widens or narrows.
  */
 #include "os/linux.h"
 

@@ -1,10 +1,10 @@
 /* linux_net.c - non-blocking stream sockets: TCP over IPv4 and IPv6, and Unix sockets.
  *
- * Addresses are numbers, never names: looking up a name blocks, and here nothing may. An IPv6 listener takes IPv6
- * only, whatever the machine's default is.
+ * Addresses are numbers, never names: looking up a name blocks, and here nothing may. An IPv6
+ * listener takes IPv6 only, whatever the machine's default is.
  *
- * A Unix socket's path that a dead process left behind is taken over: when the address is in use but nobody answers
- * there, it is removed and bound again.
+ * A Unix socket's path that a dead process left behind is taken over: when the address is in use
+ * but nobody answers there, it is removed and bound again.
  */
 #include "os/linux.h"
 
@@ -141,7 +141,8 @@ static bool set_options(int fd, const struct address *a, bool listener, bool reu
            (!listener || a->u.any.sa_family != AF_INET6 || set_on(fd, IPPROTO_IPV6, IPV6_V6ONLY));
 }
 
-/* True when a Unix socket lies at the address and nobody listens there any more; it is then removed. */
+/* True when a Unix socket lies at the address and nobody listens there any more; it is then
+ * removed. */
 static bool remove_dead(const struct address *a)
 {
     struct stat st;
@@ -196,7 +197,8 @@ fail:
     return err;
 }
 
-/* Errors that belong to one connection that died while it waited, not to the listener (accept(2)). */
+/* Errors that belong to one connection that died while it waited, not to the listener (accept(2)).
+ */
 static bool is_stillborn(int number)
 {
     switch (number) {
@@ -310,7 +312,8 @@ enum hf_err hf_linux_writev(struct hf_os *os, int fd, const struct iovec *iov, i
 void hf_linux_shutdown_write(struct hf_os *os, int fd)
 {
     (void)os;
-    (void)shutdown(fd, SHUT_WR); /* fails only when the peer is gone: then there is nothing to end */
+    (void)shutdown(fd,
+                   SHUT_WR); /* fails only when the peer is gone: then there is nothing to end */
 }
 
 void hf_linux_close(struct hf_os *os, int fd)

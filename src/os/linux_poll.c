@@ -1,7 +1,8 @@
 /* linux_poll.c - readiness by epoll.
  *
- * Deadlines are nanoseconds; epoll_pwait2 takes them as they are. Where the kernel lacks it (before 5.11) or a
- * sandbox refuses it, milliseconds are rounded up, so that nobody wakes before the time he asked for.
+ * Deadlines are nanoseconds; epoll_pwait2 takes them as they are. Where the kernel lacks it
+ * (before 5.11) or a sandbox refuses it, milliseconds are rounded up, so that nobody wakes before
+ * the time he asked for.
  */
 #include "os/linux.h"
 

@@ -1,15 +1,18 @@
-/* wake.c - the letter queue (a linked list with its newest end exchanged atomically) and the sleeper's bell.
+/* wake.c - the letter queue (a linked list with its newest end exchanged atomically) and the
+ * sleeper's bell.
  *
- * Posting: exchange `newest`, then link the one that was newest to the letter. Taking: cut off everything at once by
- * exchanging `newest` back to the stub, then walk. A poster caught between his two steps leaves a gap in the chain; the
- * walker waits for it, which is a few instructions long unless that thread lost its CPU.
+ * Posting: exchange `newest`, then link the one that was newest to the letter. Taking: cut off
+ * everything at once by exchanging `newest` back to the stub, then walk. A poster caught between
+ * his two steps leaves a gap in the chain; the walker waits for it, which is a few instructions
+ * long unless that thread lost its CPU.
  *
- * Sleeping: the consumer raises `asleep`, then looks whether the queue is empty; a poster puts his letter in, then looks
- * at `asleep`. Both in sequentially consistent order, so at least one of them sees the other. The poster who lowers the
- * flag rings; no other does.
+ * Sleeping: the consumer raises `asleep`, then looks whether the queue is empty; a poster puts his
+ * letter in, then looks at `asleep`. Both in sequentially consistent order, so at least one of them
+ * sees the other. The poster who lowers the flag rings; no other does.
  *
- * The bell is an eventfd, whose value counts rings. The consumer knows how many rings it is due (`owed`), so it reads
- * the bell only when there is something to read, also when the ring comes later than the letter.
+ * The bell is an eventfd, whose value counts rings. The consumer knows how many rings it is due
+ * (`owed`), so it reads the bell only when there is something to read, also when the ring comes
+ * later than the letter.
  */
 #include "os/wake.h"
 
@@ -21,8 +24,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define LINE       64  /* bytes of a cache line */
-#define SPINS_MAX  100 /* looks at a gap before the CPU is offered to the poster */
+#define LINE      64  /* bytes of a cache line */
+#define SPINS_MAX 100 /* looks at a gap before the CPU is offered to the poster */
 
 struct hf_wake {
     /* Posters write this at every letter. */

@@ -1,7 +1,8 @@
 /* wake.h - letters between threads: many post, one takes; the taker is woken only when it sleeps.
  *
- * An intrusive multi-producer single-consumer queue (Vyukov) beside an eventfd that the consumer's poller watches.
- * Letters of one sender arrive in the order posted. A system call is made only when the consumer said it sleeps.
+ * An intrusive multi-producer single-consumer queue (after Vyukov) beside an eventfd that the
+ * consumer's poller watches. Letters of one sender arrive in the order posted. A system call is
+ * made only when the consumer said it sleeps.
  */
 #ifndef HF_OS_WAKE_H
 #define HF_OS_WAKE_H
@@ -16,16 +17,18 @@ struct hf_letter { /* embed it; belongs to the queue from post until taken */
 struct hf_wake;
 
 enum hf_err hf_wake_new(struct hf_wake **ret, struct hf_report *report);
-void hf_wake_free(struct hf_wake *wake); /* the queue must be empty (take_all first), posters and pokers gone; NULL is fine */
+/* The queue must be empty (take_all first), posters and pokers gone. NULL is fine. */
+void hf_wake_free(struct hf_wake *wake);
 /* Any thread. */
 void hf_wake_post(struct hf_wake *wake, struct hf_letter *letter);
 /* Consumer only: calls `each` for every letter that is there now, in order; returns how many. */
-size_t hf_wake_take_all(struct hf_wake *wake, void (*each)(void *ctx, struct hf_letter *letter), void *ctx);
-/* Consumer only, around its wait: true = go to sleep (poll the fd), false = letters came in meanwhile: take_all. After
- * true comes hf_wake_awake, before anything else. */
+size_t hf_wake_take_all(struct hf_wake *wake, void (*each)(void *ctx, struct hf_letter *letter),
+                        void *ctx);
+/* Consumer only, around its wait: true = go to sleep (poll the fd), false = letters came in
+ * meanwhile: take_all. After true comes hf_wake_awake, before anything else. */
 bool hf_wake_sleep(struct hf_wake *wake);
-/* Consumer only, after waking for whatever reason, and whenever the fd was reported readable: clears the flag and the
- * fd. A system call only when a ring is due. */
+/* Consumer only, after waking for whatever reason, and whenever the fd was reported readable:
+ * clears the flag and the fd. A system call only when a ring is due. */
 void hf_wake_awake(struct hf_wake *wake);
 int hf_wake_fd(const struct hf_wake *wake); /* readable when a letter woke a sleeper */
 /* Any thread, async-signal-safe: wakes the consumer without a letter. */

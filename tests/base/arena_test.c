@@ -52,7 +52,8 @@ static void warm_arena_keeps_its_chunk(void **state)
     hf_arena_done(&arena);
 }
 
-/* Whatever mix of sizes and alignments: never more than max in all, counting what alignment wastes. */
+/* Whatever mix of sizes and alignments: never more than max in all, counting what alignment wastes.
+ */
 static void s14_limit_holds(void **state)
 {
     (void)state;
@@ -78,6 +79,75 @@ static void s14_limit_holds(void **state)
         assert_null(hf_arena_alloc(&arena, 1, 1));
         hf_arena_done(&arena);
     }
+}
+
+/* Marks nest like a stack; what is older than the mark stays, the limit is given back, and a call
+ * that spills into a second chunk each time takes the same one each time. */
+static void release_goes_back_to_the_mark(void **state)
+{
+    (void)state;
+    enum { DEPTH = 8 };
+    uint64_t seed = 16;
+    struct hf_arena arena;
+    hf_arena_init(&arena, 256, 100000);
+    for (int round = 0; round < 2000; round++) {
+        struct hf_arena_mark mark[DEPTH];
+        uint8_t *kept[DEPTH];
+        size_t used[DEPTH], len[DEPTH];
+        for (int d = 0; d < DEPTH; d++) {
+            mark[d] = hf_arena_mark(&arena);
+            used[d] = arena.used;
+            len[d] = rng_below(&seed, round % 10 == 0 ? 8000 : 200);
+            kept[d] = hf_arena_alloc(&arena, len[d], (size_t)1 << rng_below(&seed, 5));
+            assert_non_null(kept[d]);
+            memset(kept[d], d, len[d]);
+        }
+        for (int d = DEPTH - 1; d >= 0; d--) {
+            if (rng_below(&seed, 4) == 0) /* skipping marks is fine: the older one covers them */
+                continue;
+            hf_arena_release(&arena, &mark[d]);
+            assert_int_equal(arena.used, used[d]);
+            uint8_t *scratch = hf_arena_alloc(&arena, 50, 1); /* must not touch what is older */
+            memset(scratch, 0xFF, 50);
+            for (int older = 0; older < d; older++) {
+                for (size_t k = 0; k < len[older]; k++)
+                    assert_int_equal(kept[older][k], older);
+            }
+            hf_arena_release(&arena, &mark[d]);
+        }
+        hf_arena_release(&arena, &mark[0]);
+        assert_int_equal(arena.used, 0);
+        if (round % 100 == 99)
+            hf_arena_reset(&arena);
+    }
+    hf_arena_done(&arena);
+    assert_null(arena.spare);
+
+    hf_arena_init(&arena, 256, 10000); /* the spare is larger than what is left of the limit */
+    struct hf_arena_mark start = hf_arena_mark(&arena);
+    assert_non_null(hf_arena_alloc(&arena, 100, 1));
+    assert_non_null(hf_arena_alloc(&arena, 9000, 1));
+    hf_arena_release(&arena, &start);
+    assert_non_null(hf_arena_alloc(&arena, 250, 1));
+    assert_non_null(hf_arena_alloc(&arena, 9700, 1)); /* 50 are left, fewer than the spare has */
+    for (int i = 0; i < 10; i++) {
+        (void)hf_arena_alloc(&arena, 1, 16);
+        assert_true(arena.used <= 10000);
+    }
+    hf_arena_done(&arena);
+
+    hf_arena_init(&arena, 256, SIZE_MAX);
+    struct hf_arena_mark first = hf_arena_mark(&arena); /* before the first chunk */
+    assert_non_null(hf_arena_alloc(&arena, 200, 1));
+    hf_arena_release(&arena, &first);
+    assert_non_null(hf_arena_alloc(&arena, 200, 1));
+    struct hf_arena_mark mark = hf_arena_mark(&arena);
+    void *second = hf_arena_alloc(&arena, 100, 1);
+    for (int i = 0; i < 10; i++) {
+        hf_arena_release(&arena, &mark);
+        assert_ptr_equal(hf_arena_alloc(&arena, 100, 1), second);
+    }
+    hf_arena_done(&arena);
 }
 
 static void absurd_sizes_are_refused(void **state)
@@ -121,8 +191,11 @@ static void arrays_are_zero_and_copies_end_in_nul(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(blocks_are_apart_and_aligned), cmocka_unit_test(warm_arena_keeps_its_chunk),
-        cmocka_unit_test(s14_limit_holds),              cmocka_unit_test(absurd_sizes_are_refused),
+        cmocka_unit_test(blocks_are_apart_and_aligned),
+        cmocka_unit_test(warm_arena_keeps_its_chunk),
+        cmocka_unit_test(release_goes_back_to_the_mark),
+        cmocka_unit_test(s14_limit_holds),
+        cmocka_unit_test(absurd_sizes_are_refused),
         cmocka_unit_test(arrays_are_zero_and_copies_end_in_nul),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

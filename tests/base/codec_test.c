@@ -6,8 +6,8 @@
 
 #include "support.h"
 
-/* The rules of core WebAssembly 5.2.2, the long way: at most ceil(bits/7) bytes, and the value, taken at full width,
- * is in the range of the type. Returns the bytes used, 0 when malformed. */
+/* The rules of core WebAssembly 5.2.2, the long way: at most ceil(bits/7) bytes, and the value,
+ * taken at full width, is in the range of the type. Returns the bytes used, 0 when malformed. */
 static size_t slow_leb(struct hf_view in, unsigned bits, bool is_signed, int64_t *ret)
 {
     __int128 value = 0;
@@ -71,7 +71,9 @@ static void leb_random_bytes(void **state)
         size_t last = rng_below(&seed, sizeof bytes);
         uint64_t fill = rng_next(&seed);
         for (size_t k = 0; k < sizeof bytes; k++) {
-            bytes[k] = (uint8_t)(0x80 | (fill % 3 == 0 ? 0x7F : fill % 3 == 1 ? 0 : rng_next(&seed)));
+            bytes[k] = (uint8_t)(0x80 | (fill % 3 == 0   ? 0x7F
+                                         : fill % 3 == 1 ? 0
+                                                         : rng_next(&seed)));
             if (k == last)
                 bytes[k] = ends[rng_below(&seed, sizeof ends)];
         }
@@ -149,7 +151,7 @@ static void fixed_width_there_and_back(void **state)
     assert_int_equal(b.len, sizeof want);
     assert_memory_equal(b.ptr, want, sizeof want);
     for (size_t len = 0; len <= sizeof want; len++) { /* cut off at every byte */
-        uint8_t *exact = test_malloc(len + 1);       /* guarded: a read past the end shows */
+        uint8_t *exact = test_malloc(len + 1);        /* guarded: a read past the end shows */
         memcpy(exact, want, len);
         struct hf_reader r = hf_reader(hf_view(exact, len));
         assert_int_equal(hf_read_u8(&r), len < 1 ? 0 : 0xAB);
@@ -157,7 +159,11 @@ static void fixed_width_there_and_back(void **state)
         assert_int_equal(hf_read_u32le(&r), len < 7 ? 0 : 0xFFEEDDCC);
         assert_true(hf_read_u64le(&r) == (len < 15 ? 0 : 0x8877665544332211));
         assert_int_equal(r.bad, len < 15);
-        assert_int_equal(hf_reader_pos(&r), len < 1 ? 0 : len < 3 ? 1 : len < 7 ? 3 : len < 15 ? 7 : 15);
+        assert_int_equal(hf_reader_pos(&r), len < 1    ? 0
+                                            : len < 3  ? 1
+                                            : len < 7  ? 3
+                                            : len < 15 ? 7
+                                                       : 15);
         test_free(exact);
     }
     hf_buf_done(&b);
@@ -193,7 +199,8 @@ static void bytes_and_names(void **state)
         assert_true(r.bad);
         assert_int_equal(hf_reader_pos(&r), 0);
     }
-    r = hf_reader(HF_VIEW("\xFF\xFF\xFF\xFF\x0F" "abc")); /* says 4 GiB */
+    r = hf_reader(HF_VIEW("\xFF\xFF\xFF\xFF\x0F"
+                          "abc")); /* says 4 GiB */
     assert_null(hf_read_name(&r).ptr);
     assert_true(r.bad);
     r = hf_reader(HF_VIEW("abc"));
@@ -204,9 +211,12 @@ static void bytes_and_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(leb_random_bytes),           cmocka_unit_test(leb_there_and_back),
-        cmocka_unit_test(leb_known_bytes),            cmocka_unit_test(leb_overlong_forms),
-        cmocka_unit_test(fixed_width_there_and_back), cmocka_unit_test(bad_reader_stays_bad),
+        cmocka_unit_test(leb_random_bytes),
+        cmocka_unit_test(leb_there_and_back),
+        cmocka_unit_test(leb_known_bytes),
+        cmocka_unit_test(leb_overlong_forms),
+        cmocka_unit_test(fixed_width_there_and_back),
+        cmocka_unit_test(bad_reader_stays_bad),
         cmocka_unit_test(bytes_and_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,7 +67,8 @@ static void nobody_wants_the_words(void **state)
     hf_report_add(NULL, "x");
 }
 
-/* At every length around the limit: never past the end, always NUL-terminated, marked exactly when cut. */
+/* At every length around the limit: never past the end, always NUL-terminated, marked exactly when
+ * cut. */
 static void too_long_is_cut_and_marked(void **state)
 {
     (void)state;

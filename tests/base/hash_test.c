@@ -11,7 +11,7 @@ static void crc32c_known_answers(void **state)
     (void)state;
     uint8_t zeroes[32] = {0}, ones[32], up[32], down[32];
     static const uint8_t scsi_read[48] = {
-        0x01, 0xC0, 0, 0, 0, 0, 0, 0, 0,    0, 0, 0, 0,    0, 0, 0, 0x14, 0, 0, 0, 0, 0, 4, 0,
+        0x01, 0xC0, 0, 0,    0, 0, 0, 0,    0,    0, 0, 0, 0, 0, 0, 0, 0x14, 0, 0, 0, 0, 0, 4, 0,
         0,    0,    0, 0x14, 0, 0, 0, 0x18, 0x28, 0, 0, 0, 0, 0, 0, 0, 0x02, 0, 0, 0, 0, 0, 0, 0};
     memset(ones, 0xFF, sizeof ones);
     for (uint8_t i = 0; i < 32; i++) {
@@ -23,8 +23,12 @@ static void crc32c_known_answers(void **state)
         size_t len;
         uint32_t crc;
     } known[] = {
-        {zeroes, 32, 0x8A9136AA}, {ones, 32, 0x62A8AB43},      {up, 32, 0x46DD794E},
-        {down, 32, 0x113FDB5C},   {scsi_read, 48, 0xD9963A56}, {"123456789", 9, 0xE3069283},
+        {zeroes, 32, 0x8A9136AA},
+        {ones, 32, 0x62A8AB43},
+        {up, 32, 0x46DD794E},
+        {down, 32, 0x113FDB5C},
+        {scsi_read, 48, 0xD9963A56},
+        {"123456789", 9, 0xE3069283},
         {NULL, 0, 0},
     };
     for (size_t i = 0; i < HF_ARRAY_LEN(known); i++) {
@@ -82,7 +86,8 @@ static void sha256_known_answers(void **state)
     check_sha("abc", 1, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     check_sha("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 1,
               "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
-    check_sha("aaaaaaaaaa", 100000, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+    check_sha("aaaaaaaaaa", 100000,
+              "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
     hf_sha256_free(hf_sha256_new()); /* given up half-way */
     hf_sha256_free(NULL);
 }

@@ -1,4 +1,5 @@
-/* head_test.c - the flat HTTP head: its bytes in version 1 for ever, there and back, and hostile bytes. */
+/* head_test.c - the flat HTTP head: its bytes in version 1 for ever, there and back, and hostile
+ * bytes. */
 #include "base/head.h"
 
 #include <string.h>
@@ -7,6 +8,7 @@
 #include "support.h"
 
 /* These bytes are in journals. If this test fails, the format changed: make it version 2. */
+/* clang-format off */
 static const uint8_t golden_request[] = {
     1, 1, 0, 0,    0x07, 0, 0, 0,   2, 0, 0, 0,   77, 0, 0, 0,
     3, 0, 0, 0, 'G', 'E', 'T',
@@ -24,13 +26,14 @@ static const uint8_t golden_response[] = {
     2, 0, 0, 0, 0xC3, 0xA9,
 };
 
+/* clang-format on */
+
 static struct hf_view golden_request_view(struct hf_buf *buf)
 {
     struct hf_head_writer w;
-    assert_int_equal(hf_head_begin_request(&w, buf,
-                                           HF_HEAD_HAS_SCHEME | HF_HEAD_HAS_AUTHORITY | HF_HEAD_HAS_PATH,
-                                           HF_VIEW("GET"), HF_VIEW("http"), HF_VIEW("a:80"),
-                                           HF_VIEW("/x?y")),
+    assert_int_equal(hf_head_begin_request(
+                         &w, buf, HF_HEAD_HAS_SCHEME | HF_HEAD_HAS_AUTHORITY | HF_HEAD_HAS_PATH,
+                         HF_VIEW("GET"), HF_VIEW("http"), HF_VIEW("a:80"), HF_VIEW("/x?y")),
                      HF_OK);
     assert_int_equal(hf_head_field(&w, HF_VIEW("Accept"), HF_VIEW("*/*")), HF_OK);
     assert_int_equal(hf_head_field(&w, HF_VIEW("X-Nul"), HF_VIEW("")), HF_OK);
@@ -48,7 +51,8 @@ static void golden_bytes_of_version_1(void **state)
     assert_memory_equal(buf.ptr, "before", 6);
 
     struct hf_head_writer w;
-    assert_int_equal(hf_head_begin_response(&w, &buf, HF_HEAD_NO_BODY | HF_HEAD_RETIRE, 404), HF_OK);
+    assert_int_equal(hf_head_begin_response(&w, &buf, HF_HEAD_NO_BODY | HF_HEAD_RETIRE, 404),
+                     HF_OK);
     assert_int_equal(hf_head_field(&w, HF_VIEW("n"), HF_VIEW("\xC3\xA9")), HF_OK);
     bytes = hf_head_end(&w);
     assert_int_equal(bytes.len, sizeof golden_response);
@@ -62,7 +66,8 @@ static void golden_bytes_are_read(void **state)
     struct hf_head head;
     struct hf_view name, value;
     size_t at = 0;
-    assert_int_equal(hf_head_read(hf_view(golden_request, sizeof golden_request), &head, NULL), HF_OK);
+    assert_int_equal(hf_head_read(hf_view(golden_request, sizeof golden_request), &head, NULL),
+                     HF_OK);
     assert_int_equal(head.kind, HF_HEAD_REQUEST);
     assert_int_equal(head.status, 0);
     assert_int_equal(head.flags, 7);
@@ -81,7 +86,8 @@ static void golden_bytes_are_read(void **state)
     assert_false(hf_head_find(&head, HF_VIEW("Accep"), &value));
     assert_true(hf_view_eq_text(value, "*/*")); /* untouched */
 
-    assert_int_equal(hf_head_read(hf_view(golden_response, sizeof golden_response), &head, NULL), HF_OK);
+    assert_int_equal(hf_head_read(hf_view(golden_response, sizeof golden_response), &head, NULL),
+                     HF_OK);
     assert_int_equal(head.kind, HF_HEAD_RESPONSE);
     assert_int_equal(head.status, 404);
     assert_int_equal(head.flags, HF_HEAD_NO_BODY | HF_HEAD_RETIRE);
@@ -96,7 +102,9 @@ static void fields_keep_order_and_repeats(void **state)
     struct hf_head head;
     assert_int_equal(hf_head_begin_response(&w, &buf, 0, 200), HF_OK);
     for (uint8_t i = 0; i < 200; i++)
-        assert_int_equal(hf_head_field(&w, i % 2 ? HF_VIEW("Set-Cookie") : HF_VIEW("set-cookie"), hf_view(&i, 1)), HF_OK);
+        assert_int_equal(hf_head_field(&w, i % 2 ? HF_VIEW("Set-Cookie") : HF_VIEW("set-cookie"),
+                                       hf_view(&i, 1)),
+                         HF_OK);
     struct hf_view bytes = hf_head_end(&w), name, value;
     assert_int_equal(hf_head_read(bytes, &head, NULL), HF_OK);
     size_t at = 0;
@@ -119,7 +127,8 @@ static void abort_leaves_the_buffer_as_it_was(void **state)
     assert_int_equal(hf_head_field(&w, HF_VIEW("a"), HF_VIEW("b")), HF_OK);
     size_t len = buf.len;
     static const uint8_t byte;
-    assert_int_equal(hf_head_field(&w, hf_view(&byte, (size_t)UINT32_MAX + 1), HF_VIEW("")), HF_LIMIT);
+    assert_int_equal(hf_head_field(&w, hf_view(&byte, (size_t)UINT32_MAX + 1), HF_VIEW("")),
+                     HF_LIMIT);
     assert_int_equal(hf_head_field(&w, HF_VIEW("a"), hf_view(&byte, UINT32_MAX - 20)), HF_LIMIT);
     assert_int_equal(buf.len, len); /* half a field never stays */
     hf_head_abort(&w);
@@ -138,14 +147,16 @@ static void writer_refuses(void **state)
     assert_int_equal(hf_head_begin_response(&w, &buf, 0, 99), HF_INVALID);
     assert_int_equal(hf_head_begin_response(&w, &buf, 0, 1000), HF_INVALID);
     assert_int_equal(hf_head_begin_response(&w, &buf, HF_HEAD_HAS_PATH, 200), HF_INVALID);
-    assert_int_equal(hf_head_begin_request(&w, &buf, HF_HEAD_RETIRE, get, none, none, none), HF_INVALID);
+    assert_int_equal(hf_head_begin_request(&w, &buf, HF_HEAD_RETIRE, get, none, none, none),
+                     HF_INVALID);
     assert_int_equal(hf_head_begin_request(&w, &buf, 1u << 20, get, none, none, none), HF_INVALID);
     assert_int_equal(hf_head_begin_request(&w, &buf, 0, get, some, none, none), HF_INVALID);
     assert_int_equal(hf_head_begin_request(&w, &buf, 0, get, none, some, none), HF_INVALID);
     assert_int_equal(hf_head_begin_request(&w, &buf, 0, get, none, none, some), HF_INVALID);
     hf_head_abort(&w);
     assert_int_equal(buf.len, 0);
-    assert_int_equal(hf_head_begin_request(&w, &buf, HF_HEAD_NO_BODY, get, none, none, none), HF_OK);
+    assert_int_equal(hf_head_begin_request(&w, &buf, HF_HEAD_NO_BODY, get, none, none, none),
+                     HF_OK);
     struct hf_head head;
     assert_int_equal(hf_head_read(hf_head_end(&w), &head, NULL), HF_OK);
     hf_buf_done(&buf);

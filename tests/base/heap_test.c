@@ -19,8 +19,8 @@ static struct item *earliest(struct item *items)
     struct item *best = NULL;
     for (size_t i = 0; i < NODES; i++) {
         struct item *it = &items[i];
-        if (it->in && (best == NULL || it->at < best->at ||
-                       (it->at == best->at && it->order < best->order)))
+        if (it->in &&
+            (best == NULL || it->at < best->at || (it->at == best->at && it->order < best->order)))
             best = it;
     }
     return best;
@@ -132,13 +132,13 @@ static void list_like_a_plain_array(void **state)
         for (size_t l = 0; l < 2; l++) {
             size_t i = 0;
             HF_LIST_FOR(it, lists[l])
-                assert_ptr_equal(it, model[l][i++]);
+            assert_ptr_equal(it, model[l][i++]);
             assert_int_equal(i, len[l]);
             assert_int_equal(hf_list_empty(lists[l]), len[l] == 0);
         }
     }
     HF_LIST_FOR_SAFE(it, &a)
-        hf_list_remove(it);
+    hf_list_remove(it);
     assert_true(hf_list_empty(&a));
 }
 

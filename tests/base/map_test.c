@@ -1,6 +1,7 @@
 /* map_test.c - both kinds of map against a plain array, under seeded random traffic.
  *
- * Few different keys in small tables make probing wrap around the end and deletions close gaps over it.
+ * Few different keys in small tables make probing wrap around the end and deletions close gaps over
+ * it.
  */
 #include "base/map.h"
 
@@ -115,7 +116,8 @@ static void max_is_a_limit(void **state)
     assert_int_equal(hf_map_put(&map, HF_VIEW("a"), &v[0], NULL), HF_OK);
     assert_int_equal(hf_map_put(&map, HF_VIEW("b"), &v[1], NULL), HF_OK);
     assert_int_equal(hf_map_put(&map, HF_VIEW("c"), &v[2], NULL), HF_LIMIT);
-    assert_int_equal(hf_map_put(&map, HF_VIEW("b"), &v[3], NULL), HF_OK); /* replacing is no growth */
+    assert_int_equal(hf_map_put(&map, HF_VIEW("b"), &v[3], NULL),
+                     HF_OK); /* replacing is no growth */
     assert_ptr_equal(hf_map_get(&map, HF_VIEW("b")), &v[3]);
     assert_null(hf_map_get(&map, HF_VIEW("c")));
     assert_ptr_equal(hf_map_remove(&map, HF_VIEW("a")), &v[0]);
@@ -155,7 +157,8 @@ static void replacing_takes_the_new_key(void **state)
     free(second);
 }
 
-/* Sequential numbers and multiples of powers of two must spread: bounded by the time a pile-up would take. */
+/* Sequential numbers and multiples of powers of two must spread: bounded by the time a pile-up
+ * would take. */
 static void regular_numbers_spread(void **state)
 {
     (void)state;

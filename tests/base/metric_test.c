@@ -1,4 +1,5 @@
-/* metric_test.c - buckets: bounds rise, every time falls below its bound and not below the one before. */
+/* metric_test.c - buckets: bounds rise, every time falls below its bound and not below the one
+ * before. */
 #include "base/metric.h"
 
 #include <string.h>

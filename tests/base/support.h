@@ -1,4 +1,5 @@
-/* support.h - what several tests of this room need: cmocka in its order, and numbers from a fixed seed. */
+/* support.h - what several tests of this room need: cmocka in its order, and numbers from a fixed
+ * seed. */
 #ifndef HF_TESTS_BASE_SUPPORT_H
 #define HF_TESTS_BASE_SUPPORT_H
 

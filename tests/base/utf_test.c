@@ -1,8 +1,8 @@
-/* utf_test.c - text against brute force (rule V6): every scalar value, every short byte string, and errors planted at
- * every place of long blocks, where the fast validator works.
+/* utf_test.c - text against brute force (rule V6): every scalar value, every short byte string, and
+ * errors planted at every place of long blocks, where the fast validator works.
  *
- * The slow validator here is written from the definition: decode by the bit pattern, then ask whether the value may be
- * encoded that long.
+ * The slow validator here is written from the definition: decode by the bit pattern, then ask
+ * whether the value may be encoded that long.
  */
 #include "base/utf.h"
 
@@ -12,7 +12,11 @@
 
 static size_t slow_scalar(const uint8_t *s, size_t left, uint32_t *cp)
 {
-    size_t n = s[0] < 0x80 ? 1 : (s[0] & 0xE0) == 0xC0 ? 2 : (s[0] & 0xF0) == 0xE0 ? 3 : (s[0] & 0xF8) == 0xF0 ? 4 : 0;
+    size_t n = s[0] < 0x80             ? 1
+               : (s[0] & 0xE0) == 0xC0 ? 2
+               : (s[0] & 0xF0) == 0xE0 ? 3
+               : (s[0] & 0xF8) == 0xF0 ? 4
+                                       : 0;
     if (n == 0 || n > left)
         return 0;
     uint32_t v = n == 1 ? s[0] : s[0] & (0x7Fu >> n);
@@ -95,15 +99,15 @@ static void v6_every_short_string(void **state)
     }
 }
 
-/* The fast validator sees blocks of 64: put each short string at every place around the borders of the blocks, within
- * ASCII and within text of two, three and four bytes a character. */
+/* The fast validator sees blocks of 64: put each short string at every place around the borders of
+ * the blocks, within ASCII and within text of two, three and four bytes a character. */
 static void v6_short_strings_inside_blocks(void **state)
 {
     (void)state;
     static const char *const around[] = {"a", "\xC3\xA9", "\xE4\xB8\x80", "\xF0\x9F\x98\x80"};
-    static const uint8_t telling[] = {0x00, 0x61, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2,
-                                      0xDF, 0xE0, 0xE1, 0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5,
-                                      0xF8, 0xFF};
+    static const uint8_t telling[] = {0x00, 0x61, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF,
+                                      0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xEC, 0xED, 0xEE,
+                                      0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xF8, 0xFF};
     enum { N = sizeof telling };
     uint64_t seed = 8;
     for (size_t a = 0; a < HF_ARRAY_LEN(around); a++) {
@@ -180,7 +184,8 @@ static void v6_random_bytes(void **state)
 static void v6_utf16_pairs(void **state)
 {
     (void)state;
-    static const uint16_t telling[] = {0, 'a', 0xD7FF, 0xD800, 0xDBFF, 0xDC00, 0xDFFF, 0xE000, 0xFFFF, 0x00D8, 0x00DC};
+    static const uint16_t telling[] = {0,      'a',    0xD7FF, 0xD800, 0xDBFF, 0xDC00,
+                                       0xDFFF, 0xE000, 0xFFFF, 0x00D8, 0x00DC};
     enum { N = HF_ARRAY_LEN(telling), LEN = 40 };
     uint64_t seed = 11;
     for (int i = 0; i < 200000; i++) {
@@ -188,7 +193,8 @@ static void v6_utf16_pairs(void **state)
         size_t len = rng_below(&seed, LEN + 1);
         uint16_t units[LEN];
         for (size_t k = 0; k < len; k++)
-            units[k] = rng_below(&seed, 12) == 0 ? telling[rng_below(&seed, N)] : (uint16_t)('a' + k);
+            units[k] =
+                rng_below(&seed, 12) == 0 ? telling[rng_below(&seed, N)] : (uint16_t)('a' + k);
         bool want = true;
         for (size_t k = 0; k < len; k++) {
             s[2 * k] = (uint8_t)units[k];
@@ -197,13 +203,15 @@ static void v6_utf16_pairs(void **state)
         for (size_t k = 0; k < len && want; k++) {
             if (units[k] < 0xD800 || units[k] > 0xDFFF)
                 continue;
-            want = units[k] < 0xDC00 && k + 1 < len && units[k + 1] >= 0xDC00 && units[k + 1] <= 0xDFFF;
+            want = units[k] < 0xDC00 && k + 1 < len && units[k + 1] >= 0xDC00 &&
+                   units[k + 1] <= 0xDFFF;
             k++;
         }
         assert_int_equal(hf_utf16_valid(s, len), want);
     }
     assert_true(hf_utf16_valid(NULL, 0));
-    for (uint32_t unit = 0; unit < 0x10000; unit++) { /* every unit alone, at each place of a block */
+    for (uint32_t unit = 0; unit < 0x10000;
+         unit++) { /* every unit alone, at each place of a block */
         uint8_t s[32] = {0};
         size_t at = unit % 16;
         s[2 * at] = (uint8_t)unit;
@@ -212,14 +220,16 @@ static void v6_utf16_pairs(void **state)
     }
 }
 
-/* Through UTF-16 and back, measured before and exact to the byte: the buffers end where the measure says. */
+/* Through UTF-16 and back, measured before and exact to the byte: the buffers end where the measure
+ * says. */
 static void transcoding_there_and_back(void **state)
 {
     (void)state;
     static uint8_t text[3000];
     uint64_t seed = 12;
     for (int i = 0; i < 5000; i++) {
-        size_t len = random_text(&seed, text, i % 50 == 0 ? sizeof text : 200, 0x110000), scalars = 0, n16 = 0;
+        size_t len = random_text(&seed, text, i % 50 == 0 ? sizeof text : 200, 0x110000),
+               scalars = 0, n16 = 0;
         for (size_t at = 0; at < len; scalars++) {
             uint32_t cp = hf_utf8_next(text, len, &at);
             n16 += cp >= 0x10000 ? 2 : 1;
@@ -269,7 +279,8 @@ static void latin1_there_and_back(void **state)
     }
 }
 
-/* The counters add up per lane in bytes: long runs of the dearest characters must not overflow them. */
+/* The counters add up per lane in bytes: long runs of the dearest characters must not overflow
+ * them. */
 static void long_text_is_counted_right(void **state)
 {
     (void)state;

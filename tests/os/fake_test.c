@@ -153,7 +153,8 @@ static void room_is_what_was_set(void **state)
     close_ends(os, e);
 }
 
-/* A full backlog holds a client back until somebody accepts; a closing listener refuses who still waits. */
+/* A full backlog holds a client back until somebody accepts; a closing listener refuses who still
+ * waits. */
 static void backlog_is_a_limit(void **state)
 {
     struct world *w = *state;

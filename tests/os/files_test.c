@@ -1,4 +1,5 @@
-/* files_test.c - clock, random bytes and files: the same promises in the real world and in the fake one. */
+/* files_test.c - clock, random bytes and files: the same promises in the real world and in the fake
+ * one. */
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -105,7 +106,8 @@ static void folders(void **state)
     struct world *w = *state;
     struct hf_os *os = w->os;
     assert_int_equal(os->path_mkdir(os, world_path(w, "d"), 0700), HF_OK);
-    assert_int_equal(os->path_mkdir(os, world_path(w, "d"), 0700), HF_OK); /* fine when it is there */
+    assert_int_equal(os->path_mkdir(os, world_path(w, "d"), 0700),
+                     HF_OK); /* fine when it is there */
     assert_int_equal(os->path_mkdir(os, world_path(w, "d/"), 0700), HF_OK);
     assert_int_equal(os->path_mkdir(os, world_path(w, "x/y"), 0700), HF_NOT_FOUND);
     write_file(w, "f", HF_OS_CREATE, "x");
@@ -134,7 +136,8 @@ static void rename_replaces(void **state)
     expect_open(w, "new", HF_OS_READ, HF_NOT_FOUND);
     char got[8];
     size_t n;
-    assert_int_equal(os->file_read_at(f, 0, got, sizeof got, &n), HF_OK); /* who has it open keeps it */
+    assert_int_equal(os->file_read_at(f, 0, got, sizeof got, &n),
+                     HF_OK); /* who has it open keeps it */
     assert_int_equal(n, 3);
     assert_memory_equal(got, "old", 3);
     os->file_close(f);

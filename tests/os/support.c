@@ -1,4 +1,5 @@
-/* support.c - worlds for the tests of this room: the real one with a folder of its own, and the fake one. */
+/* support.c - worlds for the tests of this room: the real one with a folder of its own, and the
+ * fake one. */
 #include "support.h"
 
 #include <ftw.h>

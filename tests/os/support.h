@@ -14,7 +14,7 @@
 struct world {
     struct hf_os *os;
     bool fake;
-    char dir[64];  /* a folder of the test's own, empty at start */
+    char dir[64]; /* a folder of the test's own, empty at start */
 };
 
 int world_linux(void **state);
@@ -27,7 +27,7 @@ const char *world_path(struct world *w, const char *name);
 #define IN_BOTH_WORLDS(test)                                                                       \
     {#test " (linux)", test, world_linux, world_end, NULL},                                        \
     {                                                                                              \
-        #test " (fake)", test, world_fake, world_end, NULL                                         \
+#test " (fake)", test, world_fake, world_end, NULL                                         \
     }
 
 #endif

@@ -1,6 +1,8 @@
-/* wake_test.c - letters between threads: none lost, none twice, each sender's in order, and no sleep missed.
+/* wake_test.c - letters between threads: none lost, none twice, each sender's in order, and no
+ * sleep missed.
  *
- * Meant for TSan as much as for itself: the letters carry plain fields that the queue must hand over properly.
+ * Meant for TSan as much as for itself: the letters carry plain fields that the queue must hand
+ * over properly.
  */
 #include "os/wake.h"
 
@@ -83,7 +85,8 @@ static void take(void *ctx, struct hf_letter *link)
     struct post_office *office = ctx;
     struct letter *letter = HF_CONTAINER_OF(link, struct letter, link);
     if (letter->sender >= SENDERS || letter->number != office->next[letter->sender])
-        fail_msg("letter %llu of %u out of order", (unsigned long long)letter->number, letter->sender);
+        fail_msg("letter %llu of %u out of order", (unsigned long long)letter->number,
+                 letter->sender);
     office->next[letter->sender]++;
     atomic_fetch_add(&office->taken, 1);
     free(letter); /* the queue must not touch it any more */
@@ -126,7 +129,8 @@ static void four_senders_order_kept_nothing_lost(void **state)
     hf_wake_free(office.wake);
 }
 
-/* Two threads hand one letter to and fro: every hand-over passes through sleep, so a lost wake-up cannot hide. */
+/* Two threads hand one letter to and fro: every hand-over passes through sleep, so a lost wake-up
+ * cannot hide. */
 struct table_tennis {
     struct hf_wake *side[2];
     struct letter ball;
@@ -192,7 +196,8 @@ static void count(void *ctx, struct hf_letter *link)
     ++*(size_t *)ctx;
 }
 
-/* No system call is made for a consumer that does not sleep; one ring for one sleep, however many letters. */
+/* No system call is made for a consumer that does not sleep; one ring for one sleep, however many
+ * letters. */
 static void bell_rings_only_for_sleepers(void **state)
 {
     (void)state;
@@ -228,7 +233,8 @@ static void bell_rings_only_for_sleepers(void **state)
     hf_wake_free(NULL);
 }
 
-/* What is posted while taking comes in the next batch, in order: a letter that posts itself again cannot trap us. */
+/* What is posted while taking comes in the next batch, in order: a letter that posts itself again
+ * cannot trap us. */
 static void repost(void *ctx, struct hf_letter *link)
 {
     hf_wake_post(ctx, link);

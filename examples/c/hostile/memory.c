@@ -7,6 +7,8 @@
 enum { PAGE = 65536, MIB = 1024 * 1024 };
 
 static uint64_t leaked;
+/* Where it goes, so that the compiler does not see that nobody looks at it and leave it out. */
+static unsigned char *volatile kept_block;
 
 /* Touched, not only asked for; a refusal is what a limit looks like to a guest that checks. */
 static void leak(hf_request request, hf_outparam out)
@@ -18,6 +20,7 @@ static void leak(hf_request request, hf_outparam out)
         return;
     }
     memset(lost, (int)(leaked & 0x7f) + 1, MIB);
+    kept_block = lost;
     leaked += MIB;
     answer_number(out, leaked);
 }
@@ -32,6 +35,7 @@ static void hoard(hf_request request, hf_outparam out)
         if (!lost)
             __builtin_trap();
         memset(lost, 1, MIB);
+        kept_block = lost;
     }
 }
 

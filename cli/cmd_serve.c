@@ -1,0 +1,175 @@
+/* cmd_serve.c - holdfast serve COMPONENT: one wasi:http component, no manifest. */
+#include "cli/options.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct hf_node *running; /* for the signal handler alone: a process has one set of signals */
+
+static void on_signal(int sig)
+{
+    (void)sig;
+    hf_node_stop(running);
+}
+
+static int set_addr(void *to, const char *v)
+{
+    ((struct cli_settings *)to)->addr = v;
+    return strchr(v, ':') == NULL ? -1 : 0;
+}
+static int set_workers(void *to, const char *v)
+{
+    uint64_t n;
+    if (cli_number(v, 256, &n) != 0 || n == 0)
+        return -1;
+    ((struct cli_settings *)to)->node.workers = (uint32_t)n;
+    return 0;
+}
+static int set_instances(void *to, const char *v)
+{
+    struct cli_settings *s = to;
+    s->service.instances = strcmp(v, "per-request") == 0 ? HF_INSTANCES_PER_REQUEST : HF_INSTANCES_REUSE;
+    return strcmp(v, "per-request") == 0 || strcmp(v, "reuse") == 0 ? 0 : -1;
+}
+static int set_max(void *to, const char *v)
+{
+    uint64_t n;
+    if (cli_number(v, 100000, &n) != 0 || n == 0)
+        return -1;
+    ((struct cli_settings *)to)->service.max = (uint32_t)n;
+    return 0;
+}
+static int set_queue(void *to, const char *v)
+{
+    uint64_t n;
+    if (cli_number(v, 1000000, &n) != 0 || n == 0)
+        return -1;
+    ((struct cli_settings *)to)->service.queue_max = (uint32_t)n;
+    return 0;
+}
+static int set_queue_timeout(void *to, const char *v)
+{
+    return cli_duration(v, &((struct cli_settings *)to)->service.queue_timeout_ns);
+}
+static int set_max_requests(void *to, const char *v)
+{
+    return cli_number(v, UINT64_MAX, &((struct cli_settings *)to)->service.max_requests);
+}
+static int set_idle(void *to, const char *v)
+{
+    return cli_duration(v, &((struct cli_settings *)to)->service.idle_timeout_ns);
+}
+static int set_body(void *to, const char *v)
+{
+    return cli_size(v, &((struct cli_settings *)to)->node.body_max);
+}
+static int set_head(void *to, const char *v)
+{
+    struct cli_settings *s = to;
+    return cli_size(v, &s->node.head_max) != 0 || s->node.head_max > (1 << 20) ? -1 : 0;
+}
+static int set_head_timeout(void *to, const char *v)
+{
+    return cli_duration(v, &((struct cli_settings *)to)->node.head_timeout_ns);
+}
+static int set_body_timeout(void *to, const char *v)
+{
+    return cli_duration(v, &((struct cli_settings *)to)->node.body_timeout_ns);
+}
+static int set_keep_alive(void *to, const char *v)
+{
+    return cli_duration(v, &((struct cli_settings *)to)->node.idle_timeout_ns);
+}
+static int set_drain(void *to, const char *v)
+{
+    return cli_duration(v, &((struct cli_settings *)to)->node.drain_ns);
+}
+static int set_connections(void *to, const char *v)
+{
+    uint64_t n;
+    if (cli_number(v, 10000000, &n) != 0 || n == 0)
+        return -1;
+    ((struct cli_settings *)to)->node.connections_max = (uint32_t)n;
+    return 0;
+}
+static int set_log(void *to, const char *v)
+{
+    struct cli_settings *s = to;
+    s->node.log = strcmp(v, "json") == 0 ? HF_LOG_JSON : HF_LOG_TEXT;
+    return strcmp(v, "json") == 0 || strcmp(v, "text") == 0 ? 0 : -1;
+}
+static int set_debug(void *to, const char *v)
+{
+    (void)v;
+    ((struct cli_settings *)to)->node.debug = true;
+    return 0;
+}
+
+static const struct cli_option options[] = {
+    {"addr", "HOST:PORT", "where to listen (127.0.0.1:8080); port 0 lets the system choose", set_addr, "HOST:PORT"},
+    {"workers", "N", "threads that serve (one a core)", set_workers, "a number from 1 to 256"},
+    {"instances", "MODE", "reuse: an instance serves one request after another (default);", set_instances, "'reuse' or 'per-request'"},
+    {"max", "N", "instances at most, over all workers (64 a worker)", set_max, "a number from 1"},
+    {"max-requests", "N", "an instance retires after so many requests (never)", set_max_requests, "a number"},
+    {"idle-timeout", "TIME", "an instance that served nothing for so long ends (never)", set_idle, "a time like 30s"},
+    {"queue", "N", "requests that may wait for an instance, each worker (1024)", set_queue, "a number from 1"},
+    {"queue-timeout", "TIME", "how long one may wait there, then 503 (the request timeout)", set_queue_timeout, "a time like 1s"},
+    {"request-timeout", "TIME", "for a whole request, then 504 and the instance ends (30s)", opt_timeout, "a time like 3s"},
+    CLI_OPTIONS_GUEST,
+    {"body-max", "SIZE", "largest request body, then 413 (no limit)", set_body, "a size like 10MiB"},
+    {"head-max", "SIZE", "largest request head, then 431 (32KiB)", set_head, "a size up to 1MiB"},
+    {"head-timeout", "TIME", "for a whole request head, then 408 (10s)", set_head_timeout, "a time like 10s"},
+    {"body-timeout", "TIME", "without progress of a request body, then 408 (30s)", set_body_timeout, "a time like 30s"},
+    {"keep-alive", "TIME", "an idle connection is kept so long (75s)", set_keep_alive, "a time like 75s"},
+    {"connections", "N", "open connections at most, each worker (20000)", set_connections, "a number from 1"},
+    {"drain", "TIME", "how long a stop waits for requests in hand (10s)", set_drain, "a time like 10s"},
+    {"log", "FORMAT", "text or json, to standard error (text)", set_log, "'text' or 'json'"},
+    {"quiet", NULL, "no access log and no notices", opt_quiet, NULL},
+    {"debug", NULL, "answers carry holdfast-instance: id=..; served=..; age=..", set_debug, NULL},
+    CLI_OPTIONS_CACHE,
+    {0},
+};
+
+int cmd_serve(int argc, char **argv)
+{
+    struct cli_settings s;
+    struct hf_words msg = {{0}};
+    char bound[128];
+
+    cli_settings_init(&s);
+    int rc = cli_parse("serve", "COMPONENT [ARGS]",
+                       "Serves a wasi:http component over HTTP until it is told to stop (ctrl-c, SIGTERM).\n"
+                       "--instances per-request gives every request an instance as fresh as after its start.",
+                       options, &s, &argc, argv);
+    if (rc != 0)
+        return rc > 0 ? 0 : HF_STATUS_USAGE;
+    if (argc < 1) {
+        fprintf(stderr, "holdfast serve: name the component's file: holdfast serve app.wasm\n");
+        return HF_STATUS_USAGE;
+    }
+    s.service.path = argv[0];
+    argv[argc] = NULL;
+    s.service.args = (const char *const *)argv;
+    uint32_t max = s.service.max != 0 ? s.service.max : 64 * (s.node.workers != 0 ? s.node.workers : 2);
+    s.node.instances_max = max * 16 > 1000 ? (max * 16 < 20000 ? max * 16 : 20000) : 1000; /* components have up to a dozen parts */
+
+    enum hf_status st = hf_node_open(&s.node, &running, &msg);
+    if (st == HF_STATUS_OK)
+        st = hf_node_add_service(running, &s.service, &msg);
+    if (st == HF_STATUS_OK)
+        st = hf_node_listen(running, s.addr, bound, &msg);
+    if (st == HF_STATUS_OK) {
+        struct sigaction on = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN};
+        sigaction(SIGINT, &on, NULL);
+        sigaction(SIGTERM, &on, NULL);
+        sigaction(SIGPIPE, &ignore, NULL);
+        fprintf(stderr, "serving %s on http://%s/\n", argv[0], bound);
+        st = hf_node_run(running, &msg);
+    }
+    if (st != HF_STATUS_OK)
+        cli_fail("serve", st, msg.text);
+    hf_node_close(running);
+    return (int)st;
+}

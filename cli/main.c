@@ -1,0 +1,48 @@
+/* main.c - holdfast COMMAND. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *about;
+} commands[] = {
+    {"serve", cmd_serve, "serve a wasi:http component"},
+    {"inspect", cmd_inspect, "what a component imports and exports, and whether it can run here"},
+    {"invoke", cmd_invoke, "call an exported function and print its result"},
+    {"build", cmd_build, "build a C guest from source"},
+};
+
+static void help(FILE *out)
+{
+    fprintf(out, "holdfast %s - a durable WebAssembly process kernel\n\nusage: holdfast COMMAND [OPTIONS] ...\n\ncommands:\n", hf_version());
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].about);
+    fprintf(out, "\nholdfast COMMAND --help tells more; holdfast --version prints the version.\n"
+                 "exit codes: 0 done, 1 the guest failed, 2 usage, 3 not a valid component, 4 it needs what is missing here,\n"
+                 "5 a limit, 6 a file or address, 7 out of time\n");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        help(stderr);
+        return HF_STATUS_USAGE;
+    }
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+        printf("holdfast %s\n", hf_version());
+        return 0;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        help(stdout);
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    fprintf(stderr, "holdfast: there is no command '%s'\n", argv[1]);
+    help(stderr);
+    return HF_STATUS_USAGE;
+}

@@ -1,0 +1,58 @@
+/* options.c - setters of the shared options. */
+#include "cli/options.h"
+
+#include <string.h>
+#include <unistd.h>
+
+void cli_settings_init(struct cli_settings *s)
+{
+    memset(s, 0, sizeof *s);
+    hf_node_options_init(&s->node);
+    hf_service_options_init(&s->service);
+    s->service.env = s->env;
+    s->node.progress = true;
+    s->addr = "127.0.0.1:8080";
+}
+
+int opt_cache(void *to, const char *v)
+{
+    ((struct cli_settings *)to)->node.cache_dir = v;
+    return v[0] == 0 ? -1 : 0;
+}
+int opt_env(void *to, const char *v)
+{
+    struct cli_settings *s = to;
+    const char *eq = strchr(v, '=');
+    if (eq == NULL || eq == v || s->n_env == CLI_ENV_MAX)
+        return -1;
+    s->env[s->n_env++] = v;
+    return 0;
+}
+int opt_memory(void *to, const char *v)
+{
+    struct cli_settings *s = to;
+    return cli_size(v, &s->service.memory_max) != 0 || s->service.memory_max < 65536 ? -1 : 0;
+}
+int opt_timeout(void *to, const char *v)
+{
+    struct cli_settings *s = to;
+    return cli_duration(v, &s->service.request_timeout_ns) != 0 || s->service.request_timeout_ns == 0 ? -1 : 0;
+}
+int opt_json(void *to, const char *v)
+{
+    (void)v;
+    ((struct cli_settings *)to)->json = true;
+    return 0;
+}
+int opt_no_cache(void *to, const char *v)
+{
+    (void)v;
+    ((struct cli_settings *)to)->node.no_cache = true;
+    return 0;
+}
+int opt_quiet(void *to, const char *v)
+{
+    (void)v;
+    ((struct cli_settings *)to)->node.quiet = true;
+    return 0;
+}

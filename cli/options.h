@@ -1,0 +1,34 @@
+/* options.h - options that several commands share: what a guest is given, and where compiled code is kept. */
+#ifndef HF_CLI_OPTIONS_H
+#define HF_CLI_OPTIONS_H
+
+#include "cli/cli.h"
+
+#define CLI_ENV_MAX 256
+
+struct cli_settings {
+    struct hf_node_options node;
+    struct hf_service_options service;
+    const char *env[CLI_ENV_MAX + 1];
+    size_t n_env;
+    const char *addr;
+    bool json;
+};
+void cli_settings_init(struct cli_settings *s);
+
+int opt_cache(void *to, const char *v);
+int opt_env(void *to, const char *v);
+int opt_memory(void *to, const char *v);
+int opt_timeout(void *to, const char *v);
+int opt_json(void *to, const char *v);
+int opt_no_cache(void *to, const char *v);
+int opt_quiet(void *to, const char *v);
+
+#define CLI_OPTIONS_GUEST                                                                                                              \
+    {"env", "K=V", "an environment variable for the guest; may be repeated", opt_env, "K=V"},                                          \
+        {"memory", "SIZE", "each linear memory may grow to this (4GiB)", opt_memory, "a size like 64MiB"}
+#define CLI_OPTIONS_CACHE                                                                                                              \
+    {"cache", "DIR", "where compiled code is kept (~/.cache/holdfast/code)", opt_cache, "a folder"},                                   \
+        {"no-cache", NULL, "compile anew, keep nothing", opt_no_cache, NULL}
+
+#endif

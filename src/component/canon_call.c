@@ -1,0 +1,365 @@
+/* canon_call.c - calls across the boundary: into lifted functions, out of lowered ones, and what
+ * goes with resources.
+ *
+ * A component-level call is lower, call, lift, post-return in plain C on the fiber; any step may
+ * block (T4). Three kinds: host -> guest   hf_canon_call (C1) guest -> guest  call_guest: lift from
+ * the caller, lower into the callee, and the same back (C6). The result is in the caller's memory
+ * before the callee's post-return runs, so nothing has to be copied in between guest -> host
+ * hostcall.c Any failure leaves flags and scopes as they are: the tree is dead then (E3), and the
+ * owner of the instance says so.
+ */
+#include "component/canon.h"
+
+/* ---- entering component instances: E1, E2 ---- */
+
+/* Whether `ci` is `of` or one of its ancestors. */
+static bool is_above(const struct hf_ci *ci, const struct hf_ci *of)
+{
+    while (of != NULL && of != ci)
+        of = of->parent;
+    return of != NULL;
+}
+
+bool hf_ci_enter(struct hf_ci *to, struct hf_ci *from)
+{
+    for (const struct hf_ci *ci = to; ci != NULL && !is_above(ci, from); ci = ci->parent) {
+        if (!ci->may_enter)
+            return false;
+    }
+    for (struct hf_ci *ci = to; ci != NULL && !is_above(ci, from); ci = ci->parent)
+        ci->may_enter = false;
+    return true;
+}
+
+void hf_ci_leave(struct hf_ci *to, struct hf_ci *from)
+{
+    for (struct hf_ci *ci = to; ci != NULL && !is_above(ci, from); ci = ci->parent)
+        ci->may_enter = true;
+}
+
+static enum hf_err cannot_enter(const struct hf_ci *to)
+{
+    return hf_canon_trap(
+        to->inst, "cannot enter component instance %u: it is on the stack already [E1]", to->index);
+}
+
+/* C3: only realloc and post-return run with may_leave false. `of`, `name`: what was called there.
+ */
+static enum hf_err check_leave(const struct hf_ci *ci, struct hf_view of, const char *name,
+                               struct hf_view rest)
+{
+    if (HF_LIKELY(ci->may_leave))
+        return HF_OK;
+    return hf_canon_trap(ci->inst,
+                         "cannot leave component instance %u: its realloc or post-return called "
+                         "%.*s%s%.*s [C3]",
+                         ci->index, HF_FMT(of), name, HF_FMT(rest));
+}
+
+static enum hf_err check_leave_resource(const struct hf_tramp_rt *tramp, const char *what)
+{
+    return check_leave(tramp->ci, hf_view_of(what), " of ", tramp->def->resource->name);
+}
+
+/* ---- calling a lifted function ---- */
+
+static enum hf_err call_core(struct hf_instance *inst, struct hf_ci *ci, const struct hf_func *f,
+                             union hf_val *vals, size_t n_vals)
+{
+    struct hf_ci *before = inst->current;
+    inst->current = ci;
+    enum hf_err err = hf_store_call(inst->store, f, vals, n_vals);
+    inst->current = before;
+    return err;
+}
+
+static size_t most(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+/* From here on the arguments are the callee's. */
+static enum hf_err call_lifted(struct hf_lift_rt *l, union hf_val *vals)
+{
+    const struct hf_functype *t = &l->def->type->lift;
+    return call_core(l->ci->inst, l->ci, &l->func, vals, most(t->n_params, t->n_results));
+}
+
+/* Borrows that the callee was given must be gone when it has returned. */
+static enum hf_err check_borrows(struct hf_lift_rt *l, const struct hf_scope *scope)
+{
+    if (HF_LIKELY(scope->n_borrows == 0))
+        return HF_OK;
+    return hf_canon_trap(l->ci->inst,
+                         "borrow handles still remain at the end of the call: %u in component "
+                         "instance %u [C1]",
+                         scope->n_borrows, l->ci->index);
+}
+
+/* `flat`: what the core function returned; it is copied, the callee may write over its own. */
+static enum hf_err post_return(struct hf_lift_rt *l, const union hf_val *flat)
+{
+    union hf_val vals[1];
+    if (!l->opts.has_post_return)
+        return HF_OK;
+    vals[0] = *flat;
+    l->ci->may_leave = false;
+    enum hf_err err =
+        call_core(l->ci->inst, l->ci, &l->opts.post_return, vals, l->def->type->lift.n_results);
+    if (err == HF_OK)
+        l->ci->may_leave = true;
+    return err;
+}
+
+static void open_cx(struct hf_canon_cx *cx, struct hf_ci *ci, const struct hf_canon_rt *opts,
+                    const struct hf_ftype *f)
+{
+    hf_canon_cx_init(cx, ci->inst, ci, opts);
+    if (f->needs_memory)
+        hf_canon_memory(cx);
+}
+
+/* Owned objects among the arguments that the callee did not get. */
+static void let_go_args(const struct hf_ftype *f, const struct hf_value *args, uint32_t handed_on)
+{
+    for (uint32_t i = 0; i < f->n_params; i++)
+        hf_canon_let_go(f->params[i].type, &args[i], &handed_on);
+}
+
+/* ---- host -> guest ---- */
+
+static enum hf_err lift_for_host(struct hf_lift_rt *l, const struct hf_scope *scope,
+                                 const union hf_val *vals, struct hf_value *result)
+{
+    const struct hf_ftype *f = l->def->type;
+    struct hf_canon_cx cx;
+    enum hf_err err = HF_OK;
+    if (f->result != NULL) {
+        open_cx(&cx, l->ci, &l->opts, f);
+        cx.host = true;
+        cx.copy = true; /* post-return may free what it looks into */
+        *result = (struct hf_value){0};
+        err = hf_lift_result(&cx, f, vals, result);
+    }
+    if (err == HF_OK)
+        err = check_borrows(l, scope);
+    if (err == HF_OK)
+        err = post_return(l, vals);
+    if (err != HF_OK && f->result != NULL)
+        hf_canon_let_go(f->result, result, NULL);
+    return err;
+}
+
+enum hf_err hf_canon_call(struct hf_instance *inst, struct hf_lift_rt *l,
+                          const struct hf_value *args, struct hf_value *result)
+{
+    const struct hf_ftype *f = l->def->type;
+    struct hf_scope scope = {0};
+    struct hf_canon_cx cx;
+    union hf_val vals[HF_FLAT_PARAMS_MAX];
+
+    HF_ASSERT(inst == l->ci->inst);
+    if (!hf_ci_enter(l->ci, NULL)) {
+        let_go_args(f, args, 0);
+        return cannot_enter(l->ci);
+    }
+    open_cx(&cx, l->ci, &l->opts, f);
+    cx.host = true;
+    cx.scope = &scope;
+    enum hf_err err = hf_lower_params(&cx, f, args, vals);
+    if (err != HF_OK) {
+        let_go_args(f, args, cx.n_owns);
+        return err;
+    }
+    err = call_lifted(l, vals);
+    if (err == HF_OK)
+        err = lift_for_host(l, &scope, vals, result);
+    if (err == HF_OK)
+        hf_ci_leave(l->ci, NULL);
+    return err;
+}
+
+/* ---- guest -> guest: C6 ---- */
+
+/* Same component instance on both sides: its own realloc could write over what is only looked at.
+ */
+static bool must_copy(const struct hf_tramp_rt *tramp, const struct hf_lift_rt *l)
+{
+    return tramp->ci == l->ci;
+}
+
+static enum hf_err pass_args(struct hf_tramp_rt *tramp, struct hf_lift_rt *l,
+                             struct hf_canon_cx *in, struct hf_scope *scope,
+                             const union hf_val *from, union hf_val *to)
+{
+    const struct hf_ftype *f = l->def->type;
+    struct hf_value spare[HF_FLAT_PARAMS_MAX], *args = hf_canon_args(in, f, spare);
+    struct hf_canon_cx out;
+    if (args == NULL)
+        return HF_TRAP;
+    in->copy = must_copy(tramp, l);
+    enum hf_err err = hf_lift_params(in, f, from, args);
+    if (err != HF_OK) {
+        let_go_args(f, args, 0);
+        return err;
+    }
+    open_cx(&out, l->ci, &l->opts, f);
+    out.scope = scope;
+    err = hf_lower_params(&out, f, args, to);
+    if (err != HF_OK)
+        let_go_args(f, args, out.n_owns);
+    return err;
+}
+
+static enum hf_err pass_result(struct hf_tramp_rt *tramp, struct hf_lift_rt *l,
+                               const struct hf_scope *scope, const union hf_val *from,
+                               union hf_val *to)
+{
+    const struct hf_ftype *f = l->def->type;
+    struct hf_canon_cx in, out;
+    struct hf_value result = {0};
+    if (f->result == NULL)
+        return check_borrows(l, scope);
+
+    open_cx(&in, l->ci, &l->opts, f);
+    in.copy = must_copy(tramp, l);
+    hf_canon_cx_init(&out, tramp->ci->inst, tramp->ci, &tramp->opts);
+    enum hf_err err = hf_lift_result(&in, f, from, &result);
+    if (err == HF_OK)
+        err = check_borrows(l, scope);
+    if (err == HF_OK) {
+        if (f->needs_memory)
+            hf_canon_memory(&out);
+        err = hf_lower_result(&out, f, &result, to);
+    }
+    if (err != HF_OK)
+        hf_canon_let_go(f->result, &result, &out.n_owns);
+    return err;
+}
+
+static enum hf_err call_guest(struct hf_tramp_rt *tramp, union hf_val *vals)
+{
+    struct hf_instance *inst = tramp->ci->inst;
+    struct hf_lift_rt *l = &inst->lifts[tramp->def->func.lift];
+    struct hf_arena_mark mark = hf_arena_mark(&inst->arena);
+    struct hf_scope scope = {0};
+    union hf_val callee[HF_FLAT_PARAMS_MAX];
+    struct hf_canon_cx in;
+
+    if (HF_UNLIKELY(!hf_ci_enter(l->ci, tramp->ci)))
+        return cannot_enter(l->ci);
+    open_cx(&in, tramp->ci, &tramp->opts, l->def->type);
+    enum hf_err err = pass_args(tramp, l, &in, &scope, vals, callee);
+    if (err == HF_OK)
+        err = call_lifted(l, callee);
+    if (err == HF_OK)
+        err = pass_result(tramp, l, &scope, callee, vals);
+    if (err == HF_OK)
+        err = post_return(l, callee);
+    if (err == HF_OK)
+        hf_ci_leave(l->ci, tramp->ci);
+    hf_canon_give_back(&in);
+    hf_arena_release(&inst->arena, &mark);
+    return err;
+}
+
+enum hf_err hf_tramp_lower(void *env, union hf_val *vals)
+{
+    struct hf_tramp_rt *tramp = env;
+    bool host = tramp->def->func.from == HF_FUNC_HOST;
+    if (HF_UNLIKELY(!tramp->ci->may_leave))
+        return host ? check_leave(tramp->ci, tramp->def->func.host->iface, "#",
+                                  tramp->def->func.host->name)
+                    : check_leave(tramp->ci, HF_VIEW("another component"), "", HF_VIEW(""));
+    return host ? hf_canon_call_host(tramp, vals) : call_guest(tramp, vals);
+}
+
+/* ---- resources: H3-H5 ---- */
+
+enum hf_err hf_tramp_resource_new(void *env, union hf_val *vals)
+{
+    struct hf_tramp_rt *tramp = env;
+    uint32_t index = 0;
+    enum hf_err err = check_leave_resource(tramp, "resource.new");
+    if (err == HF_OK)
+        err = hf_handle_new(tramp->ci, tramp->def->resource, vals[0].u32, &index);
+    vals[0].u64 = index;
+    return err;
+}
+
+/* No may_leave here: asking for a rep leaves nothing (C3). */
+enum hf_err hf_tramp_resource_rep(void *env, union hf_val *vals)
+{
+    struct hf_tramp_rt *tramp = env;
+    struct hf_handle *h;
+    enum hf_err err = hf_handles_find(tramp->ci, vals[0].u32, tramp->def->resource, &h);
+    if (err == HF_OK)
+        vals[0].u64 = (uint32_t)h->rep;
+    return err;
+}
+
+enum hf_err hf_canon_drop_own(struct hf_instance *inst, struct hf_ci *from,
+                              const struct hf_resource_type *t, uint64_t rep_or_obj,
+                              struct hf_call *call)
+{
+    if (t->host != NULL) {
+        union {
+            uint64_t bits;
+            void *obj;
+        } u = {.bits = rep_or_obj};
+        return t->host->drop(call, u.obj);
+    }
+    struct hf_resource_rt *r = &inst->resources[t->index];
+    struct hf_ci *to = &inst->cis[t->ci];
+    union hf_val vals[1] = {{.u64 = (uint32_t)rep_or_obj}};
+    if (!hf_ci_enter(to, from)) /* nothing to enter when it drops its own */
+        return cannot_enter(to);
+    enum hf_err err = r->has_dtor ? call_core(inst, to, &r->dtor, vals, 1) : HF_OK;
+    if (err == HF_OK)
+        hf_ci_leave(to, from);
+    return err;
+}
+
+/* A host's drop may refuse. Then the guest is trapped and the object stays in the table, for
+ * hf_handles_done. */
+static enum hf_err drop_host(struct hf_tramp_rt *tramp, const union hf_val *vals,
+                             const struct hf_handle *h)
+{
+    struct hf_instance *inst = tramp->ci->inst;
+    struct hf_call call = {.inst = inst, .ci = tramp->ci, .tramp = tramp, .flat = vals};
+    struct hf_arena_mark mark = hf_arena_mark(&inst->arena);
+    enum hf_err err = hf_canon_drop_own(inst, tramp->ci, h->type, h->rep, &call);
+    hf_arena_release(&inst->arena, &mark);
+    if (err == HF_OK)
+        hf_handles_remove(&tramp->ci->handles, vals[0].u32);
+    else if (err != HF_CANCELLED)
+        err = hf_canon_trap(inst, "the host refused to drop handle %u (%.*s)", vals[0].u32,
+                            HF_FMT(h->type->name));
+    return err;
+}
+
+enum hf_err hf_tramp_resource_drop(void *env, union hf_val *vals)
+{
+    struct hf_tramp_rt *tramp = env;
+    uint32_t index = vals[0].u32;
+    struct hf_handle *h;
+    enum hf_err err = check_leave_resource(tramp, "resource.drop");
+    if (err == HF_OK)
+        err = hf_handles_find(tramp->ci, index, tramp->def->resource, &h);
+    if (err != HF_OK)
+        return err;
+    if (h->lends != 0)
+        return hf_canon_trap(tramp->ci->inst,
+                             "cannot remove owned resource while borrowed: handle index %u (%.*s) "
+                             "[H5]",
+                             index, HF_FMT(h->type->name));
+    if (h->own && h->type->host != NULL)
+        return drop_host(tramp, vals, h);
+    struct hf_handle was = *h;
+    hf_handles_remove(&tramp->ci->handles, index);
+    if (was.own)
+        return hf_canon_drop_own(tramp->ci->inst, tramp->ci, was.type, was.rep, NULL);
+    HF_ASSERT(was.scope != NULL && was.scope->n_borrows > 0);
+    was.scope->n_borrows--;
+    return HF_OK;
+}

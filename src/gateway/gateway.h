@@ -1,0 +1,86 @@
+/* gateway.h - HTTP in: connections, requests, answers. One gateway a worker.
+ *
+ * Bytes come from sockets, are parsed strictly, become a head (base/head.h) and a blob, and are
+ * posted to the kernel; an answer's head and blob become bytes again. Backpressure runs both ways
+ * through the blobs: a body is read from its socket only while its blob has room, and a blob is
+ * passed only as fast as the socket drains.
+ *
+ * The loop that owns it: poller events call the watches (os.h hf_os_watch), then hf_gateway_flush
+ * once per loop turn writes what became ready and frees closed connections; hf_gateway_tick fires
+ * deadlines. Not here: routing rules beyond host and prefix (route.h), outgoing requests (client.c,
+ * the services issue), TLS and HTTP/2 (a later issue; http1.h is the seam: an exchange knows no
+ * HTTP version).
+ */
+#ifndef HF_GATEWAY_GATEWAY_H
+#define HF_GATEWAY_GATEWAY_H
+
+#include "kernel/port.h"
+#include "os/os.h"
+
+struct hf_gateway;
+struct hf_route_table; /* gateway/route.h */
+
+/* One finished exchange, for the access log and metrics. Views live during the call. */
+struct hf_access {
+    struct hf_view method, target, host, peer;
+    struct hf_view service;       /* name of the class it went to; empty when none */
+    uint16_t status;              /* 0: the client left before one was sent */
+    uint64_t bytes_in, bytes_out; /* bodies */
+    uint64_t start_ns, first_byte_ns, end_ns;
+    uint64_t process, served; /* who answered; 0 = nobody */
+    const char *how; /* "ok", "client-gone", "aborted", "timeout", "refused", ...: static text */
+    struct hf_view detail; /* why, for the log only; often empty */
+};
+
+struct hf_gateway_settings {
+    struct hf_os *os;
+    struct hf_os_poller *poller;
+    struct hf_kernel *kernel;
+    const struct hf_route_table *routes;
+    void (*access)(void *ctx, const struct hf_access *a); /* may be NULL */
+    void *access_ctx;
+    uint32_t connections_max;  /* 0 = 20000; beyond: accept waits */
+    uint32_t head_max;         /* request line + headers in bytes; 0 = 32 KiB -> 431 */
+    uint32_t fields_max;       /* header lines; 0 = 128 -> 431 */
+    uint64_t body_max;         /* 0 = no limit; -> 413 */
+    uint32_t pipeline_max;     /* requests read ahead of their answers on one connection; 0 = 16 */
+    uint64_t head_timeout_ns;  /* whole head must be there; 0 = 10 s -> 408 */
+    uint64_t idle_timeout_ns;  /* keep-alive; 0 = 75 s */
+    uint64_t body_timeout_ns;  /* no progress of a request body; 0 = 30 s -> 408 */
+    uint64_t write_timeout_ns; /* no progress of an answer; 0 = 30 s -> abort */
+    uint64_t request_timeout_ns; /* given to the kernel; 0 = the class's */
+    uint32_t body_window;        /* blob window; 0 = 64 KiB */
+    bool debug_header;           /* holdfast-instance: id=..; served=..; age=.. */
+};
+
+enum hf_err hf_gateway_new(const struct hf_gateway_settings *s, struct hf_gateway **ret,
+                           struct hf_report *report);
+void hf_gateway_free(
+    struct hf_gateway *gw); /* closes everything; outstanding requests are cancelled */
+/* Several addresses may be listened on. *bound (may be NULL) has the port chosen. */
+enum hf_err hf_gateway_listen(struct hf_gateway *gw, const struct hf_os_addr *addr, bool reuseport,
+                              struct hf_os_addr *bound, struct hf_report *report);
+
+/* Once per loop turn, after events and kernel flush. `now_ns` is the loop's time, used for all
+ * until the next call. */
+void hf_gateway_begin(struct hf_gateway *gw,
+                      uint64_t now_ns); /* at the start of a loop turn: sets the time */
+void hf_gateway_flush(struct hf_gateway *gw);
+void hf_gateway_tick(struct hf_gateway *gw, uint64_t now_ns);
+uint64_t hf_gateway_next_ns(const struct hf_gateway *gw);
+/* True when flush left work that needs no event (a fairness bound was reached): do not sleep. */
+bool hf_gateway_busy(const struct hf_gateway *gw);
+
+/* Stops accepting, answers what is in hand with `connection: close`, closes idle connections now.
+ */
+void hf_gateway_drain(struct hf_gateway *gw);
+
+struct hf_gateway_stats {
+    uint64_t accepted, closed, requests, refused_heads, timeouts, aborted, client_gone;
+    uint32_t open, busy;
+    uint64_t bytes_in, bytes_out;
+    size_t buffer_bytes; /* held by connections now */
+};
+void hf_gateway_get_stats(const struct hf_gateway *gw, struct hf_gateway_stats *ret);
+
+#endif

@@ -1,0 +1,167 @@
+/* guest.h - one guest instance and its objects: what every host_*.c of the room shares. Internal to the room.
+ *
+ * hf_call_ctx(call) is the hf_guest. Host objects (pollables, streams, requests ...) begin with a hf_obj; the guest's
+ * handle table (component/canon.h) owns them, so type and lifetime checks are done there; here are parents and children.
+ */
+#ifndef HF_HOST_GUEST_H
+#define HF_HOST_GUEST_H
+
+#include "component/call.h"
+#include "host/service.h"
+#include "kernel/turn.h"
+
+struct hf_guest;
+
+/* Freed objects by size class (steps of 64 bytes), one pool a worker. */
+#define HF_POOL_CLASSES 8
+struct hf_obj_pool {
+    void *free[HF_POOL_CLASSES];
+};
+void hf_pool_done(struct hf_obj_pool *pool);
+
+struct hf_obj {
+    struct hf_guest *guest;
+    struct hf_obj *parent;
+    struct hf_list children;  /* of in_parent */
+    struct hf_list in_parent;
+    uint16_t size;            /* as asked for */
+    struct hf_list in_guest;  /* all objects of a guest, for the end and for inspect */
+    const char *kind;         /* "pollable", "input-stream" ... for messages */
+    void (*destroy)(struct hf_obj *obj); /* frees what it holds; unlinking and memory are hf_obj_release's */
+    void (*orphan)(struct hf_obj *obj);  /* its parent went first (instance end only): forget what was the parent's; may be NULL */
+};
+static inline bool hf_obj_has_children(const struct hf_obj *obj)
+{
+    return !hf_list_empty(&obj->children);
+}
+/* Zeroed memory of `size` (>= sizeof(struct hf_obj), which stands first) from the guest's pools; NULL: memory out. Counts
+ * as a child of parent (may be NULL). */
+void *hf_obj_new(struct hf_guest *g, size_t size, const char *kind, struct hf_obj *parent, void (*destroy)(struct hf_obj *));
+/* The `drop` of every host resource: refuses while children live ("cannot drop input-stream 7: its child pollable is
+ * alive"), else destroys. call NULL (instance end): children are cut loose (orphan) and go with their own handles. */
+enum hf_err hf_obj_drop(struct hf_call *call, void *obj);
+void hf_obj_cut_children(struct hf_obj *obj); /* instance end only: they live on without their parent */
+void hf_obj_release(struct hf_obj *obj); /* no children live; unlinks, destroy(), gives memory back to the pool */
+
+/* ---- pollables (host_poll.c) ---- A pollable is one waiter that stays armed from subscribe to drop. */
+struct hf_pollable {
+    struct hf_obj obj;
+    struct hf_waiter waiter;
+    struct hf_timer timer; /* clock pollables only */
+    bool has_timer;
+    struct hf_out_stream *out; /* made by output-stream.subscribe: its parent, else NULL */
+};
+/* A pollable on `wait`, child of parent. NULL after hf_call_trap (then return HF_TRAP). */
+struct hf_pollable *hf_pollable_new(struct hf_call *call, struct hf_wait *wait, struct hf_obj *parent);
+/* Suspends the guest until `wait` is ready. HF_OK, or HF_CANCELLED. Lazy reads are settled first. */
+enum hf_err hf_guest_wait(struct hf_call *call, struct hf_wait *wait);
+
+struct hf_out_stream;
+
+/* ---- streams (host_stream.c) ---- */
+struct hf_in_stream;
+struct hf_in_ops {
+    /* Lends what is there (never empty with HF_OK); HF_AGAIN; HF_CLOSED at the end; anything else is a failure, and
+     * *error_obj may be set to a new wasi:io error object's payload. */
+    enum hf_err (*peek)(struct hf_in_stream *s, struct hf_view *ret);
+    void (*advance)(struct hf_in_stream *s, size_t n);
+    struct hf_wait *(*wait)(struct hf_in_stream *s);
+};
+struct hf_in_stream {
+    struct hf_obj obj;
+    const struct hf_in_ops *ops;
+    size_t lazy;              /* bytes lent as a result and not yet passed: settled at the next operation or wait */
+    struct hf_list in_lazy;
+    bool closed;              /* closed or last-operation-failed was reported: closed for ever after */
+};
+struct hf_out_ops {
+    /* Bytes that may be written now (0: wait); HF_CLOSED; or a failure. */
+    enum hf_err (*room)(struct hf_out_stream *s, uint64_t *ret);
+    enum hf_err (*write)(struct hf_out_stream *s, struct hf_view bytes);
+    /* HF_OK: all is flushed; HF_AGAIN: wait. */
+    enum hf_err (*flush)(struct hf_out_stream *s);
+    struct hf_wait *(*wait)(struct hf_out_stream *s); /* ready: room would be > 0, or an end or error waits */
+    /* When a guest is about to wait for room and nothing else: why that could never end, or NULL. May be NULL. */
+    const char *(*stuck)(struct hf_out_stream *s);
+};
+struct hf_out_stream {
+    struct hf_obj obj;
+    const struct hf_out_ops *ops;
+    uint64_t permit; /* what check-write last gave */
+    bool flushing;
+    bool closed;     /* as of hf_in_stream */
+};
+/* wasi:io/error objects. `http` = error-code case + 1 for http-error-code, 0 none; body-size codes carry `size`. */
+struct hf_io_error {
+    struct hf_obj obj;
+    enum hf_err err;
+    uint32_t http;
+    uint64_t size;
+    char text[160];
+};
+struct hf_io_error *hf_io_error_new(struct hf_guest *g, enum hf_err err, uint32_t http, uint64_t size, const char *text);
+/* A stream's ops say why the last operation failed by leaving an error here; taken by host_stream.c. */
+void hf_guest_set_stream_error(struct hf_guest *g, struct hf_io_error *e);
+void hf_guest_settle(struct hf_guest *g); /* all lazy reads are passed */
+/* Passes a stream's lazy bytes; every operation on an in-stream starts with it. */
+void hf_in_stream_settle(struct hf_in_stream *s);
+/* A stream that is at its end at once; one that drops all (filesystem-less hosts, stdin). */
+struct hf_in_stream *hf_in_stream_empty(struct hf_guest *g, struct hf_obj *parent);
+
+/* ---- the guest ---- */
+struct hf_http_state; /* host_http_*.c: the exchange in hand */
+struct hf_line_buf {  /* stdout or stderr up to the end of a line */
+    uint8_t bytes[1024];
+    uint32_t len;
+    bool cut; /* the line was longer than that: its beginning is in the log */
+};
+struct hf_guest {
+    struct hf_service_worker *worker;
+    struct hf_obj_pool *pool;
+    struct hf_instance *inst;
+    struct hf_turn *turn;         /* set by the behaviour around every entry; same pointer for the process's life */
+    struct hf_list objects;       /* hf_obj.in_guest */
+    struct hf_list lazy;          /* hf_in_stream.in_lazy */
+    struct hf_io_error *stream_error;
+    struct hf_line_buf out, err;
+    uint64_t seed[2];             /* insecure-seed: the same for the life of the instance */
+    uint64_t rng[4];              /* insecure random */
+    bool exited;                  /* wasi:cli/exit: unwinding; */
+    uint8_t exit_code;
+    struct hf_http_state *http;   /* NULL outside a request */
+    bool invoking;                /* a call by hf_invoke_begin is in flight */
+    const struct hf_ftype *invoke_type;
+    struct hf_arena invoke_arena;
+};
+static inline struct hf_guest *hf_guest_of(const struct hf_call *call)
+{
+    return (struct hf_guest *)hf_call_ctx(call);
+}
+const struct hf_services *hf_guest_services(const struct hf_guest *g);
+const struct hf_service_settings *hf_guest_settings(const struct hf_guest *g);
+void hf_guest_log_flush(struct hf_guest *g); /* an unfinished line goes out */
+
+/* ---- each host_*.c binds its interfaces ---- */
+enum hf_err hf_host_bind_poll(struct hf_registry *reg, struct hf_report *report);
+enum hf_err hf_host_bind_streams(struct hf_registry *reg, struct hf_report *report);
+enum hf_err hf_host_bind_clocks(struct hf_registry *reg, struct hf_report *report);
+enum hf_err hf_host_bind_random(struct hf_registry *reg, struct hf_report *report);
+enum hf_err hf_host_bind_cli(struct hf_registry *reg, struct hf_report *report);
+enum hf_err hf_host_bind_denied(struct hf_registry *reg, struct hf_report *report); /* filesystem, sockets: nothing granted */
+enum hf_err hf_host_bind_http(struct hf_registry *reg, struct hf_report *report);
+
+/* ---- http, for the behaviour (host_http.c) ---- */
+/* Makes incoming-request and response-outparam objects for the turn's message (its blob is taken). */
+enum hf_err hf_http_begin(struct hf_guest *g, const struct hf_message *msg, void **request, void **outparam,
+                          struct hf_report *report);
+/* The call is over (returned, exited, trapped or cancelled): `err` HF_OK or what ended it. Unfinished bodies that were
+ * answered fail (aborted), no answer at all is refused. */
+void hf_http_end(struct hf_guest *g, enum hf_err err);
+
+
+/* ---- calling any export (invoke.c) ---- The message's body is the export's name and its arguments as WAVE texts, each ended
+ * by a NUL; the answer's body is the result as text. */
+enum hf_err hf_invoke_begin(struct hf_guest *g, const struct hf_message *msg, struct hf_report *report);
+enum hf_err hf_invoke_answer(struct hf_guest *g);
+
+#endif

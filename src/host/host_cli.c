@@ -1,0 +1,226 @@
+/* host_cli.c - wasi:cli: environment, exit, stdin (at its end), stdout and stderr (to the log), no terminals.
+ *
+ * What a guest prints goes to the log a line at a time with the service's name; a line longer than the buffer is cut into
+ * several. exit unwinds the instance: it never returns to the guest (service.c tells it from a trap by `exited`).
+ */
+#include "host/guest.h"
+
+/* ---- environment ----------------------------------------------------------------------------------------- */
+
+static size_t count(const char *const *list)
+{
+    size_t n = 0;
+    while (list != NULL && list[n] != NULL)
+        n++;
+    return n;
+}
+
+static enum hf_err get_environment(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+{
+    const char *const *env = hf_guest_settings(hf_guest_of(call))->env;
+    size_t n = count(env);
+    struct hf_value *v = hf_call_alloc(call, (n * 3 + 1) * sizeof *v);
+    (void)args;
+    if (v == NULL)
+        return hf_call_limit(call, "memory of a call");
+    for (size_t i = 0; i < n; i++) {
+        struct hf_view pair = hf_view_of(env[i]);
+        size_t eq = hf_view_find(pair, '=');
+        struct hf_value *kv = v + n + i * 2;
+        kv[0] = hf_value_bytes(hf_view_take(pair, eq));
+        kv[1] = hf_value_bytes(hf_view_skip(pair, eq + 1));
+        v[i] = (struct hf_value){.items = kv, .len = 2};
+    }
+    result->items = v;
+    result->len = (uint32_t)n;
+    return HF_OK;
+}
+
+static enum hf_err get_arguments(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+{
+    const char *const *list = hf_guest_settings(hf_guest_of(call))->args;
+    size_t n = count(list);
+    struct hf_value *v = hf_call_alloc(call, (n + 1) * sizeof *v);
+    (void)args;
+    if (v == NULL)
+        return hf_call_limit(call, "memory of a call");
+    for (size_t i = 0; i < n; i++)
+        v[i] = hf_value_bytes(hf_view_of(list[i]));
+    result->items = v;
+    result->len = (uint32_t)n;
+    return HF_OK;
+}
+
+static enum hf_err initial_cwd(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+{
+    (void)call, (void)args, (void)result; /* none */
+    return HF_OK;
+}
+
+/* ---- exit ------------------------------------------------------------------------------------------------ */
+
+static enum hf_err leave(struct hf_call *call, uint8_t code)
+{
+    struct hf_guest *g = hf_guest_of(call);
+    g->exited = true;
+    g->exit_code = code;
+    return hf_call_trap(call, "wasi:cli/exit with code %u", code);
+}
+
+static enum hf_err do_exit(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+{
+    (void)result;
+    return leave(call, args[0].tag == 0 ? 0 : 1);
+}
+
+static enum hf_err exit_with_code(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+{
+    (void)result;
+    return leave(call, (uint8_t)args[0].u64);
+}
+
+/* ---- standard streams ------------------------------------------------------------------------------------ */
+
+struct log_stream {
+    struct hf_out_stream out;
+    struct hf_wait wait;
+    enum hf_log_stream which;
+};
+
+static void log_line(struct hf_guest *g, enum hf_log_stream which, struct hf_line_buf *b)
+{
+    const struct hf_services *sv = hf_guest_services(g);
+    struct hf_log_line line = {
+        .stream = which,
+        .service = hf_view_of(hf_guest_settings(g)->name),
+        .instance = g->turn == NULL ? 0 : hf_turn_process(g->turn),
+        .text = hf_view(b->bytes, b->len),
+    };
+    if (sv->log != NULL)
+        sv->log(sv->ctx, &line);
+    b->len = 0;
+}
+
+void hf_guest_log_flush(struct hf_guest *g)
+{
+    if (g->out.len > 0)
+        log_line(g, HF_LOG_STDOUT, &g->out);
+    if (g->err.len > 0)
+        log_line(g, HF_LOG_STDERR, &g->err);
+    g->out.cut = g->err.cut = false;
+}
+
+static enum hf_err log_room(struct hf_out_stream *s, uint64_t *ret)
+{
+    (void)s;
+    *ret = 64 * 1024;
+    return HF_OK;
+}
+
+static enum hf_err log_write(struct hf_out_stream *s, struct hf_view bytes)
+{
+    struct log_stream *l = HF_CONTAINER_OF(s, struct log_stream, out);
+    struct hf_guest *g = s->obj.guest;
+    struct hf_line_buf *b = l->which == HF_LOG_STDOUT ? &g->out : &g->err;
+    while (bytes.len > 0) {
+        size_t n = hf_view_find(bytes, '\n'), room = sizeof b->bytes - b->len;
+        bool whole = n < bytes.len && n <= room;
+        if (n > room)
+            n = room;
+        memcpy(b->bytes + b->len, bytes.ptr, n);
+        b->len += (uint32_t)n;
+        bytes = hf_view_skip(bytes, whole ? n + 1 : n);
+        bool full = !whole && b->len == sizeof b->bytes;
+        if (full || (whole && (b->len > 0 || !b->cut)))
+            log_line(g, l->which, b);
+        b->cut = full || (b->cut && !whole);
+    }
+    return HF_OK;
+}
+
+static enum hf_err log_flush(struct hf_out_stream *s)
+{
+    (void)s;
+    return HF_OK;
+}
+
+static struct hf_wait *log_wait(struct hf_out_stream *s)
+{
+    return &HF_CONTAINER_OF(s, struct log_stream, out)->wait;
+}
+
+static const struct hf_out_ops log_ops = {log_room, log_write, log_flush, log_wait, NULL};
+
+static void log_destroy(struct hf_obj *obj)
+{
+    hf_wait_done(log_wait(HF_CONTAINER_OF(obj, struct hf_out_stream, obj)));
+}
+
+static enum hf_err get_log(struct hf_call *call, enum hf_log_stream which, struct hf_value *result)
+{
+    struct log_stream *l = hf_obj_new(hf_guest_of(call), sizeof *l, "output-stream", NULL, log_destroy);
+    if (l == NULL)
+        return hf_call_limit(call, "host memory for streams");
+    hf_wait_init(&l->wait, true);
+    l->out.ops = &log_ops;
+    l->which = which;
+    result->obj = l;
+    return HF_OK;
+}
+
+static enum hf_err get_stdin(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+{
+    (void)args;
+    result->obj = hf_in_stream_empty(hf_guest_of(call), NULL);
+    return result->obj == NULL ? hf_call_limit(call, "host memory for streams") : HF_OK;
+}
+static enum hf_err get_stdout(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+{
+    (void)args;
+    return get_log(call, HF_LOG_STDOUT, result);
+}
+static enum hf_err get_stderr(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+{
+    (void)args;
+    return get_log(call, HF_LOG_STDERR, result);
+}
+static enum hf_err no_terminal(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+{
+    (void)call, (void)args, (void)result; /* none */
+    return HF_OK;
+}
+
+/* ---- binding --------------------------------------------------------------------------------------------- */
+
+static const struct hf_host_resource terminal_in = {"terminal-input", hf_obj_drop};
+static const struct hf_host_resource terminal_out = {"terminal-output", hf_obj_drop};
+static const struct hf_binding env_table[] = {{"get-environment", get_environment},
+                                              {"get-arguments", get_arguments},
+                                              {"initial-cwd", initial_cwd},
+                                              {NULL, NULL}};
+static const struct hf_binding exit_table[] = {{"exit", do_exit}, {"exit-with-code", exit_with_code}, {NULL, NULL}};
+static const struct hf_binding stdin_table[] = {{"get-stdin", get_stdin}, {NULL, NULL}};
+static const struct hf_binding stdout_table[] = {{"get-stdout", get_stdout}, {NULL, NULL}};
+static const struct hf_binding stderr_table[] = {{"get-stderr", get_stderr}, {NULL, NULL}};
+static const struct hf_binding tin_table[] = {{"get-terminal-stdin", no_terminal}, {NULL, NULL}};
+static const struct hf_binding tout_table[] = {{"get-terminal-stdout", no_terminal}, {NULL, NULL}};
+static const struct hf_binding terr_table[] = {{"get-terminal-stderr", no_terminal}, {NULL, NULL}};
+
+enum hf_err hf_host_bind_cli(struct hf_registry *reg, struct hf_report *report)
+{
+    static const struct {
+        const char *iface;
+        const struct hf_binding *table;
+    } all[] = {
+        {"wasi:cli/environment", env_table},     {"wasi:cli/exit", exit_table},
+        {"wasi:cli/stdin", stdin_table},         {"wasi:cli/stdout", stdout_table},
+        {"wasi:cli/stderr", stderr_table},       {"wasi:cli/terminal-stdin", tin_table},
+        {"wasi:cli/terminal-stdout", tout_table}, {"wasi:cli/terminal-stderr", terr_table},
+    };
+    enum hf_err err = hf_registry_bind_resource(reg, "wasi:cli/terminal-input", "terminal-input", &terminal_in, report);
+    if (err == HF_OK)
+        err = hf_registry_bind_resource(reg, "wasi:cli/terminal-output", "terminal-output", &terminal_out, report);
+    for (size_t i = 0; i < HF_ARRAY_LEN(all) && err == HF_OK; i++)
+        err = hf_registry_bind_all(reg, all[i].iface, all[i].table, report);
+    return err;
+}

@@ -1,0 +1,319 @@
+/* host_http_in.c - wasi:http/types incoming side: incoming-request, incoming-body, future-trailers.
+ *
+ * The request is the message in hand: its head stays in one shared store, its body is the message's blob, read in place by
+ * one input-stream. After finish the rest is read and thrown away in the background to reach the trailers (1.4).
+ */
+#include "host/http_int.h"
+
+#include "base/utf.h"
+
+/* ---- incoming-request ------------------------------------------------------------------------------------ */
+
+static void request_destroy(struct hf_obj *obj)
+{
+    struct hf_incoming_request *r = HF_CONTAINER_OF(obj, struct hf_incoming_request, obj);
+    struct hf_http_state *h = obj->guest->http;
+    if (h != NULL && h->request == r)
+        h->request = NULL;
+    hf_blob_unref(r->blob);
+    hf_field_store_unref(r->store);
+}
+
+enum hf_err hf_http_make_request(struct hf_guest *g, const struct hf_message *msg, struct hf_incoming_request **ret,
+                                 struct hf_report *report)
+{
+    struct hf_incoming_request *r = hf_obj_new(g, sizeof *r, "incoming-request", NULL, request_destroy);
+    if (r == NULL)
+        return hf_report_set(report, HF_LIMIT, "out of memory for a request");
+    enum hf_err err = HF_LIMIT;
+    r->store = hf_field_store_new();
+    if (r->store == NULL || hf_buf_add_view(&r->store->buf, msg->body) != HF_OK) {
+        hf_report_set(report, err, "out of memory for a request");
+        goto fail;
+    }
+    err = hf_head_read(hf_buf_view(&r->store->buf), &r->head, report);
+    if (err != HF_OK)
+        goto fail;
+    if (r->head.kind != HF_HEAD_REQUEST || !hf_utf8_valid(r->head.path.ptr, r->head.path.len) ||
+        !hf_utf8_valid(r->head.authority.ptr, r->head.authority.len) || !hf_http_token(r->head.method)) {
+        err = hf_report_set(report, HF_INVALID, "the message is no HTTP request that wasi:http can show");
+        goto fail;
+    }
+    r->store->n = r->head.n_fields;
+    r->store->start = (size_t)(r->head.fields.ptr - r->store->buf.ptr);
+    r->blob = hf_turn_take_blob(g->turn);
+    *ret = r;
+    return HF_OK;
+fail:
+    hf_obj_release(&r->obj);
+    return err;
+}
+
+static enum hf_err request_method(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+{
+    const struct hf_incoming_request *r = args[0].obj;
+    return hf_http_method(call, r->head.method, result);
+}
+static enum hf_err request_path(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+{
+    const struct hf_incoming_request *r = args[0].obj;
+    return hf_http_option_text(call, (r->head.flags & HF_HEAD_HAS_PATH) != 0, r->head.path, result);
+}
+static enum hf_err request_scheme(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+{
+    const struct hf_incoming_request *r = args[0].obj;
+    return hf_http_scheme(call, (r->head.flags & HF_HEAD_HAS_SCHEME) != 0, r->head.scheme, result);
+}
+static enum hf_err request_authority(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+{
+    const struct hf_incoming_request *r = args[0].obj;
+    return hf_http_option_text(call, (r->head.flags & HF_HEAD_HAS_AUTHORITY) != 0, r->head.authority, result);
+}
+static enum hf_err request_headers(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+{
+    const struct hf_incoming_request *r = args[0].obj;
+    result->obj = hf_fields_new(call, hf_field_store_ref(r->store), true);
+    return result->obj == NULL ? HF_TRAP : HF_OK;
+}
+
+static void body_destroy(struct hf_obj *obj)
+{
+    struct hf_incoming_body *b = HF_CONTAINER_OF(obj, struct hf_incoming_body, obj);
+    hf_list_remove(&b->in_exchange);
+    hf_blob_reader_close(&b->reader);
+    hf_blob_unref(b->blob);
+}
+
+static enum hf_err request_consume(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+{
+    struct hf_incoming_request *r = args[0].obj;
+    struct hf_guest *g = hf_guest_of(call);
+    if (r->consumed) {
+        *result = hf_value_case(1, NULL);
+        return HF_OK;
+    }
+    struct hf_incoming_body *b = hf_obj_new(g, sizeof *b, "incoming-body", NULL, body_destroy);
+    if (b == NULL)
+        return hf_call_limit(call, "host memory for bodies");
+    r->consumed = true;
+    b->blob = r->blob;
+    r->blob = NULL;
+    if (g->http != NULL)
+        hf_list_push_back(&g->http->incoming, &b->in_exchange);
+    return hf_http_ok(call, hf_value_obj(b), result);
+}
+
+/* ---- the body's stream ----------------------------------------------------------------------------------- */
+
+struct body_stream {
+    struct hf_in_stream in;
+    struct hf_incoming_body *body; /* the parent: outlives us, but at the end of the instance */
+    struct hf_wait never;          /* for a body that is gone: always ready */
+};
+
+static struct body_stream *stream_of(struct hf_in_stream *s)
+{
+    return HF_CONTAINER_OF(s, struct body_stream, in);
+}
+
+static enum hf_err body_peek(struct hf_in_stream *s, struct hf_view *ret)
+{
+    struct hf_incoming_body *b = stream_of(s)->body;
+    if (b == NULL || b->reader.blob == NULL)
+        return HF_CLOSED;
+    enum hf_err err = hf_blob_reader_peek(&b->reader, ret);
+    if (err == HF_OK || err == HF_AGAIN || err == HF_CLOSED)
+        return err;
+    hf_guest_set_stream_error(s->obj.guest,
+                              hf_io_error_new(s->obj.guest, err, HF_HTTP_CONNECTION_TERMINATED + 1, 0,
+                                              "the client left, or its body broke off, before the end"));
+    return HF_IO; /* whatever it was: HF_CANCELLED here would say that this guest is to end */
+}
+
+static void body_advance(struct hf_in_stream *s, size_t n)
+{
+    struct hf_incoming_body *b = stream_of(s)->body;
+    if (b != NULL && b->reader.blob != NULL && n > 0)
+        hf_blob_reader_advance(&b->reader, n);
+}
+
+static struct hf_wait *body_wait(struct hf_in_stream *s)
+{
+    struct body_stream *bs = stream_of(s);
+    return bs->body != NULL && bs->body->reader.blob != NULL ? &bs->body->reader.wait : &bs->never;
+}
+
+static void stream_orphan(struct hf_obj *obj)
+{
+    HF_CONTAINER_OF(obj, struct body_stream, in.obj)->body = NULL;
+}
+
+static void stream_destroy(struct hf_obj *obj)
+{
+    struct body_stream *bs = HF_CONTAINER_OF(obj, struct body_stream, in.obj);
+    hf_in_stream_settle(&bs->in);
+    hf_wait_done(&bs->never);
+}
+
+static const struct hf_in_ops body_ops = {body_peek, body_advance, body_wait};
+
+static enum hf_err body_take_stream(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+{
+    struct hf_incoming_body *b = args[0].obj;
+    if (b->taken) {
+        *result = hf_value_case(1, NULL);
+        return HF_OK;
+    }
+    struct body_stream *bs = hf_obj_new(hf_guest_of(call), sizeof *bs, "input-stream", &b->obj, stream_destroy);
+    if (bs == NULL)
+        return hf_call_limit(call, "host memory for streams");
+    hf_wait_init(&bs->never, true);
+    bs->in.ops = &body_ops;
+    bs->in.obj.orphan = stream_orphan;
+    bs->body = b;
+    b->taken = true;
+    if (b->blob != NULL)
+        hf_blob_reader_open(&b->reader, &b->blob);
+    return hf_http_ok(call, hf_value_obj(bs), result);
+}
+
+/* ---- future-trailers ------------------------------------------------------------------------------------- */
+
+struct future_trailers {
+    struct hf_obj obj;
+    struct hf_blob_reader reader; /* blob NULL: there was no body */
+    struct hf_waiter waiter;      /* on reader.wait, in `set` */
+    struct hf_waitset set;        /* drains when bytes come */
+    struct hf_wait wait;          /* ready: the end was reached, or it failed */
+    bool taken;
+};
+
+/* Throws away what is there; the trailers are known when the end is reached. */
+static void trailers_drain(struct future_trailers *t)
+{
+    struct hf_view v;
+    enum hf_err err = HF_CLOSED;
+    if (t->reader.blob != NULL)
+        while ((err = hf_blob_reader_peek(&t->reader, &v)) == HF_OK)
+            hf_blob_reader_advance(&t->reader, v.len);
+    if (err != HF_AGAIN)
+        hf_wait_fire(&t->wait);
+}
+
+static void trailers_wake(struct hf_waitset *set)
+{
+    struct future_trailers *t = HF_CONTAINER_OF(set, struct future_trailers, set);
+    do {
+        trailers_drain(t);
+    } while (!t->wait.ready && !hf_waitset_park(&t->set, false));
+}
+
+static void trailers_destroy(struct hf_obj *obj)
+{
+    struct future_trailers *t = HF_CONTAINER_OF(obj, struct future_trailers, obj);
+    hf_waiter_disarm(&t->waiter);
+    hf_waitset_unpark(&t->set);
+    hf_blob_reader_close(&t->reader);
+    hf_wait_done(&t->wait);
+}
+
+static enum hf_err body_finish(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+{
+    struct hf_incoming_body *b = args[0].obj;
+    if (hf_obj_has_children(&b->obj))
+        return hf_call_trap(call, "incoming-body.finish: the body's input-stream is still alive");
+    struct future_trailers *t = hf_obj_new(hf_guest_of(call), sizeof *t, "future-trailers", NULL, trailers_destroy);
+    if (t == NULL)
+        return hf_call_limit(call, "host memory for trailers");
+    hf_wait_init(&t->wait, false);
+    hf_waitset_init(&t->set, trailers_wake);
+    if (b->reader.blob != NULL)
+        hf_blob_reader_move(&b->reader, &t->reader); /* go on where the stream stopped */
+    else if (b->blob != NULL)
+        hf_blob_reader_open(&t->reader, &b->blob);
+    if (t->reader.blob != NULL)
+        hf_waiter_arm(&t->waiter, &t->reader.wait, &t->set);
+    trailers_wake(&t->set);
+    hf_obj_release(&b->obj);
+    result->obj = t;
+    return HF_OK;
+}
+
+static enum hf_err trailers_subscribe(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+{
+    struct future_trailers *t = args[0].obj;
+    result->obj = hf_pollable_new(call, &t->wait, &t->obj);
+    return result->obj == NULL ? HF_TRAP : HF_OK;
+}
+
+/* option<result<result<option<trailers>, error-code>>> */
+static enum hf_err trailers_get(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+{
+    struct future_trailers *t = args[0].obj;
+    struct hf_value *v = hf_call_alloc(call, 5 * sizeof *v);
+    if (v == NULL)
+        return hf_call_limit(call, "memory of a call");
+    if (!t->wait.ready) {
+        *result = hf_value_case(0, NULL);
+        return HF_OK;
+    }
+    *result = hf_value_case(1, &v[0]);
+    if (t->taken) {
+        v[0] = hf_value_case(1, NULL);
+        return HF_OK;
+    }
+    t->taken = true;
+    v[0] = hf_value_case(0, &v[1]);
+    if (t->reader.blob != NULL && hf_blob_error(t->reader.blob) != HF_OK) {
+        v[1] = hf_value_case(1, &v[2]);
+        v[2] = hf_value_case(HF_HTTP_CONNECTION_TERMINATED, NULL);
+        return HF_OK;
+    }
+    v[1] = hf_value_case(0, &v[2]);
+    struct hf_view head = t->reader.blob == NULL ? (struct hf_view){0} : hf_blob_trailers(t->reader.blob);
+    v[2] = hf_value_case(0, NULL);
+    if (head.len == 0)
+        return HF_OK;
+    struct hf_field_store *s = hf_field_store_new();
+    struct hf_head h;
+    if (s == NULL || hf_buf_add_view(&s->buf, head) != HF_OK || hf_head_read(hf_buf_view(&s->buf), &h, NULL) != HF_OK) {
+        hf_field_store_unref(s);
+        return hf_call_limit(call, "host memory for trailers");
+    }
+    s->n = h.n_fields;
+    s->start = (size_t)(h.fields.ptr - s->buf.ptr);
+    struct hf_fields *f = hf_fields_new(call, s, true);
+    if (f == NULL)
+        return HF_TRAP;
+    v[3] = hf_value_obj(f);
+    v[2] = hf_value_case(1, &v[3]);
+    return HF_OK;
+}
+
+static const struct hf_host_resource request_ops = {"incoming-request", hf_obj_drop};
+static const struct hf_host_resource body_res = {"incoming-body", hf_obj_drop};
+static const struct hf_host_resource trailers_ops = {"future-trailers", hf_obj_drop};
+static const struct hf_binding table[] = {
+    {"[method]incoming-request.method", request_method},
+    {"[method]incoming-request.path-with-query", request_path},
+    {"[method]incoming-request.scheme", request_scheme},
+    {"[method]incoming-request.authority", request_authority},
+    {"[method]incoming-request.headers", request_headers},
+    {"[method]incoming-request.consume", request_consume},
+    {"[method]incoming-body.stream", body_take_stream},
+    {"[static]incoming-body.finish", body_finish},
+    {"[method]future-trailers.subscribe", trailers_subscribe},
+    {"[method]future-trailers.get", trailers_get},
+    {NULL, NULL},
+};
+
+enum hf_err hf_host_bind_http_in(struct hf_registry *reg, struct hf_report *report)
+{
+    static const char iface[] = "wasi:http/types";
+    enum hf_err err = hf_registry_bind_resource(reg, iface, "incoming-request", &request_ops, report);
+    if (err == HF_OK)
+        err = hf_registry_bind_resource(reg, iface, "incoming-body", &body_res, report);
+    if (err == HF_OK)
+        err = hf_registry_bind_resource(reg, iface, "future-trailers", &trailers_ops, report);
+    return err != HF_OK ? err : hf_registry_bind_all(reg, iface, table, report);
+}

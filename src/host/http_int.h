@@ -1,0 +1,114 @@
+/* http_int.h - what the files of wasi:http share: field stores, bodies, the exchange in hand. Internal to the room.
+ *
+ * Rule numbers "1.4", "1.5.n" are those of reference http-and-poll.
+ */
+#ifndef HF_HOST_HTTP_INT_H
+#define HF_HOST_HTTP_INT_H
+
+#include "base/head.h"
+#include "host/guest.h"
+
+#define HF_FIELDS_MAX (128u * 1024) /* bytes of names and values in one fields (1.4: past it the guest is trapped) */
+
+/* wasi:http/types error-code, in the order of the WIT. */
+enum hf_http_error {
+    HF_HTTP_CONNECTION_TERMINATED = 7,
+    HF_HTTP_REQUEST_DENIED = 15,
+    HF_HTTP_REQUEST_BODY_SIZE = 17,
+    HF_HTTP_URI_INVALID = 19,
+    HF_HTTP_RESPONSE_INCOMPLETE = 25,
+    HF_HTTP_RESPONSE_BODY_SIZE = 28,
+    HF_HTTP_PROTOCOL_ERROR = 35,
+    HF_HTTP_INTERNAL_ERROR = 38,
+};
+
+/* ---- fields (host_http_fields.c) ---- The entries are kept encoded as in a head (base/head.h), shared by reference between
+ * `fields` handles and the message they belong to. Immutable once shared. */
+struct hf_field_store {
+    uint32_t refs, n;
+    size_t start;      /* where the entries begin in buf */
+    struct hf_buf buf; /* for an incoming message: the whole head */
+};
+struct hf_field_store *hf_field_store_new(void); /* empty, one reference; NULL: memory out */
+struct hf_field_store *hf_field_store_ref(struct hf_field_store *s);
+void hf_field_store_unref(struct hf_field_store *s);
+struct hf_head hf_field_store_head(const struct hf_field_store *s); /* to walk with hf_head_next and hf_head_find */
+
+struct hf_fields {
+    struct hf_obj obj;
+    struct hf_field_store *store;
+    bool immutable;
+};
+/* NULL after hf_call_limit. Takes the caller's reference to store, also on failure. */
+struct hf_fields *hf_fields_new(struct hf_call *call, struct hf_field_store *store, bool immutable);
+/* Takes the store out of an own<fields> argument and releases the object. */
+struct hf_field_store *hf_fields_consume(struct hf_fields *f);
+/* Value of content-length: false when there is none; *bad when it is not 1*DIGIT or appears twice. */
+bool hf_field_store_length(const struct hf_field_store *s, uint64_t *len, bool *bad);
+
+/* ---- bodies ---- */
+struct hf_incoming_body { /* host_http_in.c */
+    struct hf_obj obj;
+    struct hf_blob *blob; /* until stream() opened it; NULL: no body, or taken */
+    bool taken;           /* stream() was called */
+    struct hf_blob_reader reader; /* open while taken and not finished */
+    struct hf_list in_exchange;
+};
+struct hf_outgoing_body { /* host_http_out.c */
+    struct hf_obj obj;
+    struct hf_blob *blob;  /* producer side; NULL once finished or failed */
+    uint64_t declared, written;
+    bool has_length, taken, overflow;
+    bool is_request;       /* of an outgoing-request: error codes differ */
+    struct hf_outgoing_message *message; /* NULL once it was sent or dropped */
+    struct hf_list in_exchange;
+};
+struct hf_outgoing_message { /* outgoing-response, and the body half of outgoing-request */
+    struct hf_field_store *store;
+    struct hf_outgoing_body *body; /* while its object lives */
+    bool body_taken;
+    struct hf_blob *blob; /* body() was called: the reference to hand out */
+};
+/* body() of both: result<own outgoing-body>. */
+enum hf_err hf_outgoing_body_take(struct hf_call *call, struct hf_outgoing_message *m, struct hf_obj *obj, bool is_request,
+                                  struct hf_value *result);
+void hf_outgoing_message_done(struct hf_outgoing_message *m);
+
+/* ---- the exchange in hand ---- */
+struct hf_http_state {
+    struct hf_incoming_request *request; /* while its object lives */
+    struct hf_list incoming; /* hf_incoming_body.in_exchange */
+    struct hf_list outgoing; /* hf_outgoing_body.in_exchange */
+};
+
+struct hf_incoming_request {
+    struct hf_obj obj;
+    struct hf_field_store *store; /* whole head: the views below point into it */
+    struct hf_head head;
+    struct hf_blob *blob;
+    bool consumed;
+};
+struct hf_response_outparam {
+    struct hf_obj obj;
+    uint64_t message; /* whose answer it takes: a guest may keep it past the end of its call */
+};
+/* From the turn's message, whose blob is taken. HF_INVALID: it is no HTTP request. */
+enum hf_err hf_http_make_request(struct hf_guest *g, const struct hf_message *msg, struct hf_incoming_request **ret,
+                                 struct hf_report *report);
+
+/* Small results. Each returns HF_OK or the trap of hf_call_limit. */
+enum hf_err hf_http_ok(struct hf_call *call, struct hf_value v, struct hf_value *result);   /* ok(v) */
+enum hf_err hf_http_case(struct hf_call *call, uint32_t tag, struct hf_value v, struct hf_value *result);
+enum hf_err hf_http_code(struct hf_call *call, uint32_t code, const uint64_t *size, struct hf_value *result); /* err(error-code) */
+enum hf_err hf_http_option_text(struct hf_call *call, bool some, struct hf_view text, struct hf_value *result);
+enum hf_err hf_http_method(struct hf_call *call, struct hf_view method, struct hf_value *result);
+enum hf_err hf_http_scheme(struct hf_call *call, bool some, struct hf_view scheme, struct hf_value *result);
+
+bool hf_http_token(struct hf_view v); /* RFC 9110 token, 1 or more characters */
+
+enum hf_err hf_host_bind_fields(struct hf_registry *reg, struct hf_report *report);
+enum hf_err hf_host_bind_http_in(struct hf_registry *reg, struct hf_report *report);
+enum hf_err hf_host_bind_http_out(struct hf_registry *reg, struct hf_report *report);
+enum hf_err hf_host_bind_http_client(struct hf_registry *reg, struct hf_report *report);
+
+#endif

@@ -1,0 +1,96 @@
+/* obj.c - host objects: memory from the worker's pool, parents and children, the end of an instance.
+ *
+ * A parent may not be dropped while children live (http-and-poll 2.5): the guest is trapped with both names. At the end
+ * of an instance nobody can refuse, so children go first.
+ */
+#include "host/guest.h"
+
+#include <stdlib.h>
+
+#define POOL_STEP 64u
+
+static unsigned size_class(size_t size)
+{
+    return (unsigned)((size + POOL_STEP - 1) / POOL_STEP) - 1;
+}
+
+void *hf_obj_new(struct hf_guest *g, size_t size, const char *kind, struct hf_obj *parent, void (*destroy)(struct hf_obj *))
+{
+    HF_ASSERT(size >= sizeof(struct hf_obj) && size <= UINT16_MAX);
+    unsigned c = size_class(size);
+    struct hf_obj *obj;
+    if (c < HF_POOL_CLASSES && g->pool->free[c] != NULL) {
+        obj = g->pool->free[c];
+        memcpy(&g->pool->free[c], obj, sizeof(void *));
+    } else {
+        obj = malloc((size_t)(c + 1) * POOL_STEP);
+        if (obj == NULL)
+            return NULL;
+    }
+    memset(obj, 0, size);
+    obj->guest = g;
+    obj->kind = kind;
+    obj->size = (uint16_t)size;
+    obj->destroy = destroy;
+    obj->parent = parent;
+    hf_list_init(&obj->children);
+    if (parent != NULL)
+        hf_list_push_back(&parent->children, &obj->in_parent);
+    hf_list_push_back(&g->objects, &obj->in_guest);
+    return obj;
+}
+
+void hf_obj_release(struct hf_obj *obj)
+{
+    struct hf_guest *g = obj->guest;
+    HF_ASSERT(!hf_obj_has_children(obj));
+    if (obj->destroy != NULL)
+        obj->destroy(obj);
+    hf_list_remove(&obj->in_guest);
+    hf_list_remove(&obj->in_parent);
+    unsigned c = size_class(obj->size);
+    if (c < HF_POOL_CLASSES) {
+        memcpy(obj, &g->pool->free[c], sizeof(void *));
+        g->pool->free[c] = obj;
+    } else {
+        free(obj);
+    }
+}
+
+void hf_obj_cut_children(struct hf_obj *obj)
+{
+    for (struct hf_list *n; (n = hf_list_pop_front(&obj->children)) != NULL;) {
+        struct hf_obj *child = HF_LIST_ENTRY(n, struct hf_obj, in_parent);
+        child->parent = NULL;
+        if (child->orphan != NULL)
+            child->orphan(child);
+    }
+}
+
+enum hf_err hf_obj_drop(struct hf_call *call, void *ptr)
+{
+    struct hf_obj *obj = ptr;
+    if (call != NULL && hf_obj_has_children(obj)) {
+        const struct hf_obj *child = HF_LIST_ENTRY(obj->children.next, struct hf_obj, in_parent);
+        return hf_call_trap(call, "cannot drop %s %u: its child %s is alive", obj->kind, hf_call_handle(call, 0),
+                            child->kind);
+    }
+    /* The end of the instance: the children's own handles are dropped by the same sweep and must find them alive, so they
+     * are cut loose and outlive the parent until then. */
+    hf_obj_cut_children(obj);
+    hf_obj_release(obj);
+    return HF_OK;
+}
+
+void hf_pool_done(struct hf_obj_pool *pool)
+{
+    for (unsigned c = 0; c < HF_POOL_CLASSES; c++) {
+        for (void *p = pool->free[c]; p != NULL;) {
+            void *next;
+            memcpy(&next, p, sizeof next);
+            free(p);
+            p = next;
+        }
+        pool->free[c] = NULL;
+    }
+}

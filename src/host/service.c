@@ -1,0 +1,164 @@
+/* service.c - a wasi:http service: its settings, its image, and one worker's share of it. (guest.c: the behaviour.) */
+#include "host/service_int.h"
+
+#include "base/utf.h"
+
+#include <stdlib.h>
+
+static void list_free(char **list)
+{
+    for (size_t i = 0; list != NULL && list[i] != NULL; i++)
+        free(list[i]);
+    free(list);
+}
+
+static char **list_copy(const char *const *list)
+{
+    size_t n = 0;
+    while (list != NULL && list[n] != NULL)
+        n++;
+    char **copy = calloc(n + 1, sizeof *copy);
+    for (size_t i = 0; copy != NULL && i < n; i++) {
+        copy[i] = strdup(list[i]);
+        if (copy[i] == NULL) {
+            list_free(copy);
+            return NULL;
+        }
+    }
+    return copy;
+}
+
+/* Components get them as strings, and a string that is not UTF-8 cannot be one. */
+static enum hf_err check_texts(const char *const *list, const char *what, struct hf_report *report)
+{
+    for (size_t i = 0; list != NULL && list[i] != NULL; i++)
+        if (!hf_utf8_valid((const uint8_t *)list[i], strlen(list[i])))
+            return hf_report_set(report, HF_INVALID, "%s %zu is not UTF-8, which is all that a component can be given", what,
+                                 i + 1);
+    return HF_OK;
+}
+
+/* What it exports, for the person who gave us a component that is no service. */
+static void report_exports(const struct hf_component *c, struct hf_report *report)
+{
+    struct hf_view iface, name;
+    size_t n = 0;
+    for (size_t i = 0; hf_component_export_at(c, i, &iface, &name) != NULL && n < 20; i++, n++) {
+        if (iface.len > 0)
+            hf_report_add(report, "  it exports %.*s#%.*s", HF_FMT(iface), HF_FMT(name));
+        else
+            hf_report_add(report, "  it exports %.*s", HF_FMT(name));
+    }
+    if (n == 0)
+        hf_report_add(report, "  it exports no function at all");
+    else
+        hf_report_add(report, "functions can be called with `holdfast invoke`");
+}
+
+enum hf_err hf_service_new(const struct hf_service_settings *s, struct hf_service **ret, struct hf_report *report)
+{
+    enum hf_err err = check_texts(s->env, "environment variable", report);
+    if (err == HF_OK)
+        err = check_texts(s->args, "argument", report);
+    if (err != HF_OK)
+        return err;
+    struct hf_service *svc = calloc(1, sizeof *svc);
+    if (svc == NULL)
+        return hf_report_set(report, HF_LIMIT, "out of memory");
+    svc->s = *s;
+    svc->component = hf_component_ref(s->component);
+    svc->name = strdup(s->name);
+    svc->env = list_copy(s->env);
+    svc->args = list_copy(s->args);
+    if (svc->name == NULL || svc->env == NULL || svc->args == NULL) {
+        hf_service_free(svc);
+        return hf_report_set(report, HF_LIMIT, "out of memory");
+    }
+    svc->s.name = svc->name;
+    svc->s.env = (const char *const *)svc->env;
+    svc->s.args = (const char *const *)svc->args;
+    if (svc->s.reset_pages_max == 0)
+        svc->s.reset_pages_max = 4096;
+    if (svc->s.body_window == 0)
+        svc->s.body_window = HF_BLOB_WINDOW;
+    svc->handle = hf_component_find(svc->component, "wasi:http/incoming-handler@0.2.0", "handle");
+    if (svc->handle == NULL && !s->invoke) {
+        hf_report_set(report, HF_UNSUPPORTED, "the component does not export wasi:http/incoming-handler@0.2.x, so it cannot serve HTTP");
+        report_exports(svc->component, report);
+        hf_service_free(svc);
+        return HF_UNSUPPORTED;
+    }
+    *ret = svc;
+    return HF_OK;
+}
+
+void hf_service_free(struct hf_service *svc)
+{
+    if (svc == NULL)
+        return;
+    hf_image_unref(svc->image);
+    hf_component_unref(svc->component);
+    list_free(svc->env);
+    list_free(svc->args);
+    free(svc->name);
+    free(svc);
+}
+
+const char *hf_service_name(const struct hf_service *svc)
+{
+    return svc->name;
+}
+
+enum hf_err hf_service_take_image(struct hf_service *svc, void *state, struct hf_report *report)
+{
+    struct hf_guest *g = state;
+    HF_ASSERT(svc->image == NULL);
+    return hf_image_take(g->inst, &svc->image, report);
+}
+
+bool hf_service_has_image(const struct hf_service *svc)
+{
+    return svc->image != NULL;
+}
+
+enum hf_err hf_service_worker_new(struct hf_service *svc, struct hf_service_worker **ret, struct hf_report *report)
+{
+    struct hf_service_worker *w = calloc(1, sizeof *w);
+    if (w == NULL)
+        return hf_report_set(report, HF_LIMIT, "out of memory");
+    w->svc = svc;
+    if (svc->s.lifecycle == HF_LIFE_PER_REQUEST && svc->image != NULL) {
+        enum hf_err err = hf_scanner_new(&w->scanner, report);
+        if (err != HF_OK && err != HF_UNSUPPORTED) {
+            free(w);
+            return err;
+        }
+    }
+    *ret = w;
+    return HF_OK;
+}
+
+void hf_service_worker_free(struct hf_service_worker *w)
+{
+    if (w == NULL)
+        return;
+    hf_scanner_free(w->scanner);
+    hf_pool_done(&w->pool);
+    free(w);
+}
+
+void hf_service_worker_counts(const struct hf_service_worker *w, struct hf_service_counts *ret)
+{
+    const struct hf_worker_counters *c = &w->counters;
+    *ret = (struct hf_service_counts){
+        .resets = hf_counter_get(&c->resets),
+        .reset_grown = hf_counter_get(&c->reset_grown),
+        .reset_dirty = hf_counter_get(&c->reset_dirty),
+        .reset_handles = hf_counter_get(&c->reset_handles),
+        .reset_other = hf_counter_get(&c->reset_other),
+        .pages_copied = hf_counter_get(&c->pages_copied),
+        .traps = hf_counter_get(&c->traps),
+        .exits = hf_counter_get(&c->exits),
+        .no_answer = hf_counter_get(&c->no_answer),
+    };
+}

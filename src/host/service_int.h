@@ -1,0 +1,27 @@
+/* service_int.h - a service and one worker's share of it, for service.c and guest.c. Internal to the room. */
+#ifndef HF_HOST_SERVICE_INT_H
+#define HF_HOST_SERVICE_INT_H
+
+#include "base/metric.h"
+#include "host/guest.h"
+
+struct hf_service {
+    struct hf_service_settings s; /* texts point at the copies below */
+    char *name, **env, **args;
+    struct hf_component *component;
+    const struct hf_export *handle;
+    struct hf_image *image; /* PER_REQUEST only; NULL: none possible */
+};
+struct hf_worker_counters {
+    struct hf_counter resets, reset_grown, reset_dirty, reset_handles, reset_other, pages_copied;
+    struct hf_counter traps, exits, no_answer;
+};
+struct hf_service_worker {
+    struct hf_service *svc;
+    struct hf_scanner *scanner;
+    struct hf_obj_pool pool;
+    struct hf_worker_counters counters;
+    bool grown_said; /* "reset=grown" goes to the log once a worker, then is only counted */
+};
+
+#endif

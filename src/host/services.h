@@ -1,0 +1,24 @@
+/* services.h - what a guest import needs from other rooms, as a table that the node fills.
+ *
+ * Key-value, outgoing requests and configuration get their entries with the issues that build them.
+ */
+#ifndef HF_HOST_SERVICES_H
+#define HF_HOST_SERVICES_H
+
+#include "os/os.h"
+
+enum hf_log_stream { HF_LOG_STDOUT, HF_LOG_STDERR, HF_LOG_EVENT };
+struct hf_log_line {
+    enum hf_log_stream stream;
+    struct hf_view service; /* name of the service or process class */
+    uint64_t instance;      /* process id; 0 = none */
+    struct hf_view text;    /* one line, without its end; not validated as UTF-8 */
+};
+struct hf_services {
+    void *ctx;
+    struct hf_os *os; /* wall clock, random bytes; monotonic time comes from the turn */
+    /* Any worker's thread; must not block. */
+    void (*log)(void *ctx, const struct hf_log_line *line);
+};
+
+#endif

@@ -1,0 +1,145 @@
+/* kernel.c - making a kernel, stepping it, freeing it.
+ *
+ * A step: set the time, date what was posted, fire timers, end who is doomed, run one segment of one process. It does the
+ * same for the same calls: nothing here depends on addresses, on the order of a hash map, or on a clock of its own.
+ */
+#include "kernel/kernel_int.h"
+
+#include <stdlib.h>
+
+#define PROCESSES_MAX 10000u
+#define REQUESTS_MAX  100000u
+#define CLASSES_MAX   4096u
+
+enum hf_err hf_kernel_new(const struct hf_kernel_settings *s, struct hf_kernel **ret)
+{
+    struct hf_kernel *k = calloc(1, sizeof *k);
+    if (k == NULL || (k->blobs = hf_blob_pool_new(0)) == NULL) {
+        free(k);
+        return HF_LIMIT;
+    }
+    k->s = *s;
+    if (k->s.processes_max == 0)
+        k->s.processes_max = PROCESSES_MAX;
+    if (k->s.requests_max == 0)
+        k->s.requests_max = REQUESTS_MAX;
+    k->next_request = k->next_process = s->id_base == 0 ? 1 : s->id_base;
+    hf_heap_init(&k->timers);
+    hf_map_init(&k->requests, 0);
+    hf_map_init(&k->classes_by_name, CLASSES_MAX);
+    struct hf_list *const lists[] = {&k->classes, &k->starved, &k->fresh,         &k->run,           &k->doomed, &k->ready,
+                                     &k->held,    &k->sealed,  &k->lent,          &k->free_requests, &k->free_processes};
+    for (size_t i = 0; i < HF_ARRAY_LEN(lists); i++)
+        hf_list_init(lists[i]);
+    *ret = k;
+    return HF_OK;
+}
+
+struct hf_blob_pool *hf_kernel_blobs(struct hf_kernel *k)
+{
+    return k->blobs;
+}
+
+enum hf_err hf_kernel_step(struct hf_kernel *k, uint64_t now_ns)
+{
+    HF_ASSERT(k->running == NULL && !k->flushing);
+    if (now_ns > k->now) /* a clock that steps back must not */
+        k->now = now_ns;
+    if (!hf_list_empty(&k->fresh))
+        hf_requests_date(k);
+    const struct hf_heap_node *next = hf_heap_peek(&k->timers);
+    if (next != NULL && next->at <= k->now)
+        hf_timers_fire(k);
+    if (!hf_list_empty(&k->doomed))
+        hf_processes_end_doomed(k);
+    struct hf_list *n = hf_list_pop_front(&k->run);
+    if (n == NULL)
+        return HF_AGAIN;
+    hf_sched_run(HF_LIST_ENTRY(n, struct hf_process, in_run));
+    return HF_OK;
+}
+
+uint64_t hf_kernel_next_ns(const struct hf_kernel *k)
+{
+    if (!hf_list_empty(&k->run) || !hf_list_empty(&k->ready) || !hf_list_empty(&k->fresh) || !hf_list_empty(&k->doomed))
+        return 0;
+    const struct hf_heap_node *next = hf_heap_peek(&k->timers);
+    return next == NULL ? UINT64_MAX : next->at;
+}
+
+bool hf_kernel_idle(const struct hf_kernel *k)
+{
+    return k->n_requests == 0;
+}
+
+static void void_list(struct hf_list *list)
+{
+    HF_LIST_FOR(n, list)
+    hf_request_void(HF_LIST_ENTRY(n, struct hf_request, in_class));
+}
+
+/* Every request that has no delivered answer gets one. */
+static void cancel_all(struct hf_kernel *k)
+{
+    HF_LIST_FOR(n, &k->classes)
+    {
+        struct hf_class *c = HF_LIST_ENTRY(n, struct hf_class, in_kernel);
+        void_list(&c->queue);
+        void_list(&c->claimed);
+        HF_LIST_FOR(m, &c->processes)
+        {
+            struct hf_request *r = HF_LIST_ENTRY(m, struct hf_process, in_class)->request;
+            if (r != NULL && r->duty == HF_DUTY_OPEN)
+                hf_request_void(r);
+        }
+    }
+    while (!hf_list_empty(&k->held))
+        hf_request_void(HF_LIST_ENTRY(k->held.next, struct hf_request, in_out));
+}
+
+static void free_batches(struct hf_list *list)
+{
+    while (!hf_list_empty(list))
+        hf_batch_free(HF_LIST_ENTRY(list->next, struct hf_batch, in_kernel));
+}
+
+static void free_class(struct hf_class *c)
+{
+    hf_list_remove(&c->in_kernel);
+    free(c->name);
+    free(c);
+}
+
+void hf_kernel_free(struct hf_kernel *k)
+{
+    if (k == NULL)
+        return;
+    HF_ASSERT(k->running == NULL && !k->flushing);
+    k->closing = true;
+    cancel_all(k);
+    hf_kernel_flush(k);
+    HF_LIST_FOR(n, &k->classes)
+    {
+        struct hf_class *c = HF_LIST_ENTRY(n, struct hf_class, in_kernel);
+        for (struct hf_request *r; !hf_list_empty(&c->queue);) {
+            r = HF_LIST_ENTRY(c->queue.next, struct hf_request, in_class);
+            hf_class_withdraw(r);
+        }
+        HF_LIST_FOR(m, &c->processes)
+        hf_process_doom(HF_LIST_ENTRY(m, struct hf_process, in_class), HF_DOOM_KERNEL);
+    }
+    hf_processes_end_doomed(k);
+    hf_kernel_flush(k);
+    free_batches(&k->sealed);
+    free_batches(&k->lent);
+    HF_ASSERT(k->n_requests == 0 && k->n_processes == 0);
+    hf_requests_free_all(k);
+    hf_processes_free_all(k);
+    while (!hf_list_empty(&k->classes))
+        free_class(HF_LIST_ENTRY(k->classes.next, struct hf_class, in_kernel));
+    hf_map_done(&k->classes_by_name);
+    hf_map_done(&k->requests);
+    hf_heap_done(&k->timers); /* timers of others that are still in it are just not fired */
+    hf_blob_pool_unref(k->blobs);
+    free(k);
+}

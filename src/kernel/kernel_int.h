@@ -1,0 +1,195 @@
+/* kernel_int.h - the kernel's own nouns: request, process, class, kernel, and which file moves them.
+ *
+ *     request.c   post, cancel, answering, deadlines          class.c    pools: which instance takes which request
+ *     process.c   making, dooming and ending instances        sched.c    the run queue, one segment of a process
+ *     out.c       batches and answers on their way out        turn.c     what a behaviour may do
+ *     kernel.c    making, step, freeing                       inspect.c  text and walks
+ *
+ * Who keeps a request: its place (a queue, a starting process, the process that has it in hand) and, once answered, the
+ * outbox. It is freed when both let go. (Requests between processes, of the kernel issue, add holders of the duty: pending
+ * requests and tokens; they are more places, and a port whose answer puts a message into a mailbox.)
+ *
+ * Nothing ends a process while a behaviour is running or timers fire: it is doomed, and the step ends it.
+ */
+#ifndef HF_KERNEL_KERNEL_INT_H
+#define HF_KERNEL_KERNEL_INT_H
+
+#include "base/heap.h"
+#include "base/map.h"
+#include "kernel/batch_int.h"
+#include "kernel/kernel.h"
+#include "kernel/turn.h"
+
+struct hf_process;
+
+enum hf_place {
+    HF_PLACE_NONE,    /* no process will look at it any more */
+    HF_PLACE_QUEUE,   /* waits in its class's queue */
+    HF_PLACE_CLAIMED, /* waits for the start of `process`, or for any other that is free sooner */
+    HF_PLACE_HAND     /* `process` has it, its turn begun or about to */
+};
+
+struct hf_request {
+    struct hf_message message; /* id, body (a view of `body`), blob, deadline */
+    struct hf_buf body;
+    struct hf_class *class;
+    struct hf_process *process;
+    struct hf_port *port;
+    void *tag;
+    enum hf_place place;
+    enum hf_duty duty;
+    bool out;      /* an answer is made and not delivered yet */
+    bool held;     /* ... and waits for its batch */
+    bool consumed; /* its turn has begun */
+    uint64_t seq;  /* of the batch its answer waits for */
+    uint64_t timeout_ns;
+    struct hf_list in_class; /* class queue or claimed; or the kernel's free list */
+    struct hf_list in_out;   /* fresh; turn's effects, held, ready */
+    struct hf_timer clock;   /* deadline, or the end of its wait in the queue */
+    struct hf_answer answer;
+};
+
+struct hf_turn {
+    struct hf_waitset set;
+    bool selective;
+    bool broken;            /* no memory for the batch: nothing of this segment may get out */
+    enum hf_answer_kind fail_kind;
+    struct hf_buf fail_text;
+    bool failed;            /* hf_turn_fail was said */
+    const char *retire;     /* why it ends after this turn, or NULL */
+    struct hf_batch *batch; /* of this segment; NULL until something is recorded */
+    struct hf_list effects; /* answers of this segment, hf_request.in_out */
+};
+
+enum hf_phase {
+    HF_PHASE_NEW,      /* start was not called yet */
+    HF_PHASE_STARTING, /* start has not ended */
+    HF_PHASE_IDLE,
+    HF_PHASE_ASSIGNED, /* has a message, turn was not called yet */
+    HF_PHASE_BUSY      /* turn has not ended */
+};
+
+enum hf_doom {
+    HF_DOOM_NONE,
+    HF_DOOM_TIMEOUT,       /* its message's deadline passed */
+    HF_DOOM_START_TIMEOUT,
+    HF_DOOM_RETIRE,        /* idle and not needed any more */
+    HF_DOOM_KERNEL         /* the kernel is freed */
+};
+
+struct hf_process {
+    struct hf_turn turn;
+    uint64_t id;
+    struct hf_class *class;
+    struct hf_kernel *kernel;
+    void *state;
+    enum hf_phase phase;
+    enum hf_doom doom;
+    struct hf_request *request; /* claimed by it (NEW, STARTING) or in hand (ASSIGNED, BUSY) */
+    uint64_t served, born_ns, idle_ns; /* idle since */
+    struct hf_list in_class;    /* all of the class, in order of id; or the kernel's free list */
+    struct hf_list in_pool;     /* class idle (most recent first) or starting without a claim */
+    struct hf_list in_run;      /* run queue, or the kernel's doomed */
+    struct hf_timer clock;      /* end of start; end of idleness or of its age */
+};
+
+struct hf_class {
+    struct hf_kernel *kernel;
+    char *name;
+    struct hf_class_settings s; /* defaults filled in */
+    bool closed, single_use, warm;
+    bool start_failed;           /* the last start did: do not keep `min` before one works */
+    uint32_t n_processes, n_idle, n_queued, n_doomed;
+    struct hf_list processes, idle, unclaimed; /* unclaimed: starting, and no request waits for it */
+    struct hf_list queue, claimed;             /* requests, oldest first; all claimed ones are older */
+    struct hf_list in_kernel, starved;         /* starved: wanted a process when processes_max was reached */
+    struct hf_class_stats stats;
+};
+
+struct hf_kernel {
+    struct hf_kernel_settings s; /* defaults filled in */
+    uint64_t now, next_request, next_process;
+    bool closing;
+    struct hf_process *running; /* whose behaviour is being called, or NULL */
+    bool flushing;
+    struct hf_heap timers;
+    struct hf_map requests; /* by id, until the answer is delivered */
+    struct hf_map classes_by_name;
+    struct hf_list classes, starved;
+    uint32_t n_processes, n_requests, n_fresh;
+    struct hf_list fresh;  /* requests posted since the last step: their deadlines are not set yet */
+    struct hf_list run, doomed;
+    struct hf_list ready;  /* answers to deliver with the next flush */
+    struct hf_list held;   /* answers whose batches are not acknowledged, in order of seq */
+    struct hf_list sealed; /* batches the store has not taken */
+    struct hf_list lent;   /* ... has taken and not acknowledged */
+    uint64_t seq, acked;
+    struct hf_list free_requests, free_processes;
+    uint32_t n_free_requests, n_free_processes;
+    struct hf_blob_pool *blobs;
+};
+
+#define HF_KERNEL_KEEP 1024u /* freed requests, and processes, kept for the next */
+
+/* timer.c. Fires what is due now. */
+void hf_timers_fire(struct hf_kernel *k);
+
+/* request.c */
+/* Makes the answer; the duty must be open. `p` (or NULL) is who answered. Takes body and blob. */
+void hf_request_answer(struct hf_request *r, struct hf_process *p, enum hf_answer_kind kind, struct hf_buf *body,
+                       struct hf_blob **blob);
+void hf_request_refuse(struct hf_request *r, struct hf_process *p, enum hf_answer_kind kind, struct hf_view text);
+/* No process looks at it any more. It goes when its answer is out. */
+void hf_request_leave(struct hf_request *r);
+/* Sets its clock by where it is. */
+void hf_request_set_clock(struct hf_request *r);
+void hf_request_delivered(struct hf_request *r);
+/* The kernel is freed: void, and a CANCELLED answer is ready. */
+void hf_request_void(struct hf_request *r);
+/* Deadlines of requests posted since the last step. */
+void hf_requests_date(struct hf_kernel *k);
+void hf_requests_free_all(struct hf_kernel *k);
+
+/* class.c */
+/* Finds a place for a new request; false: the queue is full. */
+bool hf_class_place(struct hf_class *c, struct hf_request *r);
+/* Takes a request out of queue or claimed, or away from a process whose turn has not begun. */
+void hf_class_withdraw(struct hf_request *r);
+/* `p` has ended its start or its turn: gives it the oldest message, or makes it idle. */
+void hf_class_put_free(struct hf_class *c, struct hf_process *p);
+/* New processes for what waits, and up to min. */
+void hf_class_refill(struct hf_class *c);
+
+/* process.c */
+struct hf_process *hf_process_new(struct hf_class *c); /* NULL: a limit, or memory */
+void hf_process_doom(struct hf_process *p, enum hf_doom doom);
+/* Ends those that are doomed. */
+void hf_processes_end_doomed(struct hf_kernel *k);
+/* After its behaviour ended with `failed`, or when its turn ended and it must retire. */
+void hf_process_fail(struct hf_process *p);
+void hf_process_retire(struct hf_process *p);
+void hf_process_set_idle_clock(struct hf_process *p);
+void hf_processes_free_all(struct hf_kernel *k);
+const char *hf_phase_text(enum hf_phase phase);
+
+/* sched.c */
+void hf_sched_push(struct hf_process *p); /* runnable, behind the others; fine when it is already */
+void hf_sched_run(struct hf_process *p);  /* one segment */
+void hf_sched_woken(struct hf_waitset *set);
+
+/* out.c */
+/* The batch of this segment, begun when there is none; NULL: not a recorded class, or memory (then turn.broken). */
+struct hf_batch *hf_out_batch(struct hf_process *p);
+/* Ends the segment: seals the batch, sends effects on their way. */
+void hf_out_seal(struct hf_process *p);
+void hf_out_ready(struct hf_kernel *k, struct hf_request *r); /* deliver with the next flush, whatever is held */
+
+/* turn.c */
+void hf_turn_init(struct hf_turn *turn);
+void hf_turn_reset(struct hf_turn *turn); /* for the next process in the same memory */
+struct hf_process *hf_turn_of(struct hf_turn *turn);
+
+/* inspect.c, for tests: every blob that the kernel could still hand to somebody. */
+void hf_kernel_walk_blobs(const struct hf_kernel *k, void (*each)(void *ctx, struct hf_blob *blob), void *ctx);
+
+#endif

@@ -1,0 +1,323 @@
+/* request.c - one request from post to answer.
+ *
+ * Exactly one answer: hf_request_answer is the only place that makes one, it asserts that the duty is open, and closes it.
+ * An answer that is made can still change before it is delivered: the origin cancels (it becomes CANCELLED), or its deadline
+ * passes while its batch waits for the store (it becomes TIMEOUT).
+ *
+ * A request just posted has no deadline before the next step, since only steps know the time: a worker may have slept long
+ * before the socket woke it. Room in the timer heap is made at post, so that setting the deadline cannot fail.
+ */
+#include "kernel/kernel_int.h"
+
+#include <stdlib.h>
+
+#include "base/vec.h"
+
+static void request_due(struct hf_timer *t);
+
+const char *hf_answer_text(enum hf_answer_kind kind)
+{
+    static const char *const texts[] = {
+#define X(name, text) text,
+        HF_ANSWER_LIST(X)
+#undef X
+    };
+    return (size_t)kind < HF_ARRAY_LEN(texts) ? texts[kind] : "?";
+}
+
+/* ---- making and freeing ---- */
+
+static struct hf_request *request_new(struct hf_kernel *k)
+{
+    struct hf_list *n = hf_list_pop_front(&k->free_requests);
+    if (n != NULL) {
+        k->n_free_requests--;
+        return HF_LIST_ENTRY(n, struct hf_request, in_class);
+    }
+    struct hf_request *r = calloc(1, sizeof *r);
+    if (r == NULL)
+        return NULL;
+    hf_timer_init(&r->clock);
+    r->clock.fire = request_due;
+    hf_list_init(&r->in_class);
+    hf_list_init(&r->in_out);
+    return r;
+}
+
+static void drop_message(struct hf_request *r)
+{
+    hf_blob_unref(r->message.blob);
+    r->message.blob = NULL;
+    r->message.body = (struct hf_view){0};
+    hf_buf_done(&r->body);
+}
+
+static void request_free(struct hf_kernel *k, struct hf_request *r)
+{
+    hf_timer_stop(k, &r->clock);
+    k->n_requests--;
+    if (k->n_free_requests < HF_KERNEL_KEEP) {
+        k->n_free_requests++;
+        hf_list_push_front(&k->free_requests, &r->in_class);
+        return;
+    }
+    hf_wait_done(&r->clock.wait);
+    free(r);
+}
+
+void hf_requests_free_all(struct hf_kernel *k)
+{
+    for (struct hf_list *n; (n = hf_list_pop_front(&k->free_requests)) != NULL;)
+        free(HF_LIST_ENTRY(n, struct hf_request, in_class));
+}
+
+static void free_if_over(struct hf_request *r)
+{
+    if (r->place == HF_PLACE_NONE && !r->out)
+        request_free(r->class->kernel, r);
+}
+
+void hf_request_leave(struct hf_request *r)
+{
+    r->place = HF_PLACE_NONE;
+    r->process = NULL;
+    drop_message(r);
+    if (!r->held) /* a held answer keeps its deadline */
+        hf_timer_stop(r->class->kernel, &r->clock);
+    free_if_over(r);
+}
+
+void hf_request_delivered(struct hf_request *r)
+{
+    r->out = false;
+    free_if_over(r);
+}
+
+/* ---- posting and cancelling ---- */
+
+/* Room for the deadlines of all that was posted since the last step. */
+static enum hf_err reserve_clock(struct hf_kernel *k)
+{
+    struct hf_heap *heap = &k->timers;
+    size_t extra = (size_t)k->n_fresh + 1;
+    if (HF_LIKELY(heap->cap - heap->len >= extra))
+        return HF_OK;
+    void *nodes = heap->nodes;
+    if (!hf_vec_grow(&nodes, &heap->cap, heap->len, extra, sizeof *heap->nodes))
+        return HF_LIMIT;
+    heap->nodes = nodes;
+    return HF_OK;
+}
+
+static enum hf_err accept(struct hf_class *c, const struct hf_post *post, struct hf_request **ret)
+{
+    struct hf_kernel *k = c->kernel;
+    struct hf_request *r = NULL;
+    enum hf_err err = k->n_requests >= k->s.requests_max ? HF_LIMIT : reserve_clock(k);
+    if (err == HF_OK && (r = request_new(k)) == NULL)
+        err = HF_LIMIT;
+    if (err == HF_OK)
+        err = hf_map_put_u64(&k->requests, k->next_request, r, NULL);
+    if (err != HF_OK) {
+        if (r != NULL) {
+            k->n_requests++; /* as if it had been */
+            request_free(k, r);
+        }
+        return err;
+    }
+    k->n_requests++;
+    r->message = (struct hf_message){.id = k->next_request, .body = hf_buf_view(&post->body), .blob = post->blob, .wants_answer = true};
+    r->class = c;
+    r->port = post->port;
+    r->tag = post->tag;
+    r->timeout_ns = post->timeout_ns != 0 ? post->timeout_ns : c->s.request_timeout_ns;
+    r->duty = HF_DUTY_OPEN;
+    r->out = r->held = r->consumed = false;
+    *ret = r;
+    return HF_OK;
+}
+
+enum hf_err hf_port_post(struct hf_kernel *k, struct hf_post *post, uint64_t *id)
+{
+    struct hf_request *r;
+    struct hf_class *c = hf_map_get(&k->classes_by_name, post->target);
+
+    if (c == NULL || c->closed || k->closing)
+        return HF_NOT_FOUND;
+    enum hf_err err = accept(c, post, &r);
+    if (err == HF_OK && !hf_class_place(c, r)) {
+        hf_map_remove_u64(&k->requests, r->message.id);
+        r->message.blob = NULL; /* still the caller's, like the body */
+        request_free(k, r);
+        err = HF_LIMIT;
+    }
+    if (err != HF_OK) {
+        c->stats.refused++;
+        return err;
+    }
+    k->next_request++;
+    c->stats.requests++;
+    r->body = post->body;
+    hf_buf_init(&post->body);
+    post->blob = NULL;
+    hf_list_push_back(&k->fresh, &r->in_out);
+    k->n_fresh++;
+    *id = r->message.id;
+    return HF_OK;
+}
+
+static void not_fresh(struct hf_request *r)
+{
+    if (!r->out && hf_list_linked(&r->in_out)) {
+        hf_list_remove(&r->in_out);
+        r->class->kernel->n_fresh--;
+    }
+}
+
+/* An answer on its way out becomes another one, and goes at once. */
+static void change_answer(struct hf_request *r, enum hf_answer_kind kind)
+{
+    struct hf_kernel *k = r->class->kernel;
+    r->answer.kind = kind;
+    hf_buf_done(&r->answer.body);
+    hf_blob_unref(r->answer.blob);
+    r->answer.blob = NULL;
+    r->duty = HF_DUTY_VOID;
+    if (r->place == HF_PLACE_NONE)
+        hf_timer_stop(k, &r->clock);
+    hf_out_ready(k, r);
+}
+
+static void drop_out(struct hf_request *r, enum hf_answer_kind kind)
+{
+    bool begun = r->place == HF_PLACE_HAND && r->process->phase == HF_PHASE_BUSY;
+    hf_request_answer(r, NULL, kind, NULL, NULL);
+    if (!begun)
+        hf_class_withdraw(r);
+}
+
+void hf_port_cancel(struct hf_kernel *k, uint64_t id)
+{
+    struct hf_request *r = hf_map_get_u64(&k->requests, id);
+    if (r == NULL)
+        return;
+    if (r->out)
+        change_answer(r, HF_ANSWER_CANCELLED);
+    else
+        drop_out(r, HF_ANSWER_CANCELLED);
+}
+
+void hf_request_void(struct hf_request *r)
+{
+    if (!r->out)
+        hf_request_answer(r, NULL, HF_ANSWER_CANCELLED, NULL, NULL);
+    else if (r->held)
+        change_answer(r, HF_ANSWER_CANCELLED);
+}
+
+/* ---- answering ---- */
+
+static void record_answer(struct hf_process *p, const struct hf_request *r)
+{
+    struct hf_batch *b = hf_out_batch(p);
+    if (b == NULL)
+        return;
+    if (hf_batch_answer(b, r->message.id, (uint32_t)r->answer.kind, hf_buf_view(&r->answer.body)) != HF_OK)
+        p->turn.broken = true;
+}
+
+void hf_request_answer(struct hf_request *r, struct hf_process *p, enum hf_answer_kind kind, struct hf_buf *body,
+                       struct hf_blob **blob)
+{
+    struct hf_kernel *k = r->class->kernel;
+    struct hf_process *holder = r->place == HF_PLACE_HAND ? r->process : NULL;
+    /* The origin's time or interest is over: nothing to wait for. */
+    bool at_once = kind == HF_ANSWER_TIMEOUT || kind == HF_ANSWER_CANCELLED;
+
+    HF_ASSERT(r->duty == HF_DUTY_OPEN && !r->out);
+    not_fresh(r);
+    r->duty = at_once && p == NULL ? HF_DUTY_VOID : HF_DUTY_ANSWERED;
+    r->answer = (struct hf_answer){.kind = kind};
+    if (p != NULL) {
+        r->answer.process = p->id;
+        r->answer.served = p->served;
+        r->answer.born_ns = p->born_ns;
+    }
+    if (body != NULL) {
+        r->answer.body = *body;
+        hf_buf_init(body);
+    }
+    if (blob != NULL) {
+        r->answer.blob = *blob;
+        *blob = NULL;
+    }
+    r->out = true;
+    if (holder != NULL && r->consumed && kind != HF_ANSWER_CANCELLED)
+        record_answer(holder, r);
+    if (p != NULL && holder != NULL)
+        hf_list_push_back(&holder->turn.effects, &r->in_out);
+    else
+        hf_out_ready(k, r);
+}
+
+void hf_request_refuse(struct hf_request *r, struct hf_process *p, enum hf_answer_kind kind, struct hf_view text)
+{
+    struct hf_buf body = {0};
+    if (hf_buf_add_view(&body, text) != HF_OK)
+        hf_buf_clear(&body); /* the kind says enough */
+    hf_request_answer(r, p, kind, &body, NULL);
+}
+
+/* ---- time ---- */
+
+void hf_request_set_clock(struct hf_request *r)
+{
+    struct hf_class *c = r->class;
+    uint64_t at = r->message.deadline_ns;
+    if (at == 0) /* fresh: the next step dates it */
+        return;
+    if (r->place == HF_PLACE_QUEUE && c->s.queue_timeout_ns != 0) {
+        uint64_t posted = at - r->timeout_ns, until;
+        if (!__builtin_add_overflow(posted, c->s.queue_timeout_ns, &until) && until < at)
+            at = until;
+    }
+    if (at <= c->kernel->now && hf_list_linked(&r->clock.due))
+        return; /* rings in this very step */
+    if (!hf_heap_has(&r->clock.node) || r->clock.node.at != at) {
+        enum hf_err err = hf_timer_set(c->kernel, &r->clock, at);
+        HF_ASSERT(err == HF_OK); /* post made the room */
+    }
+}
+
+void hf_requests_date(struct hf_kernel *k)
+{
+    for (struct hf_list *n; (n = hf_list_pop_front(&k->fresh)) != NULL;) {
+        struct hf_request *r = HF_LIST_ENTRY(n, struct hf_request, in_out);
+        k->n_fresh--;
+        if (__builtin_add_overflow(k->now, r->timeout_ns, &r->message.deadline_ns)) {
+            r->message.deadline_ns = UINT64_MAX;
+            r->timeout_ns = UINT64_MAX - k->now;
+        }
+        hf_request_set_clock(r);
+    }
+}
+
+/* Its clock rang: its deadline, or the end of its wait in the queue. */
+static void request_due(struct hf_timer *t)
+{
+    struct hf_request *r = HF_CONTAINER_OF(t, struct hf_request, clock);
+    struct hf_process *p = r->process;
+    bool begun = r->place == HF_PLACE_HAND && p->phase == HF_PHASE_BUSY;
+
+    if (r->message.deadline_ns > r->class->kernel->now) {
+        hf_request_refuse(r, NULL, HF_ANSWER_FULL, HF_VIEW("waited too long for a free instance"));
+        hf_class_withdraw(r);
+        return;
+    }
+    if (r->out && r->held)
+        change_answer(r, HF_ANSWER_TIMEOUT);
+    else if (r->duty == HF_DUTY_OPEN)
+        drop_out(r, HF_ANSWER_TIMEOUT);
+    if (begun)
+        hf_process_doom(p, HF_DOOM_TIMEOUT);
+}

@@ -1,0 +1,74 @@
+/* load.c - a component from a file: reading, progress while it compiles. */
+#include "node/node_int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_MAX ((off_t)512 << 20)
+
+enum hf_err hf_file_read(const char *path, struct hf_buf *ret, struct hf_report *report)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return hf_report_set(report, errno == ENOENT ? HF_NOT_FOUND : HF_IO, "%s: %s", path, strerror(errno));
+    enum hf_err err = HF_OK;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        err = hf_report_set(report, HF_INVALID, "%s is not a regular file", path);
+    else if (st.st_size > FILE_MAX)
+        err = hf_report_set(report, HF_LIMIT, "%s has more than 512 MiB", path);
+    else
+        err = hf_buf_reserve(ret, (size_t)st.st_size);
+    while (err == HF_OK && ret->len < (size_t)st.st_size) {
+        ssize_t n = read(fd, ret->ptr + ret->len, (size_t)st.st_size - ret->len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            err = hf_report_set(report, HF_IO, "%s: %s", path, strerror(errno));
+        if (n <= 0)
+            break;
+        ret->len += (size_t)n;
+    }
+    close(fd);
+    return err;
+}
+
+struct progress {
+    const char *path;
+    struct hf_os *os;
+    uint64_t begun_ns;
+    bool tty;
+};
+
+static void on_progress(void *ctx, uint64_t done, uint64_t total)
+{
+    struct progress *p = ctx;
+    if (done == 0) {
+        p->begun_ns = p->os->now_ns(p->os);
+        fprintf(stderr, "compiling %s (%.1f MB, once: the result is kept) ...%s", p->path, (double)total / 1e6, p->tty ? "" : "\n");
+    } else if (done >= total) {
+        fprintf(stderr, "%scompiled in %.1f s\n", p->tty ? "\r\033[K" : "", (double)(p->os->now_ns(p->os) - p->begun_ns) / 1e9);
+    } else if (p->tty) {
+        fprintf(stderr, "\r\033[Kcompiling %s ... %3.0f%%", p->path, 100.0 * (double)done / (double)total);
+    }
+    fflush(stderr);
+}
+
+enum hf_err hf_node_load(struct hf_node *node, const char *path, struct hf_component **ret, struct hf_report *report)
+{
+    struct hf_buf bytes = {0};
+    struct progress p = {.path = path, .os = node->os, .tty = isatty(2) == 1};
+    struct hf_load_options lo = {.progress = node->opt.progress ? on_progress : NULL, .progress_ctx = &p};
+    enum hf_err err = hf_file_read(path, &bytes, report);
+    if (err == HF_OK) {
+        err = hf_component_load(node->engine, node->registry, hf_buf_view(&bytes), &lo, ret, report);
+        if (err != HF_OK)
+            hf_report_wrap(report, err, "%s: ", path);
+    }
+    hf_buf_done(&bytes);
+    return err;
+}

@@ -1,0 +1,413 @@
+/* node.c - the public API (include/holdfast/holdfast.h): a node's parts, its services, its life. */
+#include "node/node_int.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+const char *hf_version(void)
+{
+    return HF_VERSION;
+}
+
+enum hf_status hf_status_of(enum hf_err err)
+{
+    switch (err) {
+    case HF_OK: return HF_STATUS_OK;
+    case HF_INVALID:
+    case HF_CORRUPT: return HF_STATUS_INVALID;
+    case HF_UNSUPPORTED: return HF_STATUS_UNSUPPORTED;
+    case HF_LIMIT: return HF_STATUS_LIMIT;
+    case HF_IO:
+    case HF_DENIED:
+    case HF_NOT_FOUND: return HF_STATUS_IO;
+    case HF_TIMEOUT: return HF_STATUS_TIMEOUT;
+    default: return HF_STATUS_FAILED;
+    }
+}
+
+enum hf_status hf_node_result(enum hf_err err, const struct hf_report *report, struct hf_words *msg)
+{
+    if (msg != NULL) {
+        const char *text = err == HF_OK ? "" : report->text[0] != 0 ? report->text : hf_err_text(err);
+        snprintf(msg->text, sizeof msg->text, "%s", text);
+    }
+    return hf_status_of(err);
+}
+
+static enum hf_status usage(struct hf_words *msg, const char *text)
+{
+    if (msg != NULL)
+        snprintf(msg->text, sizeof msg->text, "%s", text);
+    return HF_STATUS_USAGE;
+}
+
+/* ---- opening --------------------------------------------------------------------------------------------- */
+
+void hf_node_options_init(struct hf_node_options *o)
+{
+    memset(o, 0, sizeof *o);
+    o->size = sizeof *o;
+}
+
+void hf_service_options_init(struct hf_service_options *o)
+{
+    memset(o, 0, sizeof *o);
+    o->size = sizeof *o;
+}
+
+/* The folder for compiled code, parents made; NULL when none can be named. */
+static char *default_cache(void)
+{
+    const char *own = getenv("HF_CACHE"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    char *path = NULL;
+    int n = own != NULL && own[0] != 0    ? asprintf(&path, "%s/code", own)
+            : xdg != NULL && xdg[0] == '/' ? asprintf(&path, "%s/holdfast/code", xdg)
+            : home != NULL && home[0] == '/' ? asprintf(&path, "%s/.cache/holdfast/code", home)
+                                             : -1;
+    if (n < 0)
+        return NULL;
+    for (char *p = path + 1; *p != 0; p++) {
+        if (*p != '/')
+            continue;
+        *p = 0;
+        mkdir(path, 0700); /* there already, or the engine says what is wrong */
+        *p = '/';
+    }
+    return path;
+}
+
+static enum hf_err open_parts(struct hf_node *node, struct hf_report *report)
+{
+    const struct hf_node_options *o = &node->opt;
+    if (!o->no_cache) {
+        node->cache_dir = o->cache_dir != NULL ? strdup(o->cache_dir) : default_cache();
+        if (node->cache_dir == NULL && o->cache_dir != NULL)
+            return hf_report_set(report, HF_LIMIT, "out of memory");
+    }
+    enum hf_err err = hf_log_new(node->os, 2, o->log == HF_LOG_JSON, &node->log);
+    if (err != HF_OK)
+        return hf_report_set(report, err, "out of memory");
+    node->host_services = (struct hf_services){.ctx = node->log, .os = node->os, .log = hf_log_guest};
+
+    struct hf_engine_settings es;
+    hf_engine_settings_init(&es);
+    es.os = node->os;
+    es.cache_dir = node->cache_dir;
+    es.instances_max = o->instances_max;
+    err = hf_engine_new(&es, &node->engine, report);
+    if (err == HF_OK)
+        err = hf_host_registry(&node->registry, report);
+    if (err == HF_OK)
+        err = hf_route_table_new(&node->routes);
+    return err;
+}
+
+enum hf_status hf_node_open(const struct hf_node_options *o, struct hf_node **ret, struct hf_words *msg)
+{
+    struct hf_report report;
+    hf_report_init(&report);
+    *ret = NULL;
+    if (o->size != sizeof *o)
+        return usage(msg, "hf_node_options.size is wrong: use hf_node_options_init of this library's version");
+    struct hf_node *node = calloc(1, sizeof *node);
+    if (node == NULL)
+        return usage(msg, "out of memory");
+    node->opt = *o;
+    node->os = hf_os_linux();
+    if (node->opt.drain_ns == 0)
+        node->opt.drain_ns = 10000000000u;
+    if (node->opt.workers == 0) {
+        long n = sysconf(_SC_NPROCESSORS_ONLN);
+        node->opt.workers = n > 0 ? (uint32_t)n : 1;
+    }
+    if (node->opt.workers > HF_WORKERS_MAX)
+        node->opt.workers = HF_WORKERS_MAX;
+    hf_engine_process_init();
+    enum hf_err err = open_parts(node, &report);
+    if (err != HF_OK) {
+        hf_node_close(node);
+        return hf_node_result(err, &report, msg);
+    }
+    *ret = node;
+    return HF_STATUS_OK;
+}
+
+void hf_node_close(struct hf_node *node)
+{
+    if (node == NULL)
+        return;
+    for (uint32_t i = 0; i < node->n_workers; i++)
+        hf_worker_done(&node->workers[i]);
+    free(node->workers);
+    for (uint32_t i = 0; i < node->n_services; i++)
+        hf_service_free(node->services[i].svc);
+    hf_route_table_free(node->routes);
+    hf_registry_free(node->registry);
+    hf_engine_free(node->engine);
+    hf_log_free(node->log);
+    free(node->cache_dir);
+    free(node);
+}
+
+/* ---- services -------------------------------------------------------------------------------------------- */
+
+static void name_of(const char *path, char *out, size_t size)
+{
+    const char *slash = strrchr(path, '/'), *base = slash == NULL ? path : slash + 1;
+    snprintf(out, size, "%s", base);
+    char *dot = strrchr(out, '.');
+    if (dot != NULL && dot != out)
+        *dot = 0;
+}
+
+struct image_taker {
+    struct hf_node *node;
+    struct hf_service *svc;
+    bool want;
+};
+
+static enum hf_err take_image(void *ctx, void *state, struct hf_report *report)
+{
+    struct image_taker *t = ctx;
+    struct hf_report why;
+    (void)report;
+    if (!t->want)
+        return HF_OK;
+    hf_report_init(&why);
+    enum hf_err err = hf_service_take_image(t->svc, state, &why);
+    if (err == HF_UNSUPPORTED) { /* it works without, only slower: a new instance each request */
+        if (!t->node->opt.quiet)
+            hf_log_say(t->node->log, "notice", "%s: no image is possible, each request gets a new instance: %s",
+                       hf_service_name(t->svc), why.text);
+        return HF_OK;
+    }
+    return err;
+}
+
+/* One instance is started before anybody is served: a component that cannot start is said now, not at the first request. */
+static enum hf_err try_start(struct hf_node *node, struct hf_service *svc, bool want_image, uint64_t timeout_ns, struct hf_report *report)
+{
+    struct image_taker t = {node, svc, want_image};
+    struct hf_answer a = {0};
+    enum hf_err err = hf_offline_call(node, svc, timeout_ns, (struct hf_view){0}, take_image, &t, &a);
+    if (err == HF_OK && a.kind != HF_ANSWER_OK) {
+        err = a.kind == HF_ANSWER_TIMEOUT ? HF_TIMEOUT : a.kind == HF_ANSWER_LIMITED ? HF_LIMIT : HF_TRAP;
+        hf_report_set(report, err, "%s does not start: %.*s", hf_service_name(svc),
+                      HF_FMT(a.body.len > 0 ? hf_buf_view(&a.body) : hf_view_of(hf_answer_text(a.kind))));
+    }
+    hf_buf_done(&a.body);
+    hf_blob_unref(a.blob);
+    return err;
+}
+
+static enum hf_err make_service(struct hf_node *node, const struct hf_service_options *o, bool invoke, struct hf_service **ret,
+                                struct hf_report *report)
+{
+    char name[128];
+    struct hf_component *c = NULL;
+    if (o->name != NULL)
+        snprintf(name, sizeof name, "%s", o->name);
+    else
+        name_of(o->path, name, sizeof name);
+    enum hf_err err = hf_node_load(node, o->path, &c, report);
+    if (err != HF_OK)
+        return err;
+    struct hf_service_settings s = {
+        .name = name,
+        .component = c,
+        .services = &node->host_services,
+        .lifecycle = o->instances == HF_INSTANCES_PER_REQUEST ? HF_LIFE_PER_REQUEST : HF_LIFE_REUSE,
+        .env = o->env,
+        .args = o->args,
+        .memory_max = o->memory_max,
+        .invoke = invoke,
+    };
+    err = hf_service_new(&s, ret, report);
+    if (err != HF_OK)
+        hf_report_wrap(report, err, "%s: ", o->path);
+    hf_component_unref(c);
+    return err;
+}
+
+enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_service_options *o, struct hf_words *msg)
+{
+    struct hf_report report;
+    struct hf_service *svc = NULL;
+    hf_report_init(&report);
+    if (o->size != sizeof *o || o->path == NULL)
+        return usage(msg, "hf_service_options: size or path is wrong");
+    if (node->n_services == HF_SERVICES_MAX)
+        return hf_node_result(hf_report_set(&report, HF_LIMIT, "a node takes at most %d services", HF_SERVICES_MAX), &report, msg);
+    enum hf_err err = make_service(node, o, false, &svc, &report);
+    uint64_t start_ns = o->request_timeout_ns != 0 ? o->request_timeout_ns : 30000000000u;
+    if (err == HF_OK)
+        err = try_start(node, svc, o->instances == HF_INSTANCES_PER_REQUEST, start_ns, &report);
+    if (err == HF_OK)
+        err = hf_route_add(node->routes, hf_view_of(o->host), hf_view_of(o->prefix != NULL ? o->prefix : "/"), (struct hf_view){0},
+                           hf_view_of(hf_service_name(svc)), &report);
+    if (err != HF_OK) {
+        hf_service_free(svc);
+        return hf_node_result(err, &report, msg);
+    }
+    uint32_t max = o->max != 0 ? (o->max + node->opt.workers - 1) / node->opt.workers : 64;
+    node->services[node->n_services++] = (struct hf_node_service){
+        .svc = svc,
+        .class_settings =
+            {
+                .min = 1,
+                .max = max,
+                .queue_max = o->queue_max,
+                .queue_timeout_ns = o->queue_timeout_ns,
+                .request_timeout_ns = o->request_timeout_ns,
+                .start_timeout_ns = start_ns,
+                .max_requests = o->max_requests,
+                .max_age_ns = o->max_age_ns,
+                .idle_timeout_ns = o->idle_timeout_ns,
+            },
+    };
+    return HF_STATUS_OK;
+}
+
+/* ---- serving --------------------------------------------------------------------------------------------- */
+
+static enum hf_err make_workers(struct hf_node *node, struct hf_report *report)
+{
+    if (node->workers != NULL)
+        return HF_OK;
+    node->workers = calloc(node->opt.workers, sizeof *node->workers);
+    if (node->workers == NULL)
+        return hf_report_set(report, HF_LIMIT, "out of memory");
+    enum hf_err err = HF_OK;
+    node->n_workers = node->opt.workers;
+    for (uint32_t i = 0; i < node->n_workers && err == HF_OK; i++)
+        err = hf_worker_init(&node->workers[i], node, i, report);
+    return err;
+}
+
+enum hf_status hf_node_listen(struct hf_node *node, const char *addr, char bound[128], struct hf_words *msg)
+{
+    struct hf_report report;
+    struct hf_os_addr a = {0}, got = {0};
+    hf_report_init(&report);
+    if (strlen(addr) >= sizeof a.text || node->n_listen == HF_LISTENERS_MAX)
+        return usage(msg, "too long an address, or too many");
+    memcpy(a.text, addr, strlen(addr) + 1);
+    enum hf_err err = make_workers(node, &report);
+    for (uint32_t i = 0; i < node->n_workers && err == HF_OK; i++) {
+        err = hf_worker_listen(&node->workers[i], &a, &got, &report);
+        a = got; /* the others share the port the first one got */
+    }
+    if (err == HF_OK) {
+        node->listen[node->n_listen++] = got;
+        if (bound != NULL)
+            memcpy(bound, got.text, sizeof got.text);
+    }
+    return hf_node_result(err, &report, msg);
+}
+
+enum hf_status hf_node_run(struct hf_node *node, struct hf_words *msg)
+{
+    struct hf_report report;
+    hf_report_init(&report);
+    enum hf_err err = make_workers(node, &report);
+    for (uint32_t i = 1; i < node->n_workers && err == HF_OK; i++) {
+        struct hf_worker *w = &node->workers[i];
+        w->has_thread = pthread_create(&w->thread, NULL, hf_worker_run, w) == 0;
+        if (!w->has_thread)
+            err = hf_report_set(&report, HF_LIMIT, "a thread could not be started: %s", strerror(errno));
+    }
+    if (err != HF_OK)
+        hf_node_stop(node);
+    if (node->n_workers > 0)
+        hf_worker_run(&node->workers[0]);
+    enum hf_status status = HF_STATUS_OK;
+    for (uint32_t i = 0; i < node->n_workers; i++) {
+        struct hf_worker *w = &node->workers[i];
+        if (w->has_thread)
+            pthread_join(w->thread, NULL);
+        w->has_thread = false;
+        if (w->status != HF_STATUS_OK)
+            status = w->status;
+    }
+    if (err != HF_OK)
+        return hf_node_result(err, &report, msg);
+    if (msg != NULL)
+        snprintf(msg->text, sizeof msg->text, "%s", status == HF_STATUS_OK ? "" : "stopped before everything in hand was finished");
+    return status;
+}
+
+void hf_node_stop(struct hf_node *node)
+{
+    atomic_fetch_add(&node->stop, 1);
+    for (uint32_t i = 0; i < node->n_workers; i++)
+        hf_wake_poke(node->workers[i].wake);
+}
+
+/* ---- without serving ------------------------------------------------------------------------------------- */
+
+enum hf_status hf_inspect(struct hf_node *node, const char *path, bool json, char **text, struct hf_words *msg)
+{
+    struct hf_report report;
+    struct hf_buf bytes = {0};
+    struct hf_inspection in = {0};
+    hf_report_init(&report);
+    *text = NULL;
+    enum hf_err err = hf_file_read(path, &bytes, &report);
+    if (err == HF_OK)
+        err = hf_component_inspect(node->engine, node->registry, hf_buf_view(&bytes), &in, &report);
+    if (err == HF_OK) {
+        *text = hf_view_dup(hf_buf_view(json ? &in.json : &in.wit));
+        if (*text == NULL)
+            err = hf_report_set(&report, HF_LIMIT, "out of memory");
+        else if (!in.runnable)
+            err = hf_report_set(&report, HF_UNSUPPORTED, "it needs what is not here:\n%.*s", HF_FMT(hf_buf_view(&in.missing)));
+    }
+    if (err != HF_OK)
+        hf_report_wrap(&report, err, "%s: ", path);
+    hf_inspection_done(&in);
+    hf_buf_done(&bytes);
+    return hf_node_result(err, &report, msg);
+}
+
+enum hf_status hf_invoke(struct hf_node *node, const struct hf_service_options *o, const char *name, const char *const *args,
+                         size_t n_args, char **text, struct hf_words *msg)
+{
+    struct hf_report report;
+    struct hf_service *svc = NULL;
+    struct hf_buf body = {0};
+    struct hf_answer a = {0};
+    hf_report_init(&report);
+    *text = NULL;
+    if (o->size != sizeof *o || o->path == NULL)
+        return usage(msg, "hf_service_options: size or path is wrong");
+    enum hf_err err = make_service(node, o, true, &svc, &report);
+    if (err == HF_OK)
+        err = hf_buf_add(&body, name, strlen(name) + 1);
+    for (size_t i = 0; i < n_args && err == HF_OK; i++)
+        err = hf_buf_add(&body, args[i], strlen(args[i]) + 1);
+    if (err == HF_OK)
+        err = hf_offline_call(node, svc, o->request_timeout_ns != 0 ? o->request_timeout_ns : 30000000000u, hf_buf_view(&body),
+                              NULL, NULL, &a);
+    enum hf_status status = hf_status_of(err);
+    if (err == HF_OK && a.kind == HF_ANSWER_OK) {
+        *text = hf_view_dup(hf_buf_view(&a.body));
+    } else if (err == HF_OK) {
+        struct hf_view words = a.body.len > 0 ? hf_buf_view(&a.body) : hf_view_of(hf_answer_text(a.kind));
+        status = a.kind == HF_ANSWER_NO_SUCH   ? HF_STATUS_USAGE
+                 : a.kind == HF_ANSWER_TIMEOUT ? HF_STATUS_TIMEOUT
+                 : a.kind == HF_ANSWER_LIMITED ? HF_STATUS_LIMIT
+                                               : HF_STATUS_FAILED;
+        hf_report_set(&report, HF_TRAP, "%s: %.*s", name, HF_FMT(words));
+    }
+    if (msg != NULL)
+        snprintf(msg->text, sizeof msg->text, "%s", report.text);
+    hf_buf_done(&a.body);
+    hf_blob_unref(a.blob);
+    hf_buf_done(&body);
+    hf_service_free(svc);
+    return status;
+}

@@ -1,0 +1,130 @@
+/* offline.c - an instance without a gateway: one kernel, one class, one message, on this thread.
+ *
+ * Used to see that a service starts (and to take the image its requests begin from), and by invoke. The behaviour is the
+ * service's own, wrapped so that the started process can be looked at before its message, or instead of it.
+ */
+#include "kernel/turn.h"
+#include "node/node_int.h"
+
+#include <stdlib.h>
+
+struct offline {
+    struct hf_service_worker *worker;
+    void *inner; /* the service behaviour's state */
+    enum hf_err (*started)(void *ctx, void *state, struct hf_report *report);
+    void *ctx;
+    bool call; /* pass the message on */
+    struct hf_answer *answer;
+    bool answered;
+    struct hf_port port;
+};
+
+static enum hf_end off_start(void *class_ctx, struct hf_turn *turn, void **state)
+{
+    struct offline *o = class_ctx;
+    *state = o;
+    return hf_service_behaviour.start(o->worker, turn, &o->inner);
+}
+
+static enum hf_end off_turn(void *state, struct hf_turn *turn)
+{
+    struct offline *o = state;
+    struct hf_report report;
+    hf_report_init(&report);
+    if (o->started != NULL && o->started(o->ctx, o->inner, &report) != HF_OK) {
+        hf_turn_fail(turn, HF_ANSWER_DEAD, hf_view(report.text, report.len));
+        return HF_END_FAILED;
+    }
+    if (o->call)
+        return hf_service_behaviour.turn(o->inner, turn);
+    struct hf_buf empty = {0};
+    struct hf_blob *none = NULL;
+    hf_turn_respond(turn, &empty, &none);
+    return HF_END_DONE;
+}
+
+static enum hf_end off_resume(void *state, struct hf_turn *turn)
+{
+    return hf_service_behaviour.resume(((struct offline *)state)->inner, turn);
+}
+
+static void off_cancel(void *state, struct hf_turn *turn, enum hf_err why)
+{
+    struct offline *o = state;
+    if (o->inner != NULL)
+        hf_service_behaviour.cancel(o->inner, turn, why);
+}
+
+static void off_stop(void *state)
+{
+    struct offline *o = state;
+    if (o == NULL)
+        return;
+    hf_service_behaviour.stop(o->inner);
+    o->inner = NULL;
+}
+
+static const struct hf_behaviour offline_behaviour = {
+    .name = "offline", .start = off_start, .turn = off_turn, .resume = off_resume, .cancel = off_cancel, .stop = off_stop};
+
+static void off_answer(struct hf_port *port, void *tag, struct hf_answer *a)
+{
+    struct offline *o = HF_CONTAINER_OF(port, struct offline, port);
+    (void)tag;
+    *o->answer = *a;
+    memset(&a->body, 0, sizeof a->body);
+    a->blob = NULL;
+    o->answered = true;
+}
+
+enum hf_err hf_offline_call(struct hf_node *node, struct hf_service *svc, uint64_t timeout_ns, struct hf_view body,
+                            enum hf_err (*started)(void *ctx, void *state, struct hf_report *report), void *ctx,
+                            struct hf_answer *answer)
+{
+    struct offline o = {.started = started, .ctx = ctx, .call = body.len > 0, .answer = answer, .port = {off_answer}};
+    struct hf_class_settings cs = {
+        .behaviour = &offline_behaviour,
+        .ctx = &o,
+        .max = 1,
+        .request_timeout_ns = timeout_ns,
+        .start_timeout_ns = timeout_ns,
+    };
+    struct hf_os *os = node->os;
+    struct hf_os_poller *poller = NULL;
+    struct hf_kernel_settings ks = {0};
+    struct hf_kernel *k = NULL;
+    struct hf_class *class;
+    struct hf_post post = {.target = HF_VIEW("offline"), .port = &o.port};
+    uint64_t id;
+
+    enum hf_err err = hf_service_worker_new(svc, &o.worker, NULL);
+    if (err == HF_OK)
+        err = hf_kernel_new(&ks, &k);
+    if (err == HF_OK)
+        err = hf_class_add(k, "offline", &cs, &class, NULL);
+    if (err == HF_OK)
+        err = os->poller_new(os, &poller);
+    if (err == HF_OK)
+        err = hf_buf_add_view(&post.body, body);
+    if (err == HF_OK) {
+        hf_kernel_step(k, os->now_ns(os)); /* tells the kernel the time */
+        err = hf_port_post(k, &post, &id);
+    }
+    while (err == HF_OK && !o.answered) {
+        uint64_t now = os->now_ns(os);
+        while (!o.answered && hf_kernel_step(k, now) == HF_OK) {
+            hf_kernel_flush(k);
+            now = os->now_ns(os);
+        }
+        hf_kernel_flush(k);
+        struct hf_os_event none[1];
+        if (!o.answered)
+            os->poller_wait(poller, hf_kernel_next_ns(k), none, 1);
+    }
+    hf_buf_done(&post.body);
+    hf_kernel_free(k);
+    hf_service_worker_free(o.worker);
+    if (poller != NULL)
+        os->poller_free(poller);
+    return err;
+}

@@ -1,0 +1,194 @@
+/* worker.c - one thread that serves: its poller, kernel, gateway and the loop that carries data between them.
+ *
+ * A loop turn: wait for events (or the next deadline), let the gateway read, run turns of the kernel for a bounded time, let
+ * effects whose batches are acknowledged leave, let the gateway write. Nothing here is shared with other workers but the
+ * node's read-only parts; letters between workers come through os/wake.h.
+ */
+#include "node/node_int.h"
+
+#include <stdlib.h>
+
+#define EVENTS_MAX 256
+#define TURNS_NS   2000000u /* look at the sockets again after that much computing */
+#define ACCESS_MAX 32768u
+
+static void on_wake(struct hf_os_watch *watch, uint32_t ready)
+{
+    (void)watch, (void)ready; /* hf_wake_awake reads it */
+}
+
+static void on_access(void *ctx, const struct hf_access *a)
+{
+    struct hf_worker *w = ctx;
+    struct hf_access timed = *a;
+    timed.end_ns = w->node->os->now_ns(w->node->os); /* the gateway's time is that of the loop turn */
+    hf_log_access(w->node->log, &w->access, &timed);
+    if (w->access.len > ACCESS_MAX)
+        hf_log_write(w->node->log, &w->access);
+}
+
+enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t number, struct hf_report *report)
+{
+    struct hf_os *os = node->os;
+    w->node = node;
+    w->number = number;
+    w->wake_watch.on_ready = on_wake;
+
+    struct hf_kernel_settings ks = {.id_base = (uint64_t)number << 48};
+    enum hf_err err = hf_kernel_new(&ks, &w->kernel);
+    if (err == HF_OK)
+        err = hf_store_open("memory:", &w->store, report);
+    if (err == HF_OK)
+        err = os->poller_new(os, &w->poller);
+    if (err == HF_OK)
+        err = hf_wake_new(&w->wake, report);
+    if (err == HF_OK)
+        err = os->poller_add(w->poller, hf_wake_fd(w->wake), HF_OS_IN, &w->wake_watch);
+    if (err != HF_OK)
+        return hf_report_set(report, err, "a worker could not be made");
+    hf_kernel_step(w->kernel, os->now_ns(os)); /* tells it the time */
+
+    for (uint32_t i = 0; i < node->n_services; i++) {
+        struct hf_node_service *s = &node->services[i];
+        struct hf_class *class;
+        err = hf_service_worker_new(s->svc, &w->services[i], report);
+        if (err != HF_OK)
+            return err;
+        struct hf_class_settings cs = s->class_settings;
+        cs.behaviour = &hf_service_behaviour;
+        cs.ctx = w->services[i];
+        err = hf_class_add(w->kernel, hf_service_name(s->svc), &cs, &class, report);
+        if (err != HF_OK)
+            return err;
+        hf_class_warm(class);
+    }
+    struct hf_gateway_settings gs = {
+        .os = os,
+        .poller = w->poller,
+        .kernel = w->kernel,
+        .routes = node->routes,
+        .access = node->opt.quiet ? NULL : on_access,
+        .access_ctx = w,
+        .connections_max = node->opt.connections_max,
+        .head_max = (uint32_t)node->opt.head_max,
+        .body_max = node->opt.body_max,
+        .head_timeout_ns = node->opt.head_timeout_ns,
+        .idle_timeout_ns = node->opt.idle_timeout_ns,
+        .body_timeout_ns = node->opt.body_timeout_ns,
+        .debug_header = node->opt.debug,
+    };
+    return hf_gateway_new(&gs, &w->gateway, report);
+}
+
+void hf_worker_done(struct hf_worker *w)
+{
+    hf_gateway_free(w->gateway);
+    hf_kernel_free(w->kernel);
+    for (uint32_t i = 0; i < HF_SERVICES_MAX; i++)
+        hf_service_worker_free(w->services[i]);
+    hf_store_close(w->store);
+    if (w->poller != NULL)
+        w->node->os->poller_free(w->poller);
+    hf_wake_free(w->wake);
+    hf_buf_done(&w->access);
+    memset(w, 0, sizeof *w);
+}
+
+enum hf_err hf_worker_listen(struct hf_worker *w, const struct hf_os_addr *addr, struct hf_os_addr *bound, struct hf_report *report)
+{
+    return hf_gateway_listen(w->gateway, addr, w->node->n_workers > 1, bound, report);
+}
+
+/* Turns until nothing is runnable or it is time to look at the sockets. True: there is more. */
+static bool run_turns(struct hf_worker *w, uint64_t now)
+{
+    struct hf_os *os = w->node->os;
+    uint64_t until = now + TURNS_NS;
+    bool more = false;
+    while (hf_kernel_step(w->kernel, now) == HF_OK) {
+        now = os->now_ns(os);
+        if (now >= until) {
+            more = true;
+            break;
+        }
+    }
+    hf_store_commit(w->store, w->kernel);
+    hf_kernel_flush(w->kernel);
+    return more;
+}
+
+static void no_letters(void *ctx, struct hf_letter *letter)
+{
+    (void)ctx, (void)letter;
+    HF_ASSERT(!"no letters are sent between workers yet");
+}
+
+/* False: time to end. */
+static bool serving(struct hf_worker *w, uint64_t now)
+{
+    struct hf_node *node = w->node;
+    uint32_t stop = atomic_load(&node->stop);
+    if (stop == 0)
+        return true;
+    if (w->drain_at_ns == 0) {
+        w->drain_at_ns = now + node->opt.drain_ns;
+        hf_gateway_drain(w->gateway);
+    }
+    struct hf_gateway_stats gs;
+    hf_gateway_get_stats(w->gateway, &gs);
+    if (gs.open == 0 && hf_kernel_idle(w->kernel))
+        return false;
+    if (stop > 1 || now >= w->drain_at_ns) {
+        w->status = HF_STATUS_TIMEOUT;
+        return false;
+    }
+    return true;
+}
+
+static uint64_t sleep_until(struct hf_worker *w)
+{
+    uint64_t until = hf_kernel_next_ns(w->kernel), g = hf_gateway_next_ns(w->gateway);
+    if (hf_gateway_busy(w->gateway))
+        return 0;
+    if (g < until)
+        until = g;
+    if (w->drain_at_ns != 0 && w->drain_at_ns < until)
+        until = w->drain_at_ns;
+    return until;
+}
+
+void *hf_worker_run(void *worker)
+{
+    struct hf_worker *w = worker;
+    struct hf_os *os = w->node->os;
+    struct hf_os_event events[EVENTS_MAX];
+    bool more = true;
+
+    w->status = HF_STATUS_OK;
+    for (;;) {
+        uint64_t until = more ? 0 : sleep_until(w);
+        if (until == 0 || hf_wake_sleep(w->wake)) {
+            if (until != 0 && w->access.len > 0)
+                hf_log_write(w->node->log, &w->access);
+            size_t n = os->poller_wait(w->poller, until, events, EVENTS_MAX);
+            if (until != 0)
+                hf_wake_awake(w->wake);
+            uint64_t now = os->now_ns(os);
+            hf_gateway_begin(w->gateway, now);
+            for (size_t i = 0; i < n; i++) {
+                struct hf_os_watch *watch = events[i].tag;
+                watch->on_ready(watch, events[i].ready);
+            }
+        }
+        hf_wake_take_all(w->wake, no_letters, w);
+        uint64_t now = os->now_ns(os);
+        more = run_turns(w, now);
+        hf_gateway_flush(w->gateway);
+        now = os->now_ns(os);
+        hf_gateway_tick(w->gateway, now);
+        if (!serving(w, now))
+            break;
+    }
+    hf_log_write(w->node->log, &w->access);
+    return NULL;
+}

@@ -1,0 +1,175 @@
+/* api_test.c - the public API as an embedder uses it: two nodes in one process, stopped from another thread. */
+#include "holdfast/holdfast.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static bool guest(const char *name, char out[512])
+{
+    const char *dir = getenv("HF_GUESTS");
+    snprintf(out, 512, "%s/%s.wasm", dir != NULL ? dir : "build/guests", name);
+    return access(out, R_OK) == 0;
+}
+
+static struct hf_node *open_node(void)
+{
+    struct hf_node_options o;
+    struct hf_words msg;
+    struct hf_node *node = NULL;
+    hf_node_options_init(&o);
+    o.workers = 1;
+    o.quiet = true;
+    o.instances_max = 100;
+    enum hf_status st = hf_node_open(&o, &node, &msg);
+    if (st != HF_STATUS_OK)
+        fail_msg("open: %s", msg.text);
+    return node;
+}
+
+static int port_of(const char *bound)
+{
+    return atoi(strrchr(bound, ':') + 1);
+}
+
+static void ask(int port, const char *path, char *out, size_t size)
+{
+    char text[256];
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
+    int n = snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path);
+    assert_int_equal(write(fd, text, (size_t)n), n);
+    size_t at = 0;
+    ssize_t got;
+    while (at + 1 < size && (got = read(fd, out + at, size - 1 - at)) > 0)
+        at += (size_t)got;
+    out[at] = 0;
+    close(fd);
+}
+
+struct runner {
+    struct hf_node *node;
+    enum hf_status status;
+    pthread_t thread;
+};
+
+static void *run(void *arg)
+{
+    struct runner *r = arg;
+    struct hf_words msg;
+    r->status = hf_node_run(r->node, &msg);
+    return NULL;
+}
+
+static void two_nodes_in_one_process(void **state)
+{
+    char path[512], bound[2][128], answer[2048];
+    struct runner r[2];
+    struct hf_words msg;
+    struct hf_service_options so;
+    (void)state;
+    if (!guest("c-hello", path)) {
+        printf("SKIP: two_nodes_in_one_process: build/guests/c-hello.wasm is not built\n");
+        skip();
+    }
+    for (int i = 0; i < 2; i++) {
+        r[i] = (struct runner){.node = open_node()};
+        hf_service_options_init(&so);
+        so.path = path;
+        so.instances = i == 0 ? HF_INSTANCES_REUSE : HF_INSTANCES_PER_REQUEST;
+        if (hf_node_add_service(r[i].node, &so, &msg) != HF_STATUS_OK)
+            fail_msg("add: %s", msg.text);
+        if (hf_node_listen(r[i].node, "127.0.0.1:0", bound[i], &msg) != HF_STATUS_OK)
+            fail_msg("listen: %s", msg.text);
+        assert_int_equal(pthread_create(&r[i].thread, NULL, run, &r[i]), 0);
+    }
+    assert_int_not_equal(port_of(bound[0]), port_of(bound[1]));
+    for (int n = 0; n < 20; n++) {
+        ask(port_of(bound[n % 2]), "/", answer, sizeof answer);
+        assert_non_null(strstr(answer, "200 OK"));
+        assert_non_null(strstr(answer, "Hello from C"));
+    }
+    for (int i = 0; i < 2; i++) {
+        hf_node_stop(r[i].node);
+        pthread_join(r[i].thread, NULL);
+        assert_int_equal(r[i].status, HF_STATUS_OK);
+        hf_node_close(r[i].node);
+    }
+}
+
+static void routes_choose_a_service(void **state)
+{
+    char hello[512], counter[512], bound[128], answer[2048];
+    struct hf_words msg;
+    struct hf_service_options so;
+    struct runner r = {0};
+    (void)state;
+    if (!guest("c-hello", hello) || !guest("c-counter", counter)) {
+        printf("SKIP: routes_choose_a_service: guests are not built\n");
+        skip();
+    }
+    r.node = open_node();
+    hf_service_options_init(&so);
+    so.path = hello;
+    so.prefix = "/hello";
+    assert_int_equal(hf_node_add_service(r.node, &so, &msg), HF_STATUS_OK);
+    so.path = counter;
+    so.prefix = "/count";
+    so.max = 1;
+    assert_int_equal(hf_node_add_service(r.node, &so, &msg), HF_STATUS_OK);
+    assert_int_equal(hf_node_listen(r.node, "127.0.0.1:0", bound, &msg), HF_STATUS_OK);
+    assert_int_equal(pthread_create(&r.thread, NULL, run, &r), 0);
+    ask(port_of(bound), "/hello/there", answer, sizeof answer);
+    assert_non_null(strstr(answer, "Hello from C"));
+    ask(port_of(bound), "/count", answer, sizeof answer);
+    assert_non_null(strstr(answer, "\r\n\r\n1"));
+    ask(port_of(bound), "/nowhere", answer, sizeof answer);
+    assert_non_null(strstr(answer, "404"));
+    hf_node_stop(r.node);
+    pthread_join(r.thread, NULL);
+    hf_node_close(r.node);
+}
+
+static void mistakes_are_said(void **state)
+{
+    struct hf_words msg;
+    struct hf_node_options no;
+    struct hf_node *node;
+    struct hf_service_options so;
+    (void)state;
+    hf_node_options_init(&no);
+    no.size = 3;
+    assert_int_equal(hf_node_open(&no, &node, &msg), HF_STATUS_USAGE);
+    assert_null(node);
+    assert_non_null(strstr(msg.text, "size"));
+    node = open_node();
+    hf_service_options_init(&so);
+    assert_int_equal(hf_node_add_service(node, &so, &msg), HF_STATUS_USAGE);
+    so.path = "/nowhere/at/all.wasm";
+    assert_int_equal(hf_node_add_service(node, &so, &msg), HF_STATUS_IO);
+    assert_non_null(strstr(msg.text, "/nowhere/at/all.wasm"));
+    assert_int_equal(hf_node_listen(node, "no-address", NULL, &msg), HF_STATUS_INVALID);
+    hf_node_close(node);
+    hf_node_close(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(two_nodes_in_one_process),
+        cmocka_unit_test(routes_choose_a_service),
+        cmocka_unit_test(mistakes_are_said),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

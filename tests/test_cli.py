@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+"""The commands at the prompt: first error messages, exit codes, inspect, invoke, the cache."""
+import json, os, struct, sys, tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from hf import *
+
+
+def leb(n):
+    out = b""
+    while True:
+        out += bytes([n & 0x7f | (0x80 if n > 0x7f else 0)])
+        n >>= 7
+        if n == 0:
+            return out
+
+
+def name(s):
+    return leb(len(s)) + s.encode()
+
+
+def section(id, body):
+    return bytes([id]) + leb(len(body)) + body
+
+
+PREAMBLE = b"\0asm\x0d\0\x01\0"
+CORE = b"\0asm\x01\0\0\0"
+
+
+def core(*sections):
+    return CORE + b"".join(sections)
+
+
+def component(*sections):
+    return PREAMBLE + b"".join(sections)
+
+
+def write(folder, file, data):
+    path = os.path.join(folder, file)
+    with open(path, "wb") as f:
+        f.write(data)
+    return path
+
+
+# Imports instance "acme:thing/iface@1.2.3" with a function `go: func()`.
+FUNC_TYPE = b"\x40" + leb(0) + b"\x01\x00"
+UNKNOWN_IMPORT = component(
+    section(7, leb(1) + b"\x42" + leb(2) + b"\x01" + FUNC_TYPE + b"\x04\x00" + name("go") + b"\x01\x00"),
+    section(10, leb(1) + b"\x00" + name("acme:thing/iface@1.2.3") + b"\x05\x00"))
+# A core module whose start function traps, or loops; instantiated by the component.
+START_TRAP = core(section(1, b"\x01\x60\x00\x00"), section(3, b"\x01\x00"), section(8, b"\x00"), section(10, b"\x01\x03\x00\x00\x0b"))
+START_LOOP = core(section(1, b"\x01\x60\x00\x00"), section(3, b"\x01\x00"), section(8, b"\x00"),
+                  section(10, b"\x01\x07\x00\x03\x40\x0c\x00\x0b\x0b"))
+
+
+def instantiating(module):
+    return component(section(1, module), section(2, b"\x01\x00\x00\x00"))
+
+
+# add(a, b: u32) -> u32, lifted from a core module.
+ADD = core(section(1, b"\x01\x60\x02\x7f\x7f\x01\x7f"), section(3, b"\x01\x00"), section(7, b"\x01" + name("add") + b"\x00\x00"),
+           section(10, b"\x01\x07\x00\x20\x00\x20\x01\x6a\x0b"))
+ADD_COMPONENT = component(
+    section(1, ADD), section(2, b"\x01\x00\x00\x00"),
+    section(7, b"\x01\x40" + leb(2) + name("a") + b"\x79" + name("b") + b"\x79" + b"\x00\x79"),
+    section(6, b"\x01\x00\x00\x01\x00" + name("add")),
+    section(8, b"\x01\x00\x00\x00\x00\x00"),
+    section(11, b"\x01\x00" + name("add") + b"\x01\x00\x00"))
+# Uses the canon task.return, which is of the async ABI.
+ASYNC = component(section(8, b"\x01\x09\x01\x00\x00"))
+
+
+def test_help_and_version():
+    code, out, _ = holdfast("--version")
+    check("--version", code == 0 and out.startswith("holdfast "), out)
+    for args in (["--help"], ["serve", "--help"], ["inspect", "--help"], ["invoke", "--help"], ["build", "--help"]):
+        code, out, err = holdfast(*args)
+        check("help: " + " ".join(args), code == 0 and "usage:" in out, (code, out, err))
+    code, _, err = holdfast()
+    check("no command: usage, exit 2", code == 2 and "commands:" in err, (code, err))
+    code, _, err = holdfast("srve")
+    check("unknown command", code == 2 and "no command 'srve'" in err, err)
+    code, _, err = holdfast("serve", "--adr", "x", "y")
+    check("near miss", code == 2 and "did you mean --addr" in err, err)
+    code, _, err = holdfast("serve")
+    check("serve without a file", code == 2 and "name the component" in err, err)
+    code, _, err = holdfast("serve", "--memory", "lots", "x.wasm")
+    check("bad value names what it wants", code == 2 and "a size like" in err, err)
+
+
+def test_bad_files():
+    with tempfile.TemporaryDirectory() as d:
+        hello = open(guest("c-hello"), "rb").read()
+        cases = [
+            ("missing.wasm", None, (6,), "No such file"),
+            ("text.wasm", b"hello, I am no wasm\n", (3,), ""),
+            ("empty.wasm", b"", (3,), ""),
+            ("core.wasm", ADD, (3,), "core module"),
+            ("cut.wasm", hello[:len(hello) // 2], (3,), ""),
+            ("cut8.wasm", hello[:8 + 3], (3,), ""),
+            ("unknown.wasm", UNKNOWN_IMPORT, (4,), "acme:thing/iface"),
+            ("async.wasm", ASYNC, (4, 3), "async"),
+            ("trap.wasm", instantiating(START_TRAP), (1, 4), ""),
+            ("notservice.wasm", ADD_COMPONENT, (4,), "incoming-handler"),
+        ]
+        for file, data, codes, words in cases:
+            path = os.path.join(d, file) if data is None else write(d, file, data)
+            code, _, err = holdfast("serve", path, "--addr", "127.0.0.1:0")
+            check("serve " + file + ": exit code", code in codes, (code, err))
+            check("serve " + file + ": says what and where", words in err and file in err, err)
+        code, _, err = holdfast("serve", guest("c-hello"), "--addr", "256.0.0.1:80")
+        check("bad address", code in (2, 6) and "256.0.0.1" in err, (code, err))
+
+
+def test_start_that_traps_or_loops():
+    with tempfile.TemporaryDirectory() as d:
+        code, _, err = holdfast("invoke", write(d, "t.wasm", instantiating(START_TRAP)), "x")
+        check("a start that traps", code == 1 and "unreachable" in err, (code, err))
+        code, _, err = holdfast("invoke", "--timeout", "300ms", write(d, "l.wasm", instantiating(START_LOOP)), "x")
+        check("a start that loops ends by its deadline", code == 7, (code, err))
+
+
+def test_inspect():
+    code, out, _ = holdfast("inspect", guest("c-hello"))
+    check("inspect a service: exit 0", code == 0)
+    check("names imports and exports", "wasi:http/types@0.2" in out and "wasi:http/incoming-handler@0.2" in out, out[:2000])
+    code, out, _ = holdfast("inspect", "--json", guest("c-hello"))
+    try:
+        doc = json.loads(out)
+    except ValueError:
+        doc = {}
+    check("inspect --json parses", code == 0 and doc != {}, out[:500])
+    check("json carries a version", doc.get("version") == 1, list(doc))
+    with tempfile.TemporaryDirectory() as d:
+        path = write(d, "unknown.wasm", UNKNOWN_IMPORT)
+        code, out, err = holdfast("inspect", path)
+        check("inspect names what is missing: exit 4", code == 4, (code, err))
+        check("by name", "acme:thing/iface@1.2.3" in out + err and "go" in out + err, (out, err))
+        code, out, err = holdfast("inspect", write(d, "no.wasm", b"nope"))
+        check("inspect rubbish: exit 3", code == 3, (code, err))
+    for g in ("js-hello", "python-hello", "rust-hello", "c-hostile"):
+        if have(g):
+            code, out, err = holdfast("inspect", guest(g))
+            check("inspect %s can run here" % g, code == 0, (code, err))
+
+
+def test_invoke():
+    with tempfile.TemporaryDirectory() as d:
+        path = write(d, "add.wasm", ADD_COMPONENT)
+        code, out, err = holdfast("invoke", path, "add", "40", "2")
+        check("invoke add 40 2", code == 0 and out.strip() == "42", (code, out, err))
+        code, out, err = holdfast("invoke", path, "add", "4294967295", "2")
+        check("u32 wraps in the guest", out.strip() == "1", (out, err))
+        code, _, err = holdfast("invoke", path, "add", "40")
+        check("too few arguments", code == 2 and "2 arguments" in err, (code, err))
+        code, _, err = holdfast("invoke", path, "add", "40", "x")
+        check("bad argument names it", code == 2 and "argument 2" in err, (code, err))
+        code, _, err = holdfast("invoke", path, "sub", "1", "2")
+        check("unknown export lists what there is", code == 2 and "add" in err, (code, err))
+
+
+def test_cache_is_used_and_mended():
+    with tempfile.TemporaryDirectory() as d:
+        cache = os.path.join(d, "cache")
+        with tempfile.TemporaryDirectory() as d2:
+            path = write(d2, "add.wasm", ADD_COMPONENT)
+            code, _, err1 = holdfast("invoke", "--cache", cache, path, "add", "1", "2")
+            check("first run compiles", code == 0, err1)
+            files = [os.path.join(r, f) for r, _, fs in os.walk(cache) for f in fs]
+            check("the cache has files, only ours to read", files and all(os.stat(f).st_mode & 0o277 == 0 for f in files),
+                  [(f, oct(os.stat(f).st_mode)) for f in files])
+            check("and its folder too", os.stat(cache).st_mode & 0o077 == 0)
+            code, _, err2 = holdfast("invoke", "--cache", cache, path, "add", "1", "2")
+            check("second run says nothing of compiling", code == 0 and "compil" not in err2, err2)
+            for f in files:  # damage everything
+                os.chmod(f, 0o600)
+                with open(f, "r+b") as h:
+                    h.truncate(max(0, os.path.getsize(f) // 2))
+                os.chmod(f, 0o400)
+            code, out, err3 = holdfast("invoke", "--cache", cache, path, "add", "1", "2")
+            check("a damaged cache is mended", code == 0 and out.strip() == "3", (code, out, err3))
+            os.chmod(cache, 0o777)
+            code, _, err = holdfast("invoke", "--cache", cache, path, "add", "1", "2")
+            check("a cache folder others can write is refused, clearly", code in (0, 6) and (code == 0 or "cache" in err), (code, err))
+
+
+run_tests(sys.modules[__name__])

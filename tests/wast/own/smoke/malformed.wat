@@ -1,0 +1,1 @@
+(component (this is not a component))

@@ -1,0 +1,1 @@
+(component (import "test:nowhere/at-all" (instance (export "f" (func)))))
