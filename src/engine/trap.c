@@ -26,8 +26,8 @@ static const char *trap_text(wasmtime_trap_code_t code)
     case WASMTIME_TRAP_CODE_INTEGER_OVERFLOW: return "integer overflow";
     case WASMTIME_TRAP_CODE_INTEGER_DIVISION_BY_ZERO: return "integer divide by zero";
     case WASMTIME_TRAP_CODE_BAD_CONVERSION_TO_INTEGER: return "invalid conversion to integer";
-    case WASMTIME_TRAP_CODE_UNREACHABLE_CODE_REACHED: return "unreachable instruction executed";
-    case WASMTIME_TRAP_CODE_INTERRUPT: return "interrupted";
+    case WASMTIME_TRAP_CODE_UNREACHABLE_CODE_REACHED: return "wasm `unreachable` instruction executed";
+    case WASMTIME_TRAP_CODE_INTERRUPT: return "interrupt";
     case WASMTIME_TRAP_CODE_OUT_OF_FUEL: return "all fuel consumed";
     case WASMTIME_TRAP_CODE_NULL_REFERENCE: return "null reference";
     case WASMTIME_TRAP_CODE_ARRAY_OUT_OF_BOUNDS: return "out of bounds array access";

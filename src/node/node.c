@@ -295,12 +295,17 @@ enum hf_status hf_node_listen(struct hf_node *node, const char *addr, char bound
     hf_report_init(&report);
     if (strlen(addr) >= sizeof a.text || node->n_listen == HF_LISTENERS_MAX)
         return usage(msg, "too long an address, or too many");
-    memcpy(a.text, addr, strlen(addr) + 1);
+    bool local = strncmp(addr, "localhost:", 10) == 0; /* the one name that needs no looking up */
+    if (local) /* as long as "localhost:" */
+        memcpy(a.text, "127.0.0.1:", 10);
+    memcpy(a.text + (local ? 10 : 0), addr + (local ? 10 : 0), strlen(addr) + 1 - (local ? 10 : 0));
     enum hf_err err = make_workers(node, &report);
     for (uint32_t i = 0; i < node->n_workers && err == HF_OK; i++) {
         err = hf_worker_listen(&node->workers[i], &a, &got, &report);
         a = got; /* the others share the port the first one got */
     }
+    if (err == HF_INVALID) /* the address is the caller's argument, not a file's content */
+        return usage(msg, report.text);
     if (err == HF_OK) {
         node->listen[node->n_listen++] = got;
         if (bound != NULL)

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/hash.h"
 #include "component/program.h"
 #include "support_link.h"
 
@@ -346,7 +347,7 @@ static void S3_options_are_checked(void **state)
         link_expect_raw(w, table[i].err, table[i].words, (const char *)text.ptr);
         hf_buf_done(&text);
     }
-    link_expect_raw(w, HF_UNSUPPORTED, "64-bit memory",
+    link_expect_raw(w, HF_UNSUPPORTED, "64-bit memor",
                     "(component (core module $m (memory (export \"m\") i64 1) (func (export \"f\") "
                     "(param i32 i32))"
                     "  (func (export \"r\") (param i32 i32 i32 i32) (result i32) unreachable))"
@@ -773,6 +774,59 @@ static void compiling_shows_progress(void **state)
     assert_int_equal(none.calls, 0);
 }
 
+/* The second load asks neither the validator nor the compiler. */
+static void verdicts_and_code_are_remembered(void **state)
+{
+    char dir[] = "/tmp/hf-link-XXXXXX";
+    struct hf_engine_settings s;
+    struct link_world w = {0};
+    struct hf_buf verdict = {0};
+    uint8_t hash[32];
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    hf_engine_settings_init(&s);
+    s.instances_max = 16;
+    s.stacks_max = 4;
+    s.cache_dir = dir;
+    if (hf_engine_new(&s, &w.engine, &w.report) != HF_OK)
+        fail_msg("%s", w.report.text);
+    static const char text[] =
+        "(component (core module $a (func (export \"f\"))) (core instance (instantiate $a)))";
+    for (int round = 0; round < 2; round++) {
+        struct progress p = {0};
+        const struct hf_load_options opt = {.progress = note_progress, .progress_ctx = &p};
+        if (link_load_with(&w, text, &opt) != HF_OK)
+            fail_msg("%s", w.report.text);
+        assert_int_equal(p.calls, round == 0 ? 2 : 0);
+    }
+    memcpy(hash, hf_component_hash(w.component), sizeof hash);
+    assert_int_equal(hf_cache_get(w.engine, "verdict", hash, &verdict), HF_OK);
+    assert_true(hf_view_eq_text(hf_buf_view(&verdict), hf_engine_fingerprint(w.engine)));
+    /* A verdict of another engine does not count: the file is validated again, and refused now. */
+    struct hf_buf bad =
+        link_wat("(component (component $c (import \"f\" (func))) (instance (instantiate $c)))");
+    struct hf_component *c = NULL;
+    hf_sha256(bad.ptr, bad.len, hash);
+    assert_int_equal(hf_cache_put(w.engine, "verdict", hash, HF_VIEW("another engine"), NULL),
+                     HF_OK);
+    hf_report_init(&w.report);
+    assert_int_equal(hf_component_load(w.engine, NULL, hf_buf_view(&bad), NULL, &c, &w.report),
+                     HF_INVALID);
+    assert_null(strstr(w.report.text, "lacks the argument")); /* the validator's words, not ours */
+    /* With a verdict of this engine our own checks still stand. */
+    assert_int_equal(hf_cache_put(w.engine, "verdict", hash, hf_buf_view(&verdict), NULL), HF_OK);
+    hf_report_init(&w.report);
+    assert_int_equal(hf_component_load(w.engine, NULL, hf_buf_view(&bad), NULL, &c, &w.report),
+                     HF_INVALID);
+    assert_non_null(strstr(w.report.text, "lacks the argument \"f\""));
+    hf_buf_done(&bad);
+    hf_buf_done(&verdict);
+    link_close(&w);
+    char command[64];
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -806,6 +860,7 @@ int main(void)
         T(bad_files_are_told_what_they_are),
         T(parse_only_compiles_nothing),
         T(compiling_shows_progress),
+        T(verdicts_and_code_are_remembered),
     };
     return cmocka_run_group_tests_name("component linker", tests, NULL, NULL);
 }

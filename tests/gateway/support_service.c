@@ -283,7 +283,7 @@ static enum hf_end do_sip(struct instance *i, struct hf_turn *turn)
 {
     struct hf_view bytes;
     enum hf_err err = HF_OK;
-    while (i->total < 4 && (err = hf_blob_reader_peek(&i->in, &bytes)) == HF_OK) {
+    while (i->in.blob != NULL && i->total < 4 && (err = hf_blob_reader_peek(&i->in, &bytes)) == HF_OK) {
         bytes = hf_view_take(bytes, 4 - (size_t)i->total);
         i->total += bytes.len;
         hf_blob_reader_advance(&i->in, bytes.len);

@@ -26,7 +26,7 @@ static struct hf_value *from_list(struct guest *t, const char *name, const char 
     struct hf_value pair[2] = {T(name), T(value)};
     struct hf_value entry = {.items = pair, .len = 2};
     const struct hf_value args[] = {LIST(&entry, 1)};
-    return guest_call(t, "from-list", args, 1);
+    return guest_call(t, "fields.from-list", args, 1);
 }
 
 /* "a=1;B=2;" */
@@ -192,12 +192,12 @@ static void from_a_list(struct guest *t)
     struct hf_value entries[3];
     for (size_t i = 0; i < 3; i++)
         entries[i] = (struct hf_value){.items = pairs[i], .len = 2};
-    CALL(r, "from-list", LIST(entries, 3));
+    CALL(r, "fields.from-list", LIST(entries, 3));
     CHECK_INT(r->tag, 0);
     uint32_t f = (uint32_t)r->items[0].u64;
     CHECK(strcmp(text_of(t, f), "Set-Cookie=a;x=;set-cookie=b;") == 0);
     CHECK(append(t, f, T("y"), T("1"))->tag == 0); /* mutable */
-    CALL(none, "from-list", LIST(NULL, 0));
+    CALL(none, "fields.from-list", LIST(NULL, 0));
     CHECK_INT(none->tag, 0);
 }
 
@@ -247,7 +247,7 @@ static void size_by_list(struct guest *t)
 {
     struct hf_value pair[2] = {T("a"), hf_value_bytes(hf_view(big, sizeof big))};
     struct hf_value entries[2] = {{.items = pair, .len = 2}, {.items = pair, .len = 2}};
-    DO("from-list", LIST(entries, 2));
+    DO("fields.from-list", LIST(entries, 2));
     CHECK(!"it did not trap");
 }
 

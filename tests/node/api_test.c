@@ -159,7 +159,7 @@ static void mistakes_are_said(void **state)
     so.path = "/nowhere/at/all.wasm";
     assert_int_equal(hf_node_add_service(node, &so, &msg), HF_STATUS_IO);
     assert_non_null(strstr(msg.text, "/nowhere/at/all.wasm"));
-    assert_int_equal(hf_node_listen(node, "no-address", NULL, &msg), HF_STATUS_INVALID);
+    assert_int_equal(hf_node_listen(node, "no-address", NULL, &msg), HF_STATUS_USAGE);
     hf_node_close(node);
     hf_node_close(NULL);
 }
