@@ -23,7 +23,7 @@ enum hf_type_kind {
     HF_T_LIST, HF_T_RECORD, HF_T_TUPLE, HF_T_VARIANT, HF_T_ENUM, HF_T_OPTION, HF_T_RESULT, HF_T_FLAGS,
     HF_T_OWN, HF_T_BORROW,
     /* decoded so that they can be refused by name */
-    HF_T_FIXED_LIST, HF_T_MAP /* never made: see is_map */, HF_T_STREAM, HF_T_FUTURE, HF_T_ERROR_CONTEXT
+    HF_T_FIXED_LIST, HF_T_STREAM, HF_T_FUTURE, HF_T_ERROR_CONTEXT
 };
 
 struct hf_resource_type; /* below */

@@ -463,7 +463,6 @@ static enum hf_err parse(struct hf_scan *s, const struct hf_type *t, struct hf_v
     case HF_T_OWN:
     case HF_T_BORROW:
     case HF_T_FIXED_LIST:
-    case HF_T_MAP:
     case HF_T_STREAM:
     case HF_T_FUTURE:
     case HF_T_ERROR_CONTEXT: break;

@@ -299,7 +299,6 @@ static enum hf_err print(const struct hf_type *t, const struct hf_value *v, stru
     case HF_T_OWN:
     case HF_T_BORROW:
     case HF_T_FIXED_LIST:
-    case HF_T_MAP:
     case HF_T_STREAM:
     case HF_T_FUTURE:
     case HF_T_ERROR_CONTEXT: break;

@@ -17,6 +17,7 @@ enum shape {
     BLOCK,     /* a block type, and one block deeper */
     TRY_TABLE, /* the same with a list of catches behind the type */
     END,
+    END_U32,
     LABELS,    /* br_table */
     TYPES,     /* select with a list of types */
     MEMARG,
@@ -55,7 +56,7 @@ static const struct range plain[] = {
     {0x12, 0x12, U32, 0},              /* return_call */
     {0x13, 0x13, U32_U32, 0},          /* return_call_indirect */
     {0x14, 0x15, U32, 0},              /* call_ref, return_call_ref */
-    {0x18, 0x18, U32, 0},              /* delegate (old); ends the block */
+    {0x18, 0x18, END_U32, 0},          /* delegate (old): ends its block */
     {0x19, 0x1b, NONE, 0},             /* catch_all (old), drop, select */
     {0x1c, 0x1c, TYPES, 0},
     {0x1f, 0x1f, TRY_TABLE, 0},
@@ -204,6 +205,10 @@ bool hf_gate_skip(struct hf_reader *r, int *depth, uint32_t *gate)
         ++*depth;
         break;
     case END: --*depth; break;
+    case END_U32:
+        hf_read_leb_u32(r);
+        --*depth;
+        break;
     case LABELS:
         for (uint32_t n = hf_read_leb_u32(r); n > 0 && !r->bad; n--)
             hf_read_leb_u32(r);
@@ -248,7 +253,8 @@ bool hf_gate_skip_const(struct hf_reader *r)
 
 /* ---- the sections that only the gate reads ---- */
 
-/* To the end of the body, not to an `end` at depth 0: that the two agree is the validator's business. */
+/* To the end of the body. In a valid body the `end` at depth 0 is its last byte; when it is not, we have lost the thread
+ * and know nothing. */
 static bool scan_body(struct hf_view body, uint32_t *gate)
 {
     struct hf_reader r = hf_reader(body);
@@ -260,6 +266,8 @@ static bool scan_body(struct hf_view body, uint32_t *gate)
     while (r.at < r.end)
         if (!hf_gate_skip(&r, &depth, gate))
             return !r.bad; /* unknown: said so, and there is no way on */
+    if (depth != -1)
+        *gate |= HF_GATE_UNKNOWN;
     return !r.bad;
 }
 

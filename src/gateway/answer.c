@@ -58,6 +58,7 @@ static void read_fields(struct hf_reply *r)
                 return bad_answer(r, "a content-length that is not a number");
             r->has_length = true;
         } else if (hf_view_eq_nocase(name, HF_VIEW("connection"))) {
+            r->named = true;
             while (hf_strict_list_next(&value, &item))
                 r->close |= hf_view_eq_nocase(item, HF_VIEW("close"));
         }

@@ -16,6 +16,7 @@ struct hf_reply {
     const char *text; /* the page's sentence, static; NULL: not a page */
     bool retry;       /* Retry-After: 1 goes with it */
     bool close;       /* the head asked for the end of the connection */
+    bool named;       /* the head has a Connection field */
     bool has_length;  /* the head declares a length */
     uint64_t length;
     struct hf_head head;  /* views into bytes */

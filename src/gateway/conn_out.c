@@ -86,6 +86,7 @@ static enum hf_err make_head(struct hf_stream *s, struct hf_http1_answer *a)
     struct hf_reply *r = &s->x.reply;
     char extra[128];
     a->head = &r->head;
+    a->named = r->named;
     a->framing = choose_framing(s, &a->length);
     a->drop_length = r->status == 204;
     a->extra = debug_line(s, extra, sizeof extra);

@@ -130,15 +130,6 @@ void hf_exchange_refuse(struct hf_exchange *x, uint16_t status, const char *how,
     x->owner->ready(x);
 }
 
-static void release(struct hf_exchange *x)
-{
-    struct hf_buf names = x->names;
-    const struct hf_exchange_owner *owner = x->owner;
-    hf_buf_clear(&names);
-    *x = (struct hf_exchange){.gw = x->gw, .names = names};
-    owner->release(x);
-}
-
 static void on_answer(struct hf_port *port, void *tag, struct hf_answer *answer)
 {
     struct hf_exchange *x = tag;
@@ -146,7 +137,7 @@ static void on_answer(struct hf_port *port, void *tag, struct hf_answer *answer)
     (void)port;
     x->owed = false;
     if (x->closed) {
-        release(x);
+        x->owner->release(x);
         hf_gateway_unowe(gw);
         return;
     }
@@ -326,5 +317,5 @@ void hf_exchange_close(struct hf_exchange *x, const char *how, uint16_t status, 
     hf_gateway_give_buf(x->gw, &x->reply.bytes);
     hf_reply_done(&x->reply);
     if (!x->owed)
-        release(x);
+        x->owner->release(x);
 }

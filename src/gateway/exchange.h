@@ -20,7 +20,8 @@ struct hf_exchange;
 struct hf_exchange_owner {
     void (*ready)(struct hf_exchange *x);   /* answered, or what it waited for came; may be called
                                                inside feed and post */
-    void (*release)(struct hf_exchange *x); /* closed, and nobody refers to it any more */
+    void (*release)(struct hf_exchange *x); /* closed, and nobody refers to it any more: its memory
+                                               is the owner's again */
 };
 
 struct hf_exchange {

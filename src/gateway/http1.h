@@ -103,6 +103,7 @@ enum hf_http1_persist { HF_PERSIST_SILENT, HF_PERSIST_KEEP, HF_PERSIST_CLOSE };
 struct hf_http1_answer {
     uint16_t status;
     const struct hf_head *head; /* its fields; hop-by-hop ones are left out. NULL: none */
+    bool named;                 /* the head has a Connection field: what it names is left out too */
     bool drop_length;           /* leave the head's content-length out (204, or replaced) */
     enum hf_http1_framing framing;
     uint64_t length;

@@ -143,10 +143,9 @@ static bool is_named(const struct hf_head *head, struct hf_view name)
 static enum hf_err add_fields(struct hf_buf *out, const struct hf_http1_answer *a, bool *dated)
 {
     size_t at = 0;
-    struct hf_view name, value, found;
-    bool named = hf_head_find(a->head, HF_VIEW("connection"), &found);
+    struct hf_view name, value;
     while (hf_head_next(a->head, &at, &name, &value)) {
-        if (hf_strict_is_hop(name) || (named && is_named(a->head, name)))
+        if (hf_strict_is_hop(name) || (a->named && is_named(a->head, name)))
             continue;
         if (IS(name, "content-length") && (a->drop_length || a->framing != HF_FRAME_GIVEN))
             continue;

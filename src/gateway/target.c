@@ -18,8 +18,14 @@ static bool is_digits(struct hf_view v)
 /* RFC 3986 reg-name: unreserved, percent, sub-delims. */
 static bool is_name_byte(uint8_t c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != 0 && strchr("-._~%!$&'()*+,;=", c) != NULL);
+    static const bool is_name[256] = {
+        ['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true, ['-'] = true,
+        ['.'] = true,         ['_'] = true,         ['~'] = true,         ['%'] = true,
+        ['!'] = true,         ['$'] = true,         ['&'] = true,         ['\''] = true,
+        ['('] = true,         [')'] = true,         ['*'] = true,         ['+'] = true,
+        [','] = true,         [';'] = true,         ['='] = true,
+    };
+    return is_name[c];
 }
 
 static bool is_address_byte(uint8_t c) /* inside brackets: IPv6, no zone */

@@ -14,8 +14,8 @@
  *                timer    u64 timer, u64 at_ns
  *     u32      CRC-32C of all before
  *
- * The reader believes nothing before the checksum is right, and hands out nothing before all records were seen to fit. An
- * unknown version is told apart from damage: its checksum is right.
+ * The reader believes nothing before the checksum is right, and hands out nothing before all
+ * records were seen to fit. An unknown version is told apart from damage: its checksum is right.
  */
 #include "kernel/batch_int.h"
 
@@ -62,7 +62,8 @@ enum hf_err hf_batch_begin(uint64_t seq, uint64_t process, bool recorded, struct
 }
 
 /* Room for one record and for the seal, so that the rest of the writing cannot fail. */
-static enum hf_err begin_record(struct hf_batch *b, enum hf_record kind, size_t fixed, struct hf_view body)
+static enum hf_err begin_record(struct hf_batch *b, enum hf_record kind, size_t fixed,
+                                struct hf_view body)
 {
     HF_ASSERT(!b->sealed);
     if (!b->recorded)
@@ -108,7 +109,8 @@ enum hf_err hf_batch_input(struct hf_batch *b, uint32_t kind, struct hf_view byt
     return HF_OK;
 }
 
-enum hf_err hf_batch_answer(struct hf_batch *b, uint64_t message_id, uint32_t kind, struct hf_view body)
+enum hf_err hf_batch_answer(struct hf_batch *b, uint64_t message_id, uint32_t kind,
+                            struct hf_view body)
 {
     enum hf_err err = begin_record(b, HF_RECORD_ANSWER, 16, body);
     if (err != HF_OK || !b->recorded)
@@ -141,7 +143,8 @@ void hf_batch_seal(struct hf_batch *b)
     b->sealed = true;
     if (!b->recorded)
         return;
-    must(hf_buf_reserve(&b->bytes, CRC_SIZE)); /* an empty batch has no record's reserve, but a buffer's least */
+    must(hf_buf_reserve(
+        &b->bytes, CRC_SIZE)); /* an empty batch has no record's reserve, but a buffer's least */
     put_u32_at(&b->bytes, 4, (uint32_t)(b->bytes.len + CRC_SIZE));
     put_u32_at(&b->bytes, 24, b->n_records);
     must(hf_write_u32le(&b->bytes, hf_crc32c(0, b->bytes.ptr, b->bytes.len)));
@@ -172,24 +175,29 @@ struct hf_view hf_batch_bytes(const struct hf_batch *b)
 static enum hf_err check(struct hf_view bytes, struct hf_report *report)
 {
     if (bytes.len < HEAD_SIZE + CRC_SIZE)
-        return hf_report_set(report, HF_CORRUPT, "batch: ends at byte %zu, its head alone takes %u", bytes.len,
-                             HEAD_SIZE + CRC_SIZE);
+        return hf_report_set(report, HF_CORRUPT, "batch: ends at byte %zu, its head alone takes %u",
+                             bytes.len, HEAD_SIZE + CRC_SIZE);
     if (memcmp(bytes.ptr, magic, 3) != 0)
-        return hf_report_set(report, HF_CORRUPT, "batch: no batch begins at byte 0 (it is %02x %02x %02x)", bytes.ptr[0],
-                             bytes.ptr[1], bytes.ptr[2]);
+        return hf_report_set(report, HF_CORRUPT,
+                             "batch: no batch begins at byte 0 (it is %02x %02x %02x)",
+                             bytes.ptr[0], bytes.ptr[1], bytes.ptr[2]);
     struct hf_reader r = hf_reader(hf_view_skip(bytes, 4));
     uint32_t len = hf_read_u32le(&r);
     uint64_t seq = hf_read_u64le(&r);
     if (len != bytes.len)
-        return hf_report_set(report, HF_CORRUPT, "batch %llu: ends at byte %zu, but byte 4 says it has %u",
+        return hf_report_set(report, HF_CORRUPT,
+                             "batch %llu: ends at byte %zu, but byte 4 says it has %u",
                              (unsigned long long)seq, bytes.len, len);
     r = hf_reader(hf_view_skip(bytes, bytes.len - CRC_SIZE));
     uint32_t said = hf_read_u32le(&r), is = hf_crc32c(0, bytes.ptr, bytes.len - CRC_SIZE);
     if (said != is)
-        return hf_report_set(report, HF_CORRUPT, "batch %llu: checksum of bytes 0 to %zu is %08x, byte %zu says %08x",
-                             (unsigned long long)seq, bytes.len - CRC_SIZE - 1, is, bytes.len - CRC_SIZE, said);
+        return hf_report_set(report, HF_CORRUPT,
+                             "batch %llu: checksum of bytes 0 to %zu is %08x, byte %zu says %08x",
+                             (unsigned long long)seq, bytes.len - CRC_SIZE - 1, is,
+                             bytes.len - CRC_SIZE, said);
     if (bytes.ptr[3] != VERSION)
-        return hf_report_set(report, HF_UNSUPPORTED, "batch %llu: has version %u, this program reads version %u",
+        return hf_report_set(report, HF_UNSUPPORTED,
+                             "batch %llu: has version %u, this program reads version %u",
                              (unsigned long long)seq, bytes.ptr[3], VERSION);
     return HF_OK;
 }
@@ -215,7 +223,8 @@ static bool read_record(struct hf_reader *r, struct hf_batch_record *ret)
 }
 
 /* Walks the records; `each` NULL only looks. */
-static enum hf_err walk(struct hf_view bytes, enum hf_err (*each)(void *ctx, const struct hf_batch_record *r), void *ctx,
+static enum hf_err walk(struct hf_view bytes,
+                        enum hf_err (*each)(void *ctx, const struct hf_batch_record *r), void *ctx,
                         struct hf_report *report)
 {
     struct hf_reader r = hf_reader(hf_view_take(bytes, bytes.len - CRC_SIZE));
@@ -225,19 +234,23 @@ static enum hf_err walk(struct hf_view bytes, enum hf_err (*each)(void *ctx, con
     for (uint32_t i = 0; i < n; i++) {
         size_t at = hf_reader_pos(&r);
         if (!read_record(&r, &record))
-            return hf_report_set(report, HF_CORRUPT, "batch: record %u of %u, at byte %zu, is none or does not fit", i + 1, n, at);
+            return hf_report_set(report, HF_CORRUPT,
+                                 "batch: record %u of %u, at byte %zu, is none or does not fit",
+                                 i + 1, n, at);
         enum hf_err err = each == NULL ? HF_OK : each(ctx, &record);
         if (err != HF_OK)
             return err;
     }
     if (hf_reader_left(&r) != 0)
-        return hf_report_set(report, HF_CORRUPT, "batch: %zu bytes too many behind its %u records, at byte %zu", hf_reader_left(&r),
-                             n, hf_reader_pos(&r));
+        return hf_report_set(report, HF_CORRUPT,
+                             "batch: %zu bytes too many behind its %u records, at byte %zu",
+                             hf_reader_left(&r), n, hf_reader_pos(&r));
     return HF_OK;
 }
 
 enum hf_err hf_batch_decode(struct hf_view bytes, uint64_t *seq, uint64_t *process,
-                            enum hf_err (*each)(void *ctx, const struct hf_batch_record *r), void *ctx, struct hf_report *report)
+                            enum hf_err (*each)(void *ctx, const struct hf_batch_record *r),
+                            void *ctx, struct hf_report *report)
 {
     enum hf_err err = check(bytes, report);
     if (err == HF_OK)

@@ -1,9 +1,10 @@
 /* behaviour.h - what a process is, in C or wasm: a table of functions the kernel calls.
  *
- * The kernel calls one at a time for a process, always on its worker's thread, always with the turn through which the
- * process acts (turn.h). A call either finishes (DONE), waits for something in the turn's waitset (WAIT: `resume` is
- * called when it is ready), wants to go on later (YIELD: resume when it is its turn again) or is over (FAILED, and
- * hf_turn_fail said why: the process is then stopped and whoever waits for it gets `dead`).
+ * The kernel calls one at a time for a process, always on its worker's thread, always with the turn
+ * through which the process acts (turn.h). A call either finishes (DONE), waits for something in
+ * the turn's waitset (WAIT: `resume` is called when it is ready), wants to go on later (YIELD:
+ * resume when it is its turn again) or is over (FAILED, and hf_turn_fail said why: the process is
+ * then stopped and whoever waits for it gets `dead`).
  */
 #ifndef HF_KERNEL_BEHAVIOUR_H
 #define HF_KERNEL_BEHAVIOUR_H
@@ -16,20 +17,22 @@ enum hf_end { HF_END_DONE, HF_END_WAIT, HF_END_YIELD, HF_END_FAILED };
 
 struct hf_behaviour {
     const char *name;
-    /* Makes an instance: *state is its own from here (also when it WAITs or FAILs: stop is called). */
+    /* Makes an instance: *state is its own from here (also when it WAITs or FAILs: stop is called).
+     */
     enum hf_end (*start)(void *class_ctx, struct hf_turn *turn, void **state);
     /* Handles the current message (hf_turn_message). */
     enum hf_end (*turn)(void *state, struct hf_turn *turn);
     /* Goes on after WAIT or YIELD of start or turn. */
     enum hf_end (*resume)(void *state, struct hf_turn *turn);
-    /* Unwind what is in hand now, for `why` (HF_TIMEOUT, HF_CANCELLED at shutdown): no guest code, no waiting. stop
-     * follows. Called only between start/turn and their end. May be NULL. */
+    /* Unwind what is in hand now, for `why` (HF_TIMEOUT, HF_CANCELLED at shutdown): no guest code,
+     * no waiting. stop follows. Called only between start/turn and their end. May be NULL. */
     void (*cancel)(void *state, struct hf_turn *turn, enum hf_err why);
     /* Frees the instance; also a half-started one, also NULL state. */
     void (*stop)(void *state);
     /* One line about the instance for people; may be NULL. */
     void (*inspect)(const void *state, struct hf_buf *ret);
-    /* Durable processes: state to bytes and back, with the image (the store issue). NULL: volatile. */
+    /* Durable processes: state to bytes and back, with the image (the store issue). NULL: volatile.
+     */
     enum hf_err (*save)(void *state, struct hf_buf *ret);
     enum hf_err (*load)(void *class_ctx, struct hf_view bytes, void **state);
 };

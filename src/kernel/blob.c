@@ -1,12 +1,13 @@
 /* blob.c - the life of a blob and its producer's side (blob.h, blob_int.h).
  *
- * Nobody left: every reference but the producer's is gone. Then the bytes are dropped, the room wait becomes ready, and a
- * push says HF_CLOSED; the blob itself lives until the producer ends it.
+ * Nobody left: every reference but the producer's is gone. Then the bytes are dropped, the room
+ * wait becomes ready, and a push says HF_CLOSED; the blob itself lives until the producer ends it.
  *
- * When the one segment left has been passed by all, it is used again from its start, so that a stream whose reader keeps
- * up turns in one segment that stays warm in the cache.
+ * When the one segment left has been passed by all, it is used again from its start, so that a
+ * stream whose reader keeps up turns in one segment that stays warm in the cache.
  *
- * Not here: reading (blob_reader.c), where segments come from (blob_pool.c), spilling to files (the store issue).
+ * Not here: reading (blob_reader.c), where segments come from (blob_pool.c), spilling to files (the
+ * store issue).
  */
 #include "kernel/blob_int.h"
 
@@ -15,7 +16,8 @@
 
 /* ---- making and freeing ---- */
 
-static struct hf_blob *whole(struct hf_blob_pool *pool, struct hf_view bytes, size_t inline_bytes, enum hf_seg_kind kind)
+static struct hf_blob *whole(struct hf_blob_pool *pool, struct hf_view bytes, size_t inline_bytes,
+                             enum hf_seg_kind kind)
 {
     struct hf_blob *b = hf_blob_alloc(pool, inline_bytes);
     if (b == NULL)
@@ -134,7 +136,9 @@ static void drop_all(struct hf_blob *b)
     while (b->head != NULL && (b->head != b->tail || b->lent == 0))
         drop_head(b);
     HF_LIST_FOR(n, &b->readers)
-    HF_LIST_ENTRY(n, struct hf_blob_reader, in_blob)->seg = b->head;
+    {
+        HF_LIST_ENTRY(n, struct hf_blob_reader, in_blob)->seg = b->head;
+    }
     b->base = b->pushed;
 }
 
@@ -213,8 +217,9 @@ bool hf_blob_wanted(const struct hf_blob *b)
 
 /* ---- producing ---- */
 
-/* Readers hear of bytes or of the end. A reader's wake may read, advance and close readers, this one or another, and so let
- * the producer's wake push or end the blob. False: that was the end of it, the blob is gone. */
+/* Readers hear of bytes or of the end. A reader's wake may read, advance and close readers, this
+ * one or another, and so let the producer's wake push or end the blob. False: that was the end of
+ * it, the blob is gone. */
 static bool tell_readers(struct hf_blob *b)
 {
     if (b->telling) { /* whoever tells goes round again */
@@ -258,7 +263,8 @@ static enum hf_err check_more(const struct hf_blob *b, size_t n)
 /* A short body, or the first bytes of one, go into a small segment. */
 static enum hf_seg_kind kind_for(const struct hf_blob *b, size_t want)
 {
-    if (b->declared != HF_BLOB_LEN_UNKNOWN && b->declared - b->pushed <= HF_SEG_SMALL_CAP && want <= HF_SEG_SMALL_CAP)
+    if (b->declared != HF_BLOB_LEN_UNKNOWN && b->declared - b->pushed <= HF_SEG_SMALL_CAP &&
+        want <= HF_SEG_SMALL_CAP)
         return HF_SEG_SMALL;
     return b->tail == NULL && want <= HF_SEG_SMALL_CAP ? HF_SEG_SMALL : HF_SEG_LARGE;
 }

@@ -1,8 +1,9 @@
 /* blob_int.h - what blob.c, blob_reader.c and blob_pool.c share; nobody else includes it.
  *
- * Bytes lie in a chain of segments in order. `base` is the first byte that is still here, `low` the slowest reader's place
- * (base while there is no reader), `pushed` the end. A reader's segment is the one that holds its next byte, or the last
- * one when it has read all (NULL: there is none); adding a segment keeps that true.
+ * Bytes lie in a chain of segments in order. `base` is the first byte that is still here, `low` the
+ * slowest reader's place (base while there is no reader), `pushed` the end. A reader's segment is
+ * the one that holds its next byte, or the last one when it has read all (NULL: there is none);
+ * adding a segment keeps that true.
  */
 #ifndef HF_KERNEL_BLOB_INT_H
 #define HF_KERNEL_BLOB_INT_H
@@ -24,7 +25,7 @@ struct hf_seg {
 
 struct hf_blob {
     struct hf_blob_pool *pool;
-    uint32_t refs;      /* holders and readers; the producer is not counted */
+    uint32_t refs; /* holders and readers; the producer is not counted */
     uint32_t n_readers;
     bool producing;     /* the producer's hidden reference */
     bool ended;         /* finish or fail was said */
@@ -48,7 +49,8 @@ void hf_seg_free(struct hf_blob_pool *pool, struct hf_seg *seg);
 struct hf_blob *hf_blob_alloc(struct hf_blob_pool *pool, size_t inline_bytes);
 void hf_blob_dealloc(struct hf_blob *b); /* its segments are gone */
 
-/* blob.c: frees what no reference can read any more, and fires the producer's wait if that makes room. */
+/* blob.c: frees what no reference can read any more, and fires the producer's wait if that makes
+ * room. */
 void hf_blob_settle(struct hf_blob *b);
 
 #endif

@@ -1,7 +1,8 @@
 /* blob_pool.c - segments and blob heads, kept for the next blob.
  *
- * Two sizes of segments: a small one for a body that is short or just begun, large ones for a stream. Kept are at most
- * keep_max bytes; what comes back beyond that goes to the system. One thread, like the blobs in it.
+ * Two sizes of segments: a small one for a body that is short or just begun, large ones for a
+ * stream. Kept are at most keep_max bytes; what comes back beyond that goes to the system. One
+ * thread, like the blobs in it.
  */
 #include "kernel/blob_int.h"
 

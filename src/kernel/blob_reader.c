@@ -1,7 +1,7 @@
 /* blob_reader.c - reading a blob: lend what is there, pass it, hear of more (blob.h).
  *
- * A reader's wait follows two numbers: it is ready while its place is before what was pushed, or the blob has ended.
- * Passing bytes looks for the new slowest reader only when the slowest moved.
+ * A reader's wait follows two numbers: it is ready while its place is before what was pushed, or
+ * the blob has ended. Passing bytes looks for the new slowest reader only when the slowest moved.
  */
 #include "kernel/blob_int.h"
 

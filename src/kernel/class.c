@@ -1,12 +1,14 @@
-/* class.c - a class is a pool: which instance takes which request, and when there are more or fewer of them.
+/* class.c - a class is a pool: which instance takes which request, and when there are more or fewer
+ * of them.
  *
- * A request goes to the most recently used idle instance (its caches are warm, and the others can grow old and go), else to
- * one that is starting and not claimed, else to a new one, else into the queue. A claim only says "at the latest this one": whoever
- * is free first takes the oldest request, and a start that loses its request gets the next. So requests are always taken in
- * the order they came, and every request causes at most one start.
+ * A request goes to the most recently used idle instance (its caches are warm, and the others can
+ * grow old and go), else to one that is starting and not claimed, else to a new one, else into the
+ * queue. A claim only says "at the latest this one": whoever is free first takes the oldest
+ * request, and a start that loses its request gets the next. So requests are always taken in the
+ * order they came, and every request causes at most one start.
  *
- * What holds between calls: queue not empty => no instance is idle and no start is unclaimed; claimed ones are older than
- * queued ones.
+ * What holds between calls: queue not empty => no instance is idle and no start is unclaimed;
+ * claimed ones are older than queued ones.
  */
 #include "kernel/kernel_int.h"
 
@@ -18,17 +20,19 @@
 
 /* ---- making ---- */
 
-enum hf_err hf_class_add(struct hf_kernel *k, const char *name, const struct hf_class_settings *s, struct hf_class **ret,
-                         struct hf_report *report)
+enum hf_err hf_class_add(struct hf_kernel *k, const char *name, const struct hf_class_settings *s,
+                         struct hf_class **ret, struct hf_report *report)
 {
     const struct hf_behaviour *b = s->behaviour;
-    HF_ASSERT(b != NULL && b->start != NULL && b->turn != NULL && b->resume != NULL && b->stop != NULL);
+    HF_ASSERT(b != NULL && b->start != NULL && b->turn != NULL && b->resume != NULL &&
+              b->stop != NULL);
     if (name[0] == '\0')
         return hf_report_set(report, HF_INVALID, "a class needs a name");
     if (hf_map_get(&k->classes_by_name, hf_view_of(name)) != NULL)
         return hf_report_set(report, HF_INVALID, "there is a class named %s already", name);
     if (s->min > (s->max == 0 ? 1 : s->max))
-        return hf_report_set(report, HF_INVALID, "class %s: min %u is more than max %u", name, s->min, s->max == 0 ? 1 : s->max);
+        return hf_report_set(report, HF_INVALID, "class %s: min %u is more than max %u", name,
+                             s->min, s->max == 0 ? 1 : s->max);
 
     struct hf_class *c = calloc(1, sizeof *c);
     if (c == NULL || (c->name = hf_view_dup(hf_view_of(name))) == NULL ||
@@ -36,7 +40,8 @@ enum hf_err hf_class_add(struct hf_kernel *k, const char *name, const struct hf_
         if (c != NULL)
             free(c->name);
         free(c);
-        return hf_report_set(report, HF_LIMIT, "class %s: no memory, or more than %u classes", name, CLASSES_MAX);
+        return hf_report_set(report, HF_LIMIT, "class %s: no memory, or more than %u classes", name,
+                             CLASSES_MAX);
     }
     c->kernel = k;
     c->s = *s;
@@ -155,8 +160,10 @@ static struct hf_request *oldest_claimed(struct hf_class *c)
     return NULL;
 }
 
-/* The oldest request, taken out of where it waits. `p` takes it; a start that waited with it gets what `p` waited with. */
-static struct hf_request *take_oldest(struct hf_class *c, struct hf_process *p, struct hf_request *own)
+/* The oldest request, taken out of where it waits. `p` takes it; a start that waited with it gets
+ * what `p` waited with. */
+static struct hf_request *take_oldest(struct hf_class *c, struct hf_process *p,
+                                      struct hf_request *own)
 {
     struct hf_request *r = oldest_claimed(c);
     if (r == NULL)
@@ -254,7 +261,8 @@ void hf_class_set_single_use(struct hf_class *c)
         return;
     c->single_use = true;
     doom_idle(c, 1);
-    /* Those about to take a second request give it back: it is the oldest but for what was given back before. */
+    /* Those about to take a second request give it back: it is the oldest but for what was given
+     * back before. */
     for (struct hf_list *n = c->processes.prev, *prev; n != &c->processes; n = prev) {
         struct hf_process *p = HF_LIST_ENTRY(n, struct hf_process, in_class);
         struct hf_request *r = p->request;

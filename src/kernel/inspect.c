@@ -1,7 +1,8 @@
 /* inspect.c - the kernel as text, for people and for tests that compare two runs.
  *
- * Everything is walked in the order it was made or in the order it waits, never in the order of a hash map, so the same
- * history gives the same text. Text for people: where memory for it is out, it is shorter.
+ * Everything is walked in the order it was made or in the order it waits, never in the order of a
+ * hash map, so the same history gives the same text. Text for people: where memory for it is out,
+ * it is shorter.
  */
 #include "kernel/kernel_int.h"
 
@@ -29,10 +30,13 @@ static const char *duty_text(enum hf_duty duty)
 
 static void add_request(struct hf_buf *ret, const char *indent, const struct hf_request *r)
 {
-    add(ret, "%srequest %llu: %s, deadline %llu, body %zu bytes%s", indent, (unsigned long long)r->message.id, duty_text(r->duty),
-        (unsigned long long)r->message.deadline_ns, r->message.body.len, r->message.blob != NULL ? " and a blob" : "");
+    add(ret, "%srequest %llu: %s, deadline %llu, body %zu bytes%s", indent,
+        (unsigned long long)r->message.id, duty_text(r->duty),
+        (unsigned long long)r->message.deadline_ns, r->message.body.len,
+        r->message.blob != NULL ? " and a blob" : "");
     if (r->out)
-        add(ret, ", answer %s %s", hf_answer_text(r->answer.kind), r->held ? "waits for its batch" : "is on its way");
+        add(ret, ", answer %s %s", hf_answer_text(r->answer.kind),
+            r->held ? "waits for its batch" : "is on its way");
     add(ret, "\n");
 }
 
@@ -48,13 +52,14 @@ static void add_requests(struct hf_buf *ret, const char *what, const struct hf_l
 static void add_process(struct hf_buf *ret, const struct hf_process *p)
 {
     const struct hf_behaviour *b = p->class->s.behaviour;
-    const char *doing = p->doom != HF_DOOM_NONE          ? ", doomed"
-                        : hf_list_linked(&p->in_run)     ? ", runnable"
-                        : p->turn.set.parked             ? ", waits"
-                        : p->kernel->running == p        ? ", runs"
-                                                         : "";
-    add(ret, "    process %llu: %s%s, served %llu, born %llu", (unsigned long long)p->id, hf_phase_text(p->phase), doing,
-        (unsigned long long)p->served, (unsigned long long)p->born_ns);
+    const char *doing = p->doom != HF_DOOM_NONE      ? ", doomed"
+                        : hf_list_linked(&p->in_run) ? ", runnable"
+                        : p->turn.set.parked         ? ", waits"
+                        : p->kernel->running == p    ? ", runs"
+                                                     : "";
+    add(ret, "    process %llu: %s%s, served %llu, born %llu", (unsigned long long)p->id,
+        hf_phase_text(p->phase), doing, (unsigned long long)p->served,
+        (unsigned long long)p->born_ns);
     if (p->turn.retire != NULL)
         add(ret, ", retires: %s", p->turn.retire);
     if (b->inspect != NULL && p->state != NULL) {
@@ -63,24 +68,32 @@ static void add_process(struct hf_buf *ret, const struct hf_process *p)
     }
     add(ret, "\n");
     if (p->request != NULL)
-        add_request(ret, p->request->place == HF_PLACE_CLAIMED ? "        awaited by " : "        has ", p->request);
+        add_request(ret,
+                    p->request->place == HF_PLACE_CLAIMED ? "        awaited by " : "        has ",
+                    p->request);
 }
 
 static void add_class(struct hf_buf *ret, const struct hf_class *c)
 {
     const struct hf_class_stats *s = &c->stats;
-    add(ret, "class %s (%s)%s%s%s: %u of %u instances, %u idle, %u of %u queued\n", c->name, c->s.behaviour->name,
-        c->closed ? ", closed" : "", c->single_use ? ", single use" : "", c->s.recorded ? ", recorded" : "", c->n_processes, c->s.max,
-        c->n_idle, c->n_queued, c->s.queue_max);
+    add(ret, "class %s (%s)%s%s%s: %u of %u instances, %u idle, %u of %u queued\n", c->name,
+        c->s.behaviour->name, c->closed ? ", closed" : "", c->single_use ? ", single use" : "",
+        c->s.recorded ? ", recorded" : "", c->n_processes, c->s.max, c->n_idle, c->n_queued,
+        c->s.queue_max);
     add(ret,
-        "    requests %llu, answered %llu, unanswered %llu, dead %llu, timeouts %llu, refused %llu, cancelled %llu; started %llu, "
+        "    requests %llu, answered %llu, unanswered %llu, dead %llu, timeouts %llu, refused "
+        "%llu, cancelled %llu; started %llu, "
         "start failures %llu, retired %llu, killed %llu\n",
-        (unsigned long long)s->requests, (unsigned long long)s->answered, (unsigned long long)s->unanswered,
-        (unsigned long long)s->dead, (unsigned long long)s->timeouts, (unsigned long long)s->refused,
-        (unsigned long long)s->cancelled, (unsigned long long)s->started, (unsigned long long)s->start_failures,
-        (unsigned long long)s->retired, (unsigned long long)s->killed);
+        (unsigned long long)s->requests, (unsigned long long)s->answered,
+        (unsigned long long)s->unanswered, (unsigned long long)s->dead,
+        (unsigned long long)s->timeouts, (unsigned long long)s->refused,
+        (unsigned long long)s->cancelled, (unsigned long long)s->started,
+        (unsigned long long)s->start_failures, (unsigned long long)s->retired,
+        (unsigned long long)s->killed);
     HF_LIST_FOR(n, &c->processes)
-    add_process(ret, HF_LIST_ENTRY(n, struct hf_process, in_class));
+    {
+        add_process(ret, HF_LIST_ENTRY(n, struct hf_process, in_class));
+    }
     add_requests(ret, "queued", &c->queue);
 }
 
@@ -88,23 +101,31 @@ static size_t count(const struct hf_list *list)
 {
     size_t n = 0;
     HF_LIST_FOR(at, list)
-    n++;
+    {
+        n++;
+    }
     return n;
 }
 
 void hf_kernel_inspect(const struct hf_kernel *k, struct hf_buf *ret)
 {
     const struct hf_heap_node *next = hf_heap_peek(&k->timers);
-    add(ret, "kernel at %llu: %u requests of %u, %u processes of %u, %zu runnable, %zu timers", (unsigned long long)k->now,
-        k->n_requests, k->s.requests_max, k->n_processes, k->s.processes_max, count(&k->run), k->timers.len);
+    add(ret, "kernel at %llu: %u requests of %u, %u processes of %u, %zu runnable, %zu timers",
+        (unsigned long long)k->now, k->n_requests, k->s.requests_max, k->n_processes,
+        k->s.processes_max, count(&k->run), k->timers.len);
     if (next != NULL)
         add(ret, " (next %llu)", (unsigned long long)next->at);
-    add(ret, "\n    answers: %zu ready, %zu wait for batches; batches: %zu sealed, %zu with the store, %llu made, %llu acknowledged\n",
-        count(&k->ready), count(&k->held), count(&k->sealed), count(&k->lent), (unsigned long long)k->seq,
-        (unsigned long long)k->acked);
-    add(ret, "    blobs: %zu live, %zu bytes of segments\n", hf_blob_pool_live(k->blobs), hf_blob_pool_memory(k->blobs));
+    add(ret,
+        "\n    answers: %zu ready, %zu wait for batches; batches: %zu sealed, %zu with the store, "
+        "%llu made, %llu acknowledged\n",
+        count(&k->ready), count(&k->held), count(&k->sealed), count(&k->lent),
+        (unsigned long long)k->seq, (unsigned long long)k->acked);
+    add(ret, "    blobs: %zu live, %zu bytes of segments\n", hf_blob_pool_live(k->blobs),
+        hf_blob_pool_memory(k->blobs));
     HF_LIST_FOR(n, &k->classes)
-    add_class(ret, HF_LIST_ENTRY(n, struct hf_class, in_kernel));
+    {
+        add_class(ret, HF_LIST_ENTRY(n, struct hf_class, in_kernel));
+    }
 }
 
 /* ---- walking ---- */
@@ -130,7 +151,8 @@ static void walk_answers(const struct walk *w, const struct hf_list *list)
     }
 }
 
-void hf_kernel_walk_blobs(const struct hf_kernel *k, void (*each)(void *ctx, struct hf_blob *blob), void *ctx)
+void hf_kernel_walk_blobs(const struct hf_kernel *k, void (*each)(void *ctx, struct hf_blob *blob),
+                          void *ctx)
 {
     const struct walk w = {each, ctx};
     walk_answers(&w, &k->ready);
@@ -139,7 +161,9 @@ void hf_kernel_walk_blobs(const struct hf_kernel *k, void (*each)(void *ctx, str
     {
         const struct hf_class *c = HF_LIST_ENTRY(n, struct hf_class, in_kernel);
         HF_LIST_FOR(m, &c->queue)
-        walk_message(&w, HF_LIST_ENTRY(m, struct hf_request, in_class));
+        {
+            walk_message(&w, HF_LIST_ENTRY(m, struct hf_request, in_class));
+        }
         HF_LIST_FOR(m, &c->processes)
         {
             const struct hf_process *p = HF_LIST_ENTRY(m, struct hf_process, in_class);

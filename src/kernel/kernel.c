@@ -1,7 +1,8 @@
 /* kernel.c - making a kernel, stepping it, freeing it.
  *
- * A step: set the time, date what was posted, fire timers, end who is doomed, run one segment of one process. It does the
- * same for the same calls: nothing here depends on addresses, on the order of a hash map, or on a clock of its own.
+ * A step: set the time, date what was posted, fire timers, end who is doomed, run one segment of
+ * one process. It does the same for the same calls: nothing here depends on addresses, on the order
+ * of a hash map, or on a clock of its own.
  */
 #include "kernel/kernel_int.h"
 
@@ -27,8 +28,9 @@ enum hf_err hf_kernel_new(const struct hf_kernel_settings *s, struct hf_kernel *
     hf_heap_init(&k->timers);
     hf_map_init(&k->requests, 0);
     hf_map_init(&k->classes_by_name, CLASSES_MAX);
-    struct hf_list *const lists[] = {&k->classes, &k->starved, &k->fresh,         &k->run,           &k->doomed, &k->ready,
-                                     &k->held,    &k->sealed,  &k->lent,          &k->free_requests, &k->free_processes};
+    struct hf_list *const lists[] = {&k->classes, &k->starved,       &k->fresh,         &k->run,
+                                     &k->doomed,  &k->ready,         &k->held,          &k->sealed,
+                                     &k->lent,    &k->free_requests, &k->free_processes};
     for (size_t i = 0; i < HF_ARRAY_LEN(lists); i++)
         hf_list_init(lists[i]);
     *ret = k;
@@ -61,7 +63,8 @@ enum hf_err hf_kernel_step(struct hf_kernel *k, uint64_t now_ns)
 
 uint64_t hf_kernel_next_ns(const struct hf_kernel *k)
 {
-    if (!hf_list_empty(&k->run) || !hf_list_empty(&k->ready) || !hf_list_empty(&k->fresh) || !hf_list_empty(&k->doomed))
+    if (!hf_list_empty(&k->run) || !hf_list_empty(&k->ready) || !hf_list_empty(&k->fresh) ||
+        !hf_list_empty(&k->doomed))
         return 0;
     const struct hf_heap_node *next = hf_heap_peek(&k->timers);
     return next == NULL ? UINT64_MAX : next->at;
@@ -75,7 +78,9 @@ bool hf_kernel_idle(const struct hf_kernel *k)
 static void void_list(struct hf_list *list)
 {
     HF_LIST_FOR(n, list)
-    hf_request_void(HF_LIST_ENTRY(n, struct hf_request, in_class));
+    {
+        hf_request_void(HF_LIST_ENTRY(n, struct hf_request, in_class));
+    }
 }
 
 /* Every request that has no delivered answer gets one. */
@@ -126,7 +131,9 @@ void hf_kernel_free(struct hf_kernel *k)
             hf_class_withdraw(r);
         }
         HF_LIST_FOR(m, &c->processes)
-        hf_process_doom(HF_LIST_ENTRY(m, struct hf_process, in_class), HF_DOOM_KERNEL);
+        {
+            hf_process_doom(HF_LIST_ENTRY(m, struct hf_process, in_class), HF_DOOM_KERNEL);
+        }
     }
     hf_processes_end_doomed(k);
     hf_kernel_flush(k);

@@ -1,9 +1,10 @@
 /* kernel.h - making a kernel and saying what may live in it: classes of processes.
  *
- * A class is a behaviour with limits. A request to a class's name goes to one of its instances: the most recently used
- * idle one, else a new one while there are fewer than `max`, else it waits in the class's queue. An instance handles one
- * message at a time, from start of turn to its end. (Named processes, requests between processes, restart policies: the
- * kernel issue; the tables here are made for them.)
+ * A class is a behaviour with limits. A request to a class's name goes to one of its instances: the
+ * most recently used idle one, else a new one while there are fewer than `max`, else it waits in
+ * the class's queue. An instance handles one message at a time, from start of turn to its end.
+ * (Named processes, requests between processes, restart policies: the kernel issue; the tables here
+ * are made for them.)
  */
 #ifndef HF_KERNEL_KERNEL_H
 #define HF_KERNEL_KERNEL_H
@@ -14,31 +15,35 @@
 struct hf_kernel_settings {
     uint32_t processes_max; /* 0 = 10000 */
     uint32_t requests_max;  /* in queues and in hand, 0 = 100000 */
-    uint64_t id_base;       /* first id: worker number in the high bits, so that ids are unique in a node */
+    uint64_t
+        id_base; /* first id: worker number in the high bits, so that ids are unique in a node */
 };
 enum hf_err hf_kernel_new(const struct hf_kernel_settings *s, struct hf_kernel **ret);
-void hf_kernel_free(struct hf_kernel *k); /* kills what lives; pending requests get CANCELLED answers first */
+void hf_kernel_free(
+    struct hf_kernel *k); /* kills what lives; pending requests get CANCELLED answers first */
 
 struct hf_class;
 struct hf_class_settings {
     const struct hf_behaviour *behaviour;
-    void *ctx;                     /* given to behaviour->start */
-    uint32_t min, max;             /* instances kept warm / at most; max 0 = 1 */
-    uint32_t queue_max;            /* waiting requests; 0 = 1024 */
-    uint64_t queue_timeout_ns;     /* wait in the queue at most; then FULL. 0 = the request's own timeout */
-    uint64_t request_timeout_ns;   /* default deadline of a request; 0 = 30 s */
-    uint64_t start_timeout_ns;     /* a start that takes longer is cancelled; 0 = 30 s */
-    uint64_t max_requests;         /* an instance retires after so many; 0 = never */
+    void *ctx;          /* given to behaviour->start */
+    uint32_t min, max;  /* instances kept warm / at most; max 0 = 1 */
+    uint32_t queue_max; /* waiting requests; 0 = 1024 */
+    uint64_t
+        queue_timeout_ns; /* wait in the queue at most; then FULL. 0 = the request's own timeout */
+    uint64_t request_timeout_ns;          /* default deadline of a request; 0 = 30 s */
+    uint64_t start_timeout_ns;            /* a start that takes longer is cancelled; 0 = 30 s */
+    uint64_t max_requests;                /* an instance retires after so many; 0 = never */
     uint64_t max_age_ns, idle_timeout_ns; /* 0 = never */
-    bool recorded;                 /* effects wait for hf_kernel_acked */
+    bool recorded;                        /* effects wait for hf_kernel_acked */
 };
-enum hf_err hf_class_add(struct hf_kernel *k, const char *name, const struct hf_class_settings *s, struct hf_class **ret,
-                         struct hf_report *report);
+enum hf_err hf_class_add(struct hf_kernel *k, const char *name, const struct hf_class_settings *s,
+                         struct hf_class **ret, struct hf_report *report);
 /* Starts instances until there are `min` of them (they start as turns of hf_kernel_step). */
 void hf_class_warm(struct hf_class *c);
 /* From now on new requests are refused (HF_NOT_FOUND); what is in hand ends. For draining. */
 void hf_class_close(struct hf_class *c);
-/* From now on every new instance serves a single request (a second `handle` failed: lifecycle rule). */
+/* From now on every new instance serves a single request (a second `handle` failed: lifecycle
+ * rule). */
 void hf_class_set_single_use(struct hf_class *c);
 
 struct hf_class_stats {

@@ -1,15 +1,19 @@
-/* kernel_int.h - the kernel's own nouns: request, process, class, kernel, and which file moves them.
+/* kernel_int.h - the kernel's own nouns: request, process, class, kernel, and which file moves
+ * them.
  *
- *     request.c   post, cancel, answering, deadlines          class.c    pools: which instance takes which request
- *     process.c   making, dooming and ending instances        sched.c    the run queue, one segment of a process
- *     out.c       batches and answers on their way out        turn.c     what a behaviour may do
- *     kernel.c    making, step, freeing                       inspect.c  text and walks
+ *     request.c   post, cancel, answering, deadlines          class.c    pools: which instance
+ * takes which request process.c   making, dooming and ending instances        sched.c    the run
+ * queue, one segment of a process out.c       batches and answers on their way out        turn.c
+ * what a behaviour may do kernel.c    making, step, freeing                       inspect.c  text
+ * and walks
  *
- * Who keeps a request: its place (a queue, a starting process, the process that has it in hand) and, once answered, the
- * outbox. It is freed when both let go. (Requests between processes, of the kernel issue, add holders of the duty: pending
- * requests and tokens; they are more places, and a port whose answer puts a message into a mailbox.)
+ * Who keeps a request: its place (a queue, a starting process, the process that has it in hand)
+ * and, once answered, the outbox. It is freed when both let go. (Requests between processes, of the
+ * kernel issue, add holders of the duty: pending requests and tokens; they are more places, and a
+ * port whose answer puts a message into a mailbox.)
  *
- * Nothing ends a process while a behaviour is running or timers fire: it is doomed, and the step ends it.
+ * Nothing ends a process while a behaviour is running or timers fire: it is doomed, and the step
+ * ends it.
  */
 #ifndef HF_KERNEL_KERNEL_INT_H
 #define HF_KERNEL_KERNEL_INT_H
@@ -52,7 +56,7 @@ struct hf_request {
 struct hf_turn {
     struct hf_waitset set;
     bool selective;
-    bool broken;            /* no memory for the batch: nothing of this segment may get out */
+    bool broken; /* no memory for the batch: nothing of this segment may get out */
     enum hf_answer_kind fail_kind;
     struct hf_buf fail_text;
     bool failed;            /* hf_turn_fail was said */
@@ -71,10 +75,10 @@ enum hf_phase {
 
 enum hf_doom {
     HF_DOOM_NONE,
-    HF_DOOM_TIMEOUT,       /* its message's deadline passed */
+    HF_DOOM_TIMEOUT, /* its message's deadline passed */
     HF_DOOM_START_TIMEOUT,
-    HF_DOOM_RETIRE,        /* idle and not needed any more */
-    HF_DOOM_KERNEL         /* the kernel is freed */
+    HF_DOOM_RETIRE, /* idle and not needed any more */
+    HF_DOOM_KERNEL  /* the kernel is freed */
 };
 
 struct hf_process {
@@ -87,10 +91,10 @@ struct hf_process {
     enum hf_doom doom;
     struct hf_request *request; /* claimed by it (NEW, STARTING) or in hand (ASSIGNED, BUSY) */
     uint64_t served, born_ns, idle_ns; /* idle since */
-    struct hf_list in_class;    /* all of the class, in order of id; or the kernel's free list */
-    struct hf_list in_pool;     /* class idle (most recent first) or starting without a claim */
-    struct hf_list in_run;      /* run queue, or the kernel's doomed */
-    struct hf_timer clock;      /* end of start; end of idleness or of its age */
+    struct hf_list in_class; /* all of the class, in order of id; or the kernel's free list */
+    struct hf_list in_pool;  /* class idle (most recent first) or starting without a claim */
+    struct hf_list in_run;   /* run queue, or the kernel's doomed */
+    struct hf_timer clock;   /* end of start; end of idleness or of its age */
 };
 
 struct hf_class {
@@ -98,11 +102,13 @@ struct hf_class {
     char *name;
     struct hf_class_settings s; /* defaults filled in */
     bool closed, single_use, warm;
-    bool start_failed;           /* the last start did: do not keep `min` before one works */
+    bool start_failed; /* the last start did: do not keep `min` before one works */
     uint32_t n_processes, n_idle, n_queued, n_doomed;
-    struct hf_list processes, idle, unclaimed; /* unclaimed: starting, and no request waits for it */
-    struct hf_list queue, claimed;             /* requests, oldest first; all claimed ones are older */
-    struct hf_list in_kernel, starved;         /* starved: wanted a process when processes_max was reached */
+    struct hf_list processes, idle,
+        unclaimed;                 /* unclaimed: starting, and no request waits for it */
+    struct hf_list queue, claimed; /* requests, oldest first; all claimed ones are older */
+    struct hf_list in_kernel,
+        starved; /* starved: wanted a process when processes_max was reached */
     struct hf_class_stats stats;
 };
 
@@ -117,7 +123,7 @@ struct hf_kernel {
     struct hf_map classes_by_name;
     struct hf_list classes, starved;
     uint32_t n_processes, n_requests, n_fresh;
-    struct hf_list fresh;  /* requests posted since the last step: their deadlines are not set yet */
+    struct hf_list fresh; /* requests posted since the last step: their deadlines are not set yet */
     struct hf_list run, doomed;
     struct hf_list ready;  /* answers to deliver with the next flush */
     struct hf_list held;   /* answers whose batches are not acknowledged, in order of seq */
@@ -136,9 +142,10 @@ void hf_timers_fire(struct hf_kernel *k);
 
 /* request.c */
 /* Makes the answer; the duty must be open. `p` (or NULL) is who answered. Takes body and blob. */
-void hf_request_answer(struct hf_request *r, struct hf_process *p, enum hf_answer_kind kind, struct hf_buf *body,
-                       struct hf_blob **blob);
-void hf_request_refuse(struct hf_request *r, struct hf_process *p, enum hf_answer_kind kind, struct hf_view text);
+void hf_request_answer(struct hf_request *r, struct hf_process *p, enum hf_answer_kind kind,
+                       struct hf_buf *body, struct hf_blob **blob);
+void hf_request_refuse(struct hf_request *r, struct hf_process *p, enum hf_answer_kind kind,
+                       struct hf_view text);
 /* No process looks at it any more. It goes when its answer is out. */
 void hf_request_leave(struct hf_request *r);
 /* Sets its clock by where it is. */
@@ -178,11 +185,13 @@ void hf_sched_run(struct hf_process *p);  /* one segment */
 void hf_sched_woken(struct hf_waitset *set);
 
 /* out.c */
-/* The batch of this segment, begun when there is none; NULL: not a recorded class, or memory (then turn.broken). */
+/* The batch of this segment, begun when there is none; NULL: not a recorded class, or memory (then
+ * turn.broken). */
 struct hf_batch *hf_out_batch(struct hf_process *p);
 /* Ends the segment: seals the batch, sends effects on their way. */
 void hf_out_seal(struct hf_process *p);
-void hf_out_ready(struct hf_kernel *k, struct hf_request *r); /* deliver with the next flush, whatever is held */
+void hf_out_ready(struct hf_kernel *k,
+                  struct hf_request *r); /* deliver with the next flush, whatever is held */
 
 /* turn.c */
 void hf_turn_init(struct hf_turn *turn);
@@ -190,6 +199,7 @@ void hf_turn_reset(struct hf_turn *turn); /* for the next process in the same me
 struct hf_process *hf_turn_of(struct hf_turn *turn);
 
 /* inspect.c, for tests: every blob that the kernel could still hand to somebody. */
-void hf_kernel_walk_blobs(const struct hf_kernel *k, void (*each)(void *ctx, struct hf_blob *blob), void *ctx);
+void hf_kernel_walk_blobs(const struct hf_kernel *k, void (*each)(void *ctx, struct hf_blob *blob),
+                          void *ctx);
 
 #endif

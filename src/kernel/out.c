@@ -1,7 +1,8 @@
-/* out.c - what leaves the kernel: batches to the store, answers to their ports, each answer after its batch.
+/* out.c - what leaves the kernel: batches to the store, answers to their ports, each answer after
+ * its batch.
  *
- * Two lists: `ready` goes with the next flush, `held` waits for acknowledgement in order of seq. A class that is not
- * recorded goes straight to `ready`, and is never behind one that is.
+ * Two lists: `ready` goes with the next flush, `held` waits for acknowledgement in order of seq. A
+ * class that is not recorded goes straight to `ready`, and is never behind one that is.
  */
 #include "kernel/kernel_int.h"
 
@@ -55,7 +56,8 @@ void hf_out_seal(struct hf_process *p)
         hf_list_push_back(&k->sealed, &b->in_kernel);
     }
     while (!hf_list_empty(&t->effects)) {
-        struct hf_request *r = HF_LIST_ENTRY(hf_list_pop_front(&t->effects), struct hf_request, in_out);
+        struct hf_request *r =
+            HF_LIST_ENTRY(hf_list_pop_front(&t->effects), struct hf_request, in_out);
         if (t->broken)
             spoil(r);
         if (b == NULL) {

@@ -1,7 +1,8 @@
 /* port.h - the kernel's edge: what gateways, links and the node loop see of it.
  *
- * A gateway posts requests and later gets exactly one answer for each; the node feeds time, runs turns and lets effects
- * out. One kernel belongs to one worker thread; nothing in it is locked, it reads no clock and does no I/O.
+ * A gateway posts requests and later gets exactly one answer for each; the node feeds time, runs
+ * turns and lets effects out. One kernel belongs to one worker thread; nothing in it is locked, it
+ * reads no clock and does no I/O.
  */
 #ifndef HF_KERNEL_PORT_H
 #define HF_KERNEL_PORT_H
@@ -13,14 +14,15 @@
 struct hf_kernel;
 
 /* Why a request got no proper answer (kernel-messages reference; design kernel "errors"). */
-#define HF_ANSWER_LIST(X)                                                                                              \
-    X(HF_ANSWER_OK, "ok")                   /* body and blob are the answer */                                         \
-    X(HF_ANSWER_TIMEOUT, "timeout")         /* its deadline passed */                                                  \
-    X(HF_ANSWER_NO_SUCH, "no-such-process") /* the target's name leads nowhere */                                      \
-    X(HF_ANSWER_FULL, "full")               /* the queue was full, or the wait in it too long: come back later */      \
-    X(HF_ANSWER_DEAD, "dead")               /* the process died while it held the request: text says why */            \
-    X(HF_ANSWER_UNANSWERED, "unanswered")   /* the process finished without answering */                               \
-    X(HF_ANSWER_LIMITED, "limit")           /* a limit stopped the process: memory, handles ... */                      \
+#define HF_ANSWER_LIST(X)                                                                          \
+    X(HF_ANSWER_OK, "ok")                   /* body and blob are the answer */                     \
+    X(HF_ANSWER_TIMEOUT, "timeout")         /* its deadline passed */                              \
+    X(HF_ANSWER_NO_SUCH, "no-such-process") /* the target's name leads nowhere */                  \
+    X(HF_ANSWER_FULL,                                                                              \
+      "full") /* the queue was full, or the wait in it too long: come back later */                \
+    X(HF_ANSWER_DEAD, "dead") /* the process died while it held the request: text says why */      \
+    X(HF_ANSWER_UNANSWERED, "unanswered") /* the process finished without answering */             \
+    X(HF_ANSWER_LIMITED, "limit")         /* a limit stopped the process: memory, handles ... */   \
     X(HF_ANSWER_CANCELLED, "cancelled")
 enum hf_answer_kind {
 #define X(name, text) name,
@@ -31,48 +33,55 @@ const char *hf_answer_text(enum hf_answer_kind kind);
 
 struct hf_answer {
     enum hf_answer_kind kind;
-    struct hf_buf body;     /* OK: the answer's head; else: text for the log, may be empty */
-    struct hf_blob *blob;   /* OK: may be NULL */
-    uint64_t process;       /* who answered (or died): instance id for logs and the debug header; 0 = nobody */
-    uint64_t served;        /* how many requests that instance has taken, this one included */
-    uint64_t born_ns;       /* when it was started */
+    struct hf_buf body;   /* OK: the answer's head; else: text for the log, may be empty */
+    struct hf_blob *blob; /* OK: may be NULL */
+    uint64_t
+        process; /* who answered (or died): instance id for logs and the debug header; 0 = nobody */
+    uint64_t served;  /* how many requests that instance has taken, this one included */
+    uint64_t born_ns; /* when it was started */
 };
 
-/* Who posts. `answer` is called from hf_kernel_flush only (never from inside post), on the worker's thread, exactly once
- * per posted request, also after cancel (kind CANCELLED) . It may take body and blob (leave them empty/NULL). */
+/* Who posts. `answer` is called from hf_kernel_flush only (never from inside post), on the worker's
+ * thread, exactly once per posted request, also after cancel (kind CANCELLED) . It may take body
+ * and blob (leave them empty/NULL). */
 struct hf_port {
     void (*answer)(struct hf_port *port, void *tag, struct hf_answer *answer);
 };
 
 struct hf_post {
-    struct hf_view target;   /* class or process name */
-    struct hf_buf body;      /* moved: empty after a successful post */
-    struct hf_blob *blob;    /* moved: NULL after */
-    uint64_t timeout_ns;     /* 0 = the class's request timeout */
+    struct hf_view target; /* class or process name */
+    struct hf_buf body;    /* moved: empty after a successful post */
+    struct hf_blob *blob;  /* moved: NULL after */
+    uint64_t timeout_ns;   /* 0 = the class's request timeout */
     struct hf_port *port;
     void *tag;
 };
-/* Accepts the request, or says why not at once: HF_NOT_FOUND, HF_LIMIT (queue full). On failure nothing has moved and no
- * answer comes. *id is good for hf_port_cancel until the answer. The timeout counts from the next step. */
+/* Accepts the request, or says why not at once: HF_NOT_FOUND, HF_LIMIT (queue full). On failure
+ * nothing has moved and no answer comes. *id is good for hf_port_cancel until the answer. The
+ * timeout counts from the next step. */
 enum hf_err hf_port_post(struct hf_kernel *k, struct hf_post *post, uint64_t *id);
-/* The origin is gone: the duty is void. Waiting in a queue: removed. In hand: the process goes on, its answer is dropped
- * (its body writes see nobody). Unknown ids are ignored (the answer was quicker). */
+/* The origin is gone: the duty is void. Waiting in a queue: removed. In hand: the process goes on,
+ * its answer is dropped (its body writes see nobody). Unknown ids are ignored (the answer was
+ * quicker). */
 void hf_port_cancel(struct hf_kernel *k, uint64_t id);
 
-/* The pool of this worker's blobs (kernel/blob.h); lent. Blobs made in it may outlive the kernel. */
+/* The pool of this worker's blobs (kernel/blob.h); lent. Blobs made in it may outlive the kernel.
+ */
 struct hf_blob_pool *hf_kernel_blobs(struct hf_kernel *k);
 
 /* ---- for the node loop ---- */
-/* Runs at most one turn (or resumes one process); fires timers due at now_ns first. HF_OK: something ran, call again;
- * HF_AGAIN: nothing to do before hf_kernel_next_ns or a new event. */
+/* Runs at most one turn (or resumes one process); fires timers due at now_ns first. HF_OK:
+ * something ran, call again; HF_AGAIN: nothing to do before hf_kernel_next_ns or a new event. */
 enum hf_err hf_kernel_step(struct hf_kernel *k, uint64_t now_ns);
-/* Delivers effects whose batches are acknowledged: answers to their ports. Returns how many. A port may post and cancel from
- * its answer; what that makes deliverable goes out with the next flush. */
+/* Delivers effects whose batches are acknowledged: answers to their ports. Returns how many. A port
+ * may post and cancel from its answer; what that makes deliverable goes out with the next flush. */
 size_t hf_kernel_flush(struct hf_kernel *k);
-/* The next timer, UINT64_MAX when none; 0 when a turn is runnable now or an answer waits for flush. */
+/* The next timer, UINT64_MAX when none; 0 when a turn is runnable now or an answer waits for flush.
+ */
 uint64_t hf_kernel_next_ns(const struct hf_kernel *k);
 
-/* Batches of recorded classes, oldest first, for the store; NULL when none. Lent until hf_kernel_acked(seq). */
+/* Batches of recorded classes, oldest first, for the store; NULL when none. Lent until
+ * hf_kernel_acked(seq). */
 struct hf_batch;
 const struct hf_batch *hf_kernel_next_batch(struct hf_kernel *k);
 /* The batch that next_batch lent last could not be taken: it is the next one again. */

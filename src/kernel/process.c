@@ -1,7 +1,9 @@
-/* process.c - instances: made for a request or to be warm, ended when they fail, take too long, or are not needed.
+/* process.c - instances: made for a request or to be warm, ended when they fail, take too long, or
+ * are not needed.
  *
- * Ending is one function, whatever the reason; the reasons differ in whether the behaviour is asked to unwind (cancel) and
- * in what the waiting request is told. A process is only ever ended between two behaviour calls (kernel_int.h).
+ * Ending is one function, whatever the reason; the reasons differ in whether the behaviour is asked
+ * to unwind (cancel) and in what the waiting request is told. A process is only ever ended between
+ * two behaviour calls (kernel_int.h).
  */
 #include "kernel/kernel_int.h"
 
@@ -104,7 +106,8 @@ static void unwind(struct hf_process *p, enum hf_err why)
     p->kernel->running = NULL;
 }
 
-/* A place is free: classes that wait for one come first, in the order they asked, then the class it was in. */
+/* A place is free: classes that wait for one come first, in the order they asked, then the class it
+ * was in. */
 static void refill(struct hf_kernel *k, struct hf_class *c)
 {
     struct hf_list asked;
@@ -116,7 +119,8 @@ static void refill(struct hf_kernel *k, struct hf_class *c)
         hf_list_push_back(&k->starved, &c->starved);
     hf_list_init(&asked);
     hf_list_splice_back(&asked, &k->starved);
-    while (!hf_list_empty(&asked) && k->n_processes < k->s.processes_max) /* who wants more asks again, at the back */
+    while (!hf_list_empty(&asked) &&
+           k->n_processes < k->s.processes_max) /* who wants more asks again, at the back */
         hf_class_refill(HF_LIST_ENTRY(hf_list_pop_front(&asked), struct hf_class, starved));
     hf_list_splice_back(&asked, &k->starved);
     hf_list_splice_back(&k->starved, &asked);
@@ -178,7 +182,8 @@ void hf_process_fail(struct hf_process *p)
         kind = HF_ANSWER_LIMITED;
         text = HF_VIEW("no memory to record what the turn did");
     } else if (text.len == 0) {
-        text = is_starting(p) ? HF_VIEW("the start failed and did not say why") : HF_VIEW("the turn failed and did not say why");
+        text = is_starting(p) ? HF_VIEW("the start failed and did not say why")
+                              : HF_VIEW("the turn failed and did not say why");
     }
     count_end(p);
     tell(p, kind, text);
@@ -253,8 +258,9 @@ static uint64_t idle_due(const struct hf_process *p)
     return due;
 }
 
-/* A clock that is set already rings no later than it should; process_due then looks again. So a process that is used all
- * the time does not touch the heap. Without memory for it the process is just not retired now. */
+/* A clock that is set already rings no later than it should; process_due then looks again. So a
+ * process that is used all the time does not touch the heap. Without memory for it the process is
+ * just not retired now. */
 void hf_process_set_idle_clock(struct hf_process *p)
 {
     uint64_t due = idle_due(p);

@@ -1,11 +1,13 @@
 /* request.c - one request from post to answer.
  *
- * Exactly one answer: hf_request_answer is the only place that makes one, it asserts that the duty is open, and closes it.
- * An answer that is made can still change before it is delivered: the origin cancels (it becomes CANCELLED), or its deadline
- * passes while its batch waits for the store (it becomes TIMEOUT).
+ * Exactly one answer: hf_request_answer is the only place that makes one, it asserts that the duty
+ * is open, and closes it. An answer that is made can still change before it is delivered: the
+ * origin cancels (it becomes CANCELLED), or its deadline passes while its batch waits for the store
+ * (it becomes TIMEOUT).
  *
- * A request just posted has no deadline before the next step, since only steps know the time: a worker may have slept long
- * before the socket woke it. Room in the timer heap is made at post, so that setting the deadline cannot fail.
+ * A request just posted has no deadline before the next step, since only steps know the time: a
+ * worker may have slept long before the socket woke it. Room in the timer heap is made at post, so
+ * that setting the deadline cannot fail.
  */
 #include "kernel/kernel_int.h"
 
@@ -126,7 +128,10 @@ static enum hf_err accept(struct hf_class *c, const struct hf_post *post, struct
         return err;
     }
     k->n_requests++;
-    r->message = (struct hf_message){.id = k->next_request, .body = hf_buf_view(&post->body), .blob = post->blob, .wants_answer = true};
+    r->message = (struct hf_message){.id = k->next_request,
+                                     .body = hf_buf_view(&post->body),
+                                     .blob = post->blob,
+                                     .wants_answer = true};
     r->class = c;
     r->port = post->port;
     r->tag = post->tag;
@@ -139,7 +144,7 @@ static enum hf_err accept(struct hf_class *c, const struct hf_post *post, struct
 
 enum hf_err hf_port_post(struct hf_kernel *k, struct hf_post *post, uint64_t *id)
 {
-    struct hf_request *r;
+    struct hf_request *r = NULL;
     struct hf_class *c = hf_map_get(&k->classes_by_name, post->target);
 
     if (c == NULL || c->closed || k->closing)
@@ -222,12 +227,13 @@ static void record_answer(struct hf_process *p, const struct hf_request *r)
     struct hf_batch *b = hf_out_batch(p);
     if (b == NULL)
         return;
-    if (hf_batch_answer(b, r->message.id, (uint32_t)r->answer.kind, hf_buf_view(&r->answer.body)) != HF_OK)
+    if (hf_batch_answer(b, r->message.id, (uint32_t)r->answer.kind, hf_buf_view(&r->answer.body)) !=
+        HF_OK)
         p->turn.broken = true;
 }
 
-void hf_request_answer(struct hf_request *r, struct hf_process *p, enum hf_answer_kind kind, struct hf_buf *body,
-                       struct hf_blob **blob)
+void hf_request_answer(struct hf_request *r, struct hf_process *p, enum hf_answer_kind kind,
+                       struct hf_buf *body, struct hf_blob **blob)
 {
     struct hf_kernel *k = r->class->kernel;
     struct hf_process *holder = r->place == HF_PLACE_HAND ? r->process : NULL;
@@ -260,7 +266,8 @@ void hf_request_answer(struct hf_request *r, struct hf_process *p, enum hf_answe
         hf_out_ready(k, r);
 }
 
-void hf_request_refuse(struct hf_request *r, struct hf_process *p, enum hf_answer_kind kind, struct hf_view text)
+void hf_request_refuse(struct hf_request *r, struct hf_process *p, enum hf_answer_kind kind,
+                       struct hf_view text)
 {
     struct hf_buf body = {0};
     if (hf_buf_add_view(&body, text) != HF_OK)

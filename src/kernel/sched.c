@@ -1,7 +1,8 @@
 /* sched.c - the run queue, and one segment of one process.
  *
- * A segment is one call into a behaviour: start, turn, or resume after a wait or a yield. Runnable processes stand in one
- * queue; who yields or is woken goes to its back, so nobody is passed over twice.
+ * A segment is one call into a behaviour: start, turn, or resume after a wait or a yield. Runnable
+ * processes stand in one queue; who yields or is woken goes to its back, so nobody is passed over
+ * twice.
  */
 #include "kernel/kernel_int.h"
 
@@ -19,7 +20,8 @@ void hf_sched_woken(struct hf_waitset *set)
 static bool must_retire(const struct hf_process *p)
 {
     const struct hf_class *c = p->class;
-    return p->turn.retire != NULL || c->single_use || (c->s.max_requests != 0 && p->served >= c->s.max_requests) ||
+    return p->turn.retire != NULL || c->single_use ||
+           (c->s.max_requests != 0 && p->served >= c->s.max_requests) ||
            (c->s.max_age_ns != 0 && p->kernel->now - p->born_ns >= c->s.max_age_ns);
 }
 
@@ -31,7 +33,8 @@ static enum hf_end begin_start(struct hf_process *p)
 
     p->phase = HF_PHASE_STARTING;
     p->born_ns = k->now;
-    if (!__builtin_add_overflow(k->now, c->s.start_timeout_ns, &until) && hf_timer_set(k, &p->clock, until) != HF_OK) {
+    if (!__builtin_add_overflow(k->now, c->s.start_timeout_ns, &until) &&
+        hf_timer_set(k, &p->clock, until) != HF_OK) {
         hf_turn_fail(&p->turn, HF_ANSWER_LIMITED, HF_VIEW("no memory for a timer"));
         return HF_END_FAILED;
     }

@@ -1,7 +1,8 @@
-/* timer.c - timers are nodes of the kernel's heap; a step first collects those that are due, then fires them (timer.h).
+/* timer.c - timers are nodes of the kernel's heap; a step first collects those that are due, then
+ * fires them (timer.h).
  *
- * Collecting first means that a timer set while others fire waits for the next step, also when its time has passed: a timer
- * that sets itself again cannot hold a step.
+ * Collecting first means that a timer set while others fire waits for the next step, also when its
+ * time has passed: a timer that sets itself again cannot hold a step.
  */
 #include "kernel/kernel_int.h"
 

@@ -1,9 +1,11 @@
-/* turn.h - how a behaviour acts while the kernel lets it: every verb answers at once and goes into the turn's batch.
+/* turn.h - how a behaviour acts while the kernel lets it: every verb answers at once and goes into
+ * the turn's batch.
  *
- * A turn is good only inside the behaviour call it was given to; a process that waits gets it again on resume (it is the
- * same pointer for the life of the process). What a behaviour does becomes visible to others when its batch is sealed (at
- * the end of each call) and acknowledged (at once, for a class that is not recorded).
- * Bytes pushed into a blob that was handed out earlier flow at once.
+ * A turn is good only inside the behaviour call it was given to; a process that waits gets it again
+ * on resume (it is the same pointer for the life of the process). What a behaviour does becomes
+ * visible to others when its batch is sealed (at the end of each call) and acknowledged (at once,
+ * for a class that is not recorded). Bytes pushed into a blob that was handed out earlier flow at
+ * once.
  */
 #ifndef HF_KERNEL_TURN_H
 #define HF_KERNEL_TURN_H
@@ -33,20 +35,22 @@ struct hf_blob *hf_turn_take_blob(struct hf_turn *turn);
 /* The duty of the message in hand (design kernel "Duty"). */
 enum hf_duty { HF_DUTY_NONE, HF_DUTY_OPEN, HF_DUTY_ANSWERED, HF_DUTY_VOID };
 enum hf_duty hf_turn_duty(const struct hf_turn *turn);
-/* Answers the message in hand. Returns OPEN when it did (body and blob moved); any other state: nothing moved, nothing
- * done, and that is the state the duty was in. */
+/* Answers the message in hand. Returns OPEN when it did (body and blob moved); any other state:
+ * nothing moved, nothing done, and that is the state the duty was in. */
 enum hf_duty hf_turn_respond(struct hf_turn *turn, struct hf_buf *body, struct hf_blob **blob);
 /* Answers with an error kind and text (copied). Same result. */
 enum hf_duty hf_turn_refuse(struct hf_turn *turn, enum hf_answer_kind kind, struct hf_view text);
 
 /* Said before returning HF_END_FAILED: goes to the log and into `dead`. kind: DEAD or LIMITED. */
 void hf_turn_fail(struct hf_turn *turn, enum hf_answer_kind kind, struct hf_view text);
-/* The process ends after this turn (exit, grown memory, not reusable); text for counters and logs (static string). */
+/* The process ends after this turn (exit, grown memory, not reusable); text for counters and logs
+ * (static string). */
 void hf_turn_retire(struct hf_turn *turn, const char *why);
 /* Other behaviours of this class must not take a second message either. */
 void hf_turn_class_single_use(struct hf_turn *turn);
 
-/* What the process waits on: arm waiters on it, return HF_END_WAIT. The kernel parks it (selective as the behaviour set). */
+/* What the process waits on: arm waiters on it, return HF_END_WAIT. The kernel parks it (selective
+ * as the behaviour set). */
 struct hf_waitset *hf_turn_waitset(struct hf_turn *turn);
 void hf_turn_set_selective(struct hf_turn *turn, bool selective);
 

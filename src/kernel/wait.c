@@ -1,10 +1,11 @@
 /* wait.c - sources of readiness, the waiters on them, and the sets that waiters report to (wait.h).
  *
- * Firing is done in two passes: first every waiter is put into its set's ready list, then the parked sets among those are
- * woken. In the second pass nothing of the wait is touched any more, so a wake may do what it likes with it, also free it.
+ * Firing is done in two passes: first every waiter is put into its set's ready list, then the
+ * parked sets among those are woken. In the second pass nothing of the wait is touched any more, so
+ * a wake may do what it likes with it, also free it.
  *
- * A set that is to be woken hangs in a list on the stack of who fired; parking or unparking it takes it out, so that a
- * wake is never late for a park that is over.
+ * A set that is to be woken hangs in a list on the stack of who fired; parking or unparking it
+ * takes it out, so that a wake is never late for a park that is over.
  */
 #include "kernel/wait.h"
 
@@ -48,7 +49,9 @@ void hf_wait_fire(struct hf_wait *wait)
     wait->ready = true;
     hf_list_init(&wakes);
     HF_LIST_FOR(n, &wait->waiters)
-    became_ready(HF_LIST_ENTRY(n, struct hf_waiter, in_wait), &wakes);
+    {
+        became_ready(HF_LIST_ENTRY(n, struct hf_waiter, in_wait), &wakes);
+    }
     wake_all(&wakes);
 }
 
@@ -58,7 +61,9 @@ void hf_wait_clear(struct hf_wait *wait)
         return;
     wait->ready = false;
     HF_LIST_FOR(n, &wait->waiters)
-    hf_list_remove(&HF_LIST_ENTRY(n, struct hf_waiter, in_wait)->in_ready);
+    {
+        hf_list_remove(&HF_LIST_ENTRY(n, struct hf_waiter, in_wait)->in_ready);
+    }
 }
 
 void hf_wait_done(struct hf_wait *wait)
@@ -114,8 +119,10 @@ bool hf_waitset_park(struct hf_waitset *set, bool selective)
     set->parked = false;
     hf_list_remove(&set->waking);
     HF_LIST_FOR(n, &set->ready)
-    if (is_of_interest(set, HF_LIST_ENTRY(n, struct hf_waiter, in_ready)))
-        return false;
+    {
+        if (is_of_interest(set, HF_LIST_ENTRY(n, struct hf_waiter, in_ready)))
+            return false;
+    }
     set->parked = true;
     return true;
 }

@@ -1,7 +1,8 @@
 /* memory.c - the `memory:` store: batches in a list, acknowledged at once or when a test lets it.
  *
- * Nothing survives the process, so nothing old is needed for long: beyond HF_STORE_MEMORY_MAX bytes the oldest batches go.
- * (Opening by url is here as long as there is one backend; the store issue moves it.)
+ * Nothing survives the process, so nothing old is needed for long: beyond HF_STORE_MEMORY_MAX bytes
+ * the oldest batches go. (Opening by url is here as long as there is one backend; the store issue
+ * moves it.)
  */
 #include "store/store.h"
 
@@ -23,7 +24,8 @@ struct hf_store_backend {
 enum hf_err hf_store_open(const char *url, struct hf_store_backend **ret, struct hf_report *report)
 {
     if (strcmp(url, "memory:") != 0)
-        return hf_report_set(report, HF_UNSUPPORTED, "no store for %s: this program has memory:", url);
+        return hf_report_set(report, HF_UNSUPPORTED,
+                             "no store for %s: this program has memory:", url);
     struct hf_store_backend *s = calloc(1, sizeof *s);
     if (s == NULL)
         return hf_report_set(report, HF_LIMIT, "no memory for a store");

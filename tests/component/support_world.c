@@ -144,7 +144,8 @@ static void must(enum hf_err err, const struct hf_report *report)
 void world_signals(void)
 {
     static const int signals[] = {SIGILL, SIGSEGV, SIGBUS, SIGFPE};
-    static struct sigaction kept[HF_ARRAY_LEN(signals)]; /* as the first engine of the process left them */
+    static struct sigaction
+        kept[HF_ARRAY_LEN(signals)]; /* as the first engine of the process left them */
     static bool have;
     for (size_t i = 0; i < HF_ARRAY_LEN(signals); i++)
         assert_int_equal(sigaction(signals[i], have ? &kept[i] : NULL, have ? NULL : &kept[i]), 0);

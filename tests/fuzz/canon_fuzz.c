@@ -66,15 +66,47 @@ static uint32_t pointer(void)
     }
 }
 
+/* Short texts at the front of the memory, in the guest's encoding, so that some strings are right.
+ */
+static void write_texts(struct canon_guest *g)
+{
+    static const char *const texts[] = {"plain", "caf\xc3\xa9", "\xe2\x98\x83 and",
+                                        "\xf0\x9d\x84\x9e", "\xc3\xa9\xc3\xa8"};
+    uint8_t *mem = canon_mem(g, NULL);
+    for (size_t i = 0; i < HF_ARRAY_LEN(texts); i++) {
+        const uint8_t *text = (const uint8_t *)texts[i];
+        size_t n = strlen(texts[i]);
+        if (g->rt.enc == HF_ENC_UTF8)
+            memcpy(mem + 32 * i, text, n);
+        else if (g->rt.enc == HF_ENC_LATIN1_UTF16 && i % 2 == 0 && hf_utf8_is_latin1(text, n))
+            hf_utf8_to_latin1(text, n, mem + 32 * i);
+        else
+            hf_utf8_to_utf16(text, n, mem + 32 * i);
+    }
+}
+
+/* Pointer and length, mostly of such a text or of a few small things. */
+static void pair(uint32_t ret[2])
+{
+    ret[0] = canon_gen_below(&in, 8) == 0 ? pointer() : 32 * canon_gen_below(&in, 8);
+    ret[1] = canon_gen_below(&in, 8) == 0 ? word() : canon_gen_below(&in, 8);
+    if (canon_gen_below(&in, 4) == 0)
+        ret[1] |= 1u << 31;
+}
+
 static void scribble(struct canon_guest *g)
 {
     size_t size;
     uint8_t *mem = canon_mem(g, &size);
     for (uint32_t n = canon_gen_below(&in, 40); n > 0; n--) {
-        uint32_t at = 4 * canon_gen_below(&in, (uint32_t)(size / 4)),
-                 what = canon_gen_below(&in, 6);
-        uint32_t value = what == 0 ? pointer() : what == 1 ? word() : canon_gen_below(&in, 8);
-        memcpy(mem + at, &value, 4);
+        uint32_t at =
+            4 * canon_gen_below(&in, canon_gen_below(&in, 2) == 0 ? 256 : (uint32_t)(size / 4 - 1));
+        uint32_t what = canon_gen_below(&in, 6), value[2];
+        if (what == 2)
+            pair(value);
+        else
+            value[0] = what == 0 ? pointer() : what == 1 ? word() : canon_gen_below(&in, 8);
+        memcpy(mem + at, value, what == 2 ? 8 : 4);
     }
 }
 
@@ -215,7 +247,74 @@ static void reset(struct canon_guest *g)
                                &(struct hf_handle){.type = &thing, .obj = (void *)obj, .own = true},
                                &index) == HF_OK);
     }
+    write_texts(g);
     scribble(g);
+}
+
+/* Any bytes as a string of one guest, written to another whose realloc is hostile. */
+static void a_string(void)
+{
+    struct canon_guest *from = &w.guests[1], *to = &w.guests[2];
+    size_t n = in.len / 2;
+    struct hf_value v;
+    uint32_t ptr, units, size[2];
+    if (n > 4096)
+        n = 4096;
+    memcpy(canon_mem(from, NULL) + 1024, in.ptr, n);
+    in.ptr += n;
+    in.len -= n;
+    pair(size);
+    if (canon_gen_below(&in, 4) != 0) {
+        size[0] = 1024;
+        size[1] = (uint32_t)n >> canon_gen_below(&in, 2) | (size[1] & 1u << 31);
+    }
+    to->during = hostile;
+    struct hf_canon_cx cx = canon_cx(from, canon_gen_below(&in, 2) == 0),
+                       out = canon_cx(to, cx.host);
+    cx.copy = canon_gen_below(&in, 2) == 0;
+    if (hf_lift_string(&cx, size[0], size[1], &v) == HF_OK)
+        (void)hf_lower_string(&out, &v, &ptr, &units);
+}
+
+static uint32_t destroyed;
+static enum hf_err guest_dtor(void *env, union hf_val *vals)
+{
+    (void)env, (void)vals;
+    destroyed++;
+    return HF_OK;
+}
+
+/* resource.new, rep and drop in any order, on handles of both kinds. */
+static void resources(void)
+{
+    static const struct hf_resource_type own = {
+        .name = {(const uint8_t *)"mine", 4}, .index = 0, .ci = 1};
+    struct canon_guest *g = &w.guests[1 + canon_gen_below(&in, 2)];
+    struct hf_tramp def = {.ci = g->ci->index};
+    struct hf_tramp_rt tramp = {.def = &def, .ci = g->ci, .opts = g->rt};
+    union hf_val vals[1];
+    uint32_t made = 0;
+    destroyed = 0;
+    w.resources[0].has_dtor = true;
+    MUST(hf_func_new(w.inst.store, NULL, guest_dtor, NULL, &w.resources[0].dtor) == HF_OK);
+    uint32_t before = g->ci->handles.live;
+    for (int i = 0; i < 24; i++) {
+        def.resource = canon_gen_below(&in, 3) == 0 ? &thing : &own;
+        vals[0].u64 = canon_gen_below(&in, 16);
+        switch (canon_gen_below(&in, 3)) {
+        case 0:
+            def.resource = &own;
+            made += hf_tramp_resource_new(&tramp, vals) == HF_OK;
+            break;
+        case 1: (void)hf_tramp_resource_rep(&tramp, vals); break;
+        default: {
+            uint32_t live = g->ci->handles.live;
+            enum hf_err err = hf_tramp_resource_drop(&tramp, vals);
+            MUST(g->ci->handles.live == live - (err == HF_OK ? 1u : 0u));
+        }
+        }
+    }
+    MUST(g->ci->handles.live <= before + made && destroyed <= made);
 }
 
 static void a_call(void)
@@ -242,7 +341,9 @@ static void a_call(void)
     w.inst.cis[0].may_enter = true;
     caller->during = callee->during = hostile;
     for (uint32_t i = 0; i < HF_FLAT_MAX; i++)
-        vals[i].u64 = canon_gen_below(&in, 2) == 0 ? canon_gen_below(&in, 6) : pointer();
+        vals[i].u64 = i % 2 == 0 && canon_gen_below(&in, 4) != 0 ? 32 * canon_gen_below(&in, 32)
+                      : canon_gen_below(&in, 4) != 0             ? canon_gen_below(&in, 8)
+                                                                 : pointer();
 
     enum hf_err err = hf_tramp_lower(&tramp, vals);
     MUST(err == HF_OK || (err == HF_TRAP && hf_store_report(w.inst.store)->text[0] != '\0'));
@@ -304,9 +405,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     hf_report_init(hf_store_report(w.inst.store));
     for (int i = 0; i < CANON_GUESTS; i++)
         reset(&w.guests[i]);
-    bool into = canon_gen_below(&in, 4) == 0;
+    uint32_t what = canon_gen_below(&in, 8);
+    bool into = what == 0;
     if (into)
         a_call_in();
+    else if (what == 1)
+        a_string();
+    else if (what == 2)
+        resources();
     else
         a_call();
     hf_arena_reset(&w.inst.arena);

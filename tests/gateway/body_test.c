@@ -255,6 +255,7 @@ TEST(test_a_slow_reader_stops_the_sender)
     /* both socket buffers, both blob windows, and one read more */
     assert_true(sent > 128 * 1024 && sent <= 4 * 65536 + 65536);
     assert_true(world_stats(w).buffer_bytes <= 128 * 1024);
+    assert_true(hf_blob_pool_memory(hf_kernel_blobs(w->kernel)) <= 256 * 1024);
     /* it reads on: everything comes through */
     uint64_t got = 0;
     for (int i = 0; i < 2000 && sent < 10 * MIB; i++) {
@@ -321,6 +322,42 @@ TEST(test_a_large_answer_waits_for_its_reader)
     world_expect_log(w, "GET /big/10485760 200 ok 0/10485760\n");
 }
 
+/* A client that takes everything at once does not keep the others waiting. */
+static void test_a_fast_reader_leaves_room_for_others(void **state)
+{
+    (void)state;
+    static uint8_t body[3 * MIB];
+    const struct hf_gateway_settings s = {.body_window = 8 * MIB};
+    struct world w;
+    struct client c, other;
+    world_open(&w, &s, true);
+    hf_os_fake_socket_room(w.os, 16 * MIB);
+    client_open(&c, &w);
+    client_open(&other, &w);
+    SEND(&c, POST("/wait/5") "Content-Length: 3145728\r\n\r\n");
+    assert_true(client_send(&c, hf_view(body, sizeof body)));
+    world_run(&w);
+    world_pass(&w, 5 * MS);
+    client_run(&c);
+    hf_buf_clear(&c.got);
+    SEND(&c, POST("/pass") "Content-Length: 3145728\r\n\r\n");
+    assert_true(client_send(&c, hf_view(body, sizeof body)));
+    SEND(&other, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+    size_t turns = 0, first = 0;
+    for (; w.exchanges < 3 && turns < 1000; turns++) {
+        world_turn(&w);
+        client_read(&other);
+        if (first == 0 && other.got.len > 0)
+            first = turns;
+    }
+    client_run(&c);
+    assert_true(c.got.len > sizeof body);
+    assert_true(first > 0 && first < 10 && turns > first);
+    client_close(&c);
+    client_close(&other);
+    world_close(&w);
+}
+
 /* 4 MiB in both directions at once over real sockets. */
 static void test_real_sockets_carry_large_bodies(void **state)
 {
@@ -385,6 +422,7 @@ int main(void)
         cmocka_unit_test(test_a_slow_reader_stops_the_sender),
         cmocka_unit_test(test_a_slow_service_stops_the_sender),
         cmocka_unit_test(test_a_large_answer_waits_for_its_reader),
+        cmocka_unit_test(test_a_fast_reader_leaves_room_for_others),
         cmocka_unit_test(test_real_sockets_carry_large_bodies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,6 +42,32 @@ TEST(test_keep_alive)
     assert_int_equal(world_stats(w).busy, 0);
 }
 
+/* RFC 9110 6.6.1: an origin server with a clock says when it answered. */
+static void test_answers_carry_the_date(void **state)
+{
+    (void)state;
+    struct world w;
+    struct client c;
+    char dates[3][DATE_LEN + 1] = {{0}};
+    world_open(&w, NULL, true);
+    client_open(&c, &w);
+    for (int i = 0; i < 3; i++) {
+        SEND(&c, GET("/hello"));
+        client_run(&c);
+        char *date = strstr((char *)c.got.ptr, "\r\ndate: ");
+        assert_non_null(date);
+        memcpy(dates[i], date + 2, DATE_LEN);
+        assert_null(strstr(date + 4, "date: "));
+        hf_buf_clear(&c.got);
+        uint64_t into = w.os->wall_ns(w.os) % S;
+        world_pass(&w, i == 0 ? (S - into) / 2 : S); /* within the second; into the next */
+    }
+    assert_string_equal(dates[0], dates[1]);
+    assert_string_not_equal(dates[1], dates[2]);
+    client_close(&c);
+    world_close(&w);
+}
+
 TEST(test_connection_close_is_kept)
 {
     (void)w;
@@ -181,6 +207,13 @@ TEST(test_failures_become_statuses)
     SEND(c, GET("/inject"));
     client_expect(c, client_page(c, "500 Internal Server Error", "",
                                  "the service gave an answer that cannot be sent"));
+    SEND(c, GET("/two-lengths"));
+    client_expect(c, client_page(c, "500 Internal Server Error", "",
+                                 "the service gave an answer that cannot be sent"));
+    assert_true(hf_view_eq_text(hf_buf_view(&w->detail), "more than one content-length"));
+    SEND(c, GET("/no-length"));
+    client_expect(c, client_page(c, "500 Internal Server Error", "",
+                                 "the service gave an answer that cannot be sent"));
     SEND(c, GET("/garbage"));
     client_expect(c, client_page(c, "500 Internal Server Error", "",
                                  "the service gave an answer that cannot be sent"));
@@ -191,11 +224,14 @@ TEST(test_failures_become_statuses)
     client_expect(c, client_page(c, "500 Internal Server Error", "", "the service failed"));
     SEND(c, GET("/nobody"));
     client_expect(c, client_page(c, "404 Not Found", "", "there is no such service"));
+    SEND(c, "BREW /pot HTTP/1.1\r\n" HOST "\r\n");
+    client_expect(c, client_page(c, "404 Not Found", "", "nothing is served at this address"));
     world_expect_log(
         w, "GET /die 500 dead 0/46\nGET /nothing 500 unanswered 0/54\nGET /limit 503 limit 0/53\n"
-           "GET /inject 500 bad-answer 0/74\nGET /garbage 500 bad-answer 0/74\n"
+           "GET /inject 500 bad-answer 0/74\nGET /two-lengths 500 bad-answer 0/74\n"
+           "GET /no-length 500 bad-answer 0/74\nGET /garbage 500 bad-answer 0/74\n"
            "GET /status/100 500 bad-answer 0/74\nGET /die-same 500 aborted 0/46\n"
-           "GET /nobody 404 no-such 0/40\n");
+           "GET /nobody 404 no-such 0/40\nBREW /pot 404 no-route 0/49\n");
 }
 
 TEST(test_a_service_that_dies_mid_body_is_seen_to)
@@ -414,6 +450,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_keep_alive),
+        cmocka_unit_test(test_answers_carry_the_date),
         cmocka_unit_test(test_connection_close_is_kept),
         cmocka_unit_test(test_http_1_0),
         cmocka_unit_test(test_http_1_0_stream_ends_with_the_connection),

@@ -334,6 +334,23 @@ static void test_lingering_ends(void **state)
     close_both(&w, &c);
 }
 
+static void test_lingering_is_bounded_in_bytes(void **state)
+{
+    (void)state;
+    static uint8_t more[65536];
+    struct world w;
+    struct client c;
+    open_both(&w, &c, NULL);
+    SEND(&c, "garbage\r\n\r\n");
+    client_run(&c);
+    for (int i = 0; i < 17; i++) {
+        client_send(&c, hf_view(more, sizeof more));
+        world_run(&w);
+    }
+    assert_int_equal(world_stats(&w).open, 0);
+    close_both(&w, &c);
+}
+
 static void test_idle_connections_are_small(void **state)
 {
     (void)state;
@@ -472,6 +489,7 @@ int main(void)
         cmocka_unit_test(test_backpressure_is_not_slowness),
         cmocka_unit_test(test_slow_readers_are_cut_off),
         cmocka_unit_test(test_lingering_ends),
+        cmocka_unit_test(test_lingering_is_bounded_in_bytes),
         cmocka_unit_test(test_idle_connections_are_small),
         cmocka_unit_test(test_drain_answers_what_is_in_hand_and_closes_the_rest),
         cmocka_unit_test(test_freeing_with_requests_in_hand),

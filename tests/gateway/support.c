@@ -41,15 +41,14 @@ void world_open(struct world *w, const struct hf_gateway_settings *settings, boo
     c.queue_timeout_ns = S;
     assert_int_equal(hf_class_add(w->kernel, "small", &c, &w->service, NULL), HF_OK);
     assert_int_equal(hf_route_table_new(&w->routes), HF_OK);
-    static const char *const routes[][2] = {
-        {"/", "service"}, {"/small", "small"}, {"/nobody", "nobody"}};
+    static const char *const routes[][3] = {
+        {"/", "GET", "service"},     {"/", "HEAD", "service"}, {"/", "POST", "service"},
+        {"/", "OPTIONS", "service"}, {"/small", "", "small"},  {"/nobody", "", "nobody"},
+    };
     for (size_t i = 0; i < HF_ARRAY_LEN(routes); i++)
-        assert_int_equal(hf_route_add(w->routes, HF_VIEW(""), hf_view_of(routes[i][0]), HF_VIEW(""),
-                                      hf_view_of(routes[i][1]), NULL),
+        assert_int_equal(hf_route_add(w->routes, HF_VIEW(""), hf_view_of(routes[i][0]),
+                                      hf_view_of(routes[i][1]), hf_view_of(routes[i][2]), NULL),
                          HF_OK);
-    assert_int_equal(hf_route_add(w->routes, HF_VIEW("known.example"), HF_VIEW("/"), HF_VIEW(""),
-                                  HF_VIEW("service"), NULL),
-                     HF_OK);
     if (settings != NULL)
         s = *settings;
     s.os = w->os;

@@ -14,6 +14,7 @@
  *   /close            200 "bye" with connection: close
  *   /inject           a line break in a field
  *   /garbage          an answer that is no head
+ *   /two-lengths      two content-lengths; /no-length: one that is no number
  *   /hop              hop-by-hop fields in the answer, and a date
  *   /empty            200 without a blob
  *   /trailing         a whole body with a trailer
@@ -283,7 +284,8 @@ static enum hf_end do_sip(struct instance *i, struct hf_turn *turn)
 {
     struct hf_view bytes;
     enum hf_err err = HF_OK;
-    while (i->in.blob != NULL && i->total < 4 && (err = hf_blob_reader_peek(&i->in, &bytes)) == HF_OK) {
+    while (i->in.blob != NULL && i->total < 4 &&
+           (err = hf_blob_reader_peek(&i->in, &bytes)) == HF_OK) {
         bytes = hf_view_take(bytes, 4 - (size_t)i->total);
         i->total += bytes.len;
         hf_blob_reader_advance(&i->in, bytes.len);
@@ -413,6 +415,12 @@ static enum hf_end turn(void *state, struct hf_turn *t)
         respond(t, 200, fields, hf_blob_of_bytes(HF_VIEW("bye")));
     } else if (IS("/inject")) {
         const char *const fields[] = {"X", "a\r\nY: b", NULL};
+        respond(t, 200, fields, hf_blob_of_bytes(HF_VIEW("body")));
+    } else if (IS("/two-lengths")) {
+        const char *const fields[] = {"Content-Length", "4", "content-length", "4", NULL};
+        respond(t, 200, fields, hf_blob_of_bytes(HF_VIEW("body")));
+    } else if (IS("/no-length")) {
+        const char *const fields[] = {"Content-Length", "+4", NULL};
         respond(t, 200, fields, hf_blob_of_bytes(HF_VIEW("body")));
     } else if (IS("/garbage")) {
         struct hf_buf buf = {0};

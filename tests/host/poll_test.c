@@ -86,7 +86,7 @@ static void only_listed(struct guest *t)
     CHECK(answer(t, "done"));
 }
 
-static void too_long_a_list(struct guest *t)
+static void wrong_handles(struct guest *t)
 {
     TRAPS("unknown handle index", "poll", LIST((struct hf_value[]){H(4711)}, 1));
     TRAPS("wrong type", "poll", LIST((struct hf_value[]){H(t->request)}, 1));
@@ -291,7 +291,7 @@ static void poll_is_woken_only_by_what_is_listed(void **state)
 }
 static void poll_of_wrong_handles_traps(void **state)
 {
-    run_script(state, too_long_a_list);
+    run_script(state, wrong_handles);
 }
 static void timer_of_zero_or_the_past_is_ready_at_once(void **state)
 {

@@ -1,5 +1,5 @@
-/* answer_test.c - exactly one answer for each posted request, from flush and nowhere else, whatever happens. world_done checks
- * for every post of every test that it was told once.
+/* answer_test.c - exactly one answer for each posted request, from flush and nowhere else, whatever
+ * happens. world_done checks for every post of every test that it was told once.
  */
 #include "support.h"
 
@@ -29,7 +29,7 @@ static void answered(void **state)
     post(&f.w, "svc", "r");
     assert_int_equal(hf_kernel_next_ns(f.w.k), 0);
     assert_false(hf_kernel_idle(f.w.k));
-    steps(&f.w, 2); /* start, turn */
+    steps(&f.w, 2);                  /* start, turn */
     assert_int_equal(f.w.n_told, 0); /* only flush tells */
     assert_int_equal(hf_kernel_next_ns(f.w.k), 0);
     assert_int_equal(hf_kernel_flush(f.w.k), 1);
@@ -201,7 +201,8 @@ static void timeout_before_the_turn_began_spares_the_process(void **state)
     post(&f.w, "svc", "r");
     assert_int_equal(hf_kernel_step(f.w.k, f.w.now), HF_OK); /* runs it */
     assert_int_equal(try_post(&f.w, "svc", "r", 50 * MS, NULL, &id), HF_OK);
-    assert_int_equal(hf_kernel_step(f.w.k, f.w.now), HF_OK); /* runs the one before; the last is now assigned */
+    assert_int_equal(hf_kernel_step(f.w.k, f.w.now),
+                     HF_OK); /* runs the one before; the last is now assigned */
     f.w.now += 60 * MS;
     run(&f.w);
     expect_told(&f.w, 4, HF_ANSWER_TIMEOUT, NULL);
@@ -293,7 +294,7 @@ static void cancelled_before_the_first_step(void **state)
     run(&f.w);
     expect_told(&f.w, 1, HF_ANSWER_CANCELLED, "");
     assert_int_equal(stats_of(f.c).idle, 1); /* started for nothing, is there for the next */
-    id = post(&f.w, "svc", "r"); /* assigned to the idle one */
+    id = post(&f.w, "svc", "r");             /* assigned to the idle one */
     hf_port_cancel(f.w.k, id);
     post(&f.w, "svc", "r");
     run(&f.w);
@@ -424,7 +425,8 @@ static void start_timeout_is_dead(void **state)
     assert_int_equal(f.w.n_told, 1);
     pass(&f.w, 100 * MS); /* the second one's own attempt */
     expect_told(&f.w, 2, HF_ANSWER_DEAD, NULL);
-    assert_string_equal((char *)f.w.log.ptr, "start 1\ncancel-timeout 1\nstop 1\nstart 2\ncancel-timeout 2\nstop 2\n");
+    assert_string_equal((char *)f.w.log.ptr,
+                        "start 1\ncancel-timeout 1\nstop 1\nstart 2\ncancel-timeout 2\nstop 2\n");
     assert_int_equal(stats_of(f.c).start_failures, 2);
     world_done(&f.w);
 }
@@ -492,14 +494,14 @@ static void kernel_free_cancels_all(void **state)
     open_with(&f, NULL, (struct hf_class_settings){.max = 3});
     struct kind slow = {.start = "w"};
     world_class(&f.w, "slow", &slow, (struct hf_class_settings){0});
-    post(&f.w, "svc", "w");    /* in hand */
-    post(&f.w, "svc", "rw");   /* answered, in hand */
-    post(&f.w, "slow", "r");   /* claimed by a start */
-    post(&f.w, "slow", "r");   /* queued */
+    post(&f.w, "svc", "w");  /* in hand */
+    post(&f.w, "svc", "rw"); /* answered, in hand */
+    post(&f.w, "slow", "r"); /* claimed by a start */
+    post(&f.w, "slow", "r"); /* queued */
     run(&f.w);
-    post(&f.w, "svc", "r");    /* its answer is made and not flushed */
+    post(&f.w, "svc", "r"); /* its answer is made and not flushed */
     steps(&f.w, 2);
-    post(&f.w, "svc", "r");    /* assigned, never stepped */
+    post(&f.w, "svc", "r"); /* assigned, never stepped */
     assert_int_equal(f.w.n_told, 1);
     world_done(&f.w); /* each told once, all stopped */
 }
@@ -530,7 +532,8 @@ static void chain(struct world *w, struct told *t)
     if (t->tag >= 5)
         return;
     size_t before = w->n_told;
-    struct hf_post p = {.target = HF_VIEW("svc"), .port = &w->port, .tag = (void *)(uintptr_t)(w->n_posted + 1)};
+    struct hf_post p = {
+        .target = HF_VIEW("svc"), .port = &w->port, .tag = (void *)(uintptr_t)(w->n_posted + 1)};
     assert_int_equal(hf_buf_add_text(&p.body, "r"), HF_OK);
     assert_int_equal(hf_port_post(w->k, &p, &id), HF_OK);
     w->n_posted++;
@@ -561,7 +564,8 @@ static void blobs_are_kept_as_long_as_somebody_can_name_them(void **state)
     open_plain(&f);
     f.w.keep_blobs = true;
     struct hf_blob_pool *pool = hf_kernel_blobs(f.w.k);
-    static const char *const scripts[] = {"r", "br", "wr", "o", "bo", "f", "bf", "bwr", "", "bx", "rw"};
+    static const char *const scripts[] = {"r",  "br",  "wr", "o",  "bo", "f",
+                                          "bf", "bwr", "",   "bx", "rw"};
     for (unsigned i = 0; i < HF_ARRAY_LEN(scripts); i++) {
         post_blob(&f.w, "svc", scripts[i], hf_blob_of_bytes_in(pool, HF_VIEW("body")));
         check_blobs(&f.w);

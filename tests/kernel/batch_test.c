@@ -1,21 +1,22 @@
-/* batch_test.c - the bytes of a batch outlive the process: golden ones, and no damage goes unseen. */
+/* batch_test.c - the bytes of a batch outlive the process: golden ones, and no damage goes unseen.
+ */
 #include "base/hash.h"
 #include "support.h"
 
 static const uint8_t golden[] = {
-    'H', 'F', 'B', 1,                         /* magic, version */
-    0x62, 0, 0, 0,                            /* length */
-    0x2A, 0, 0, 0, 0, 0, 0, 0,                /* seq 42 */
-    7, 0, 0, 0, 0, 0, 1, 0,                   /* process 1 << 48 | 7 */
-    4, 0, 0, 0,                               /* records */
-    1, 5, 0, 0, 0, 0, 0, 0, 0,                /* consume message 5 */
-    3, 0, 0, 0, 'r', 'e', 'q',                /* */
-    2, 9, 0, 0, 0, 2, 0, 0, 0, 'i', 'n',      /* input kind 9 */
-    3, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,    /* answer to 5: ok */
-    5, 0, 0, 0, 'r', 'e', 'p', 'l', 'y',      /* */
-    4, 3, 0, 0, 0, 0, 0, 0, 0,                /* timer 3 */
-    0x00, 0xCA, 0x9A, 0x3B, 0, 0, 0, 0,       /* at 1 s */
-    0x42, 0x03, 0x25, 0xD1,                   /* CRC-32C, computed apart from this program */
+    'H',  'F',  'B',  1,                                             /* magic, version */
+    0x62, 0,    0,    0,                                             /* length */
+    0x2A, 0,    0,    0,    0,   0,   0,   0,                        /* seq 42 */
+    7,    0,    0,    0,    0,   0,   1,   0,                        /* process 1 << 48 | 7 */
+    4,    0,    0,    0,                                             /* records */
+    1,    5,    0,    0,    0,   0,   0,   0,   0,                   /* consume message 5 */
+    3,    0,    0,    0,    'r', 'e', 'q',                           /* */
+    2,    9,    0,    0,    0,   2,   0,   0,   0,   'i', 'n',       /* input kind 9 */
+    3,    5,    0,    0,    0,   0,   0,   0,   0,   0,   0,   0, 0, /* answer to 5: ok */
+    5,    0,    0,    0,    'r', 'e', 'p', 'l', 'y',                 /* */
+    4,    3,    0,    0,    0,   0,   0,   0,   0,                   /* timer 3 */
+    0x00, 0xCA, 0x9A, 0x3B, 0,   0,   0,   0,                        /* at 1 s */
+    0x42, 0x03, 0x25, 0xD1, /* CRC-32C, computed apart from this program */
 };
 
 static struct hf_batch *example(void)
@@ -53,8 +54,9 @@ static enum hf_err hear(void *ctx, const struct hf_batch_record *r)
     static const char *const names[] = {"?", "consume", "input", "answer", "timer"};
     if (++h->n == h->stop_at)
         return HF_IO;
-    return hf_buf_printf(&h->text, "%s %llu %u %llu %.*s\n", names[r->kind], (unsigned long long)r->id, r->what,
-                         (unsigned long long)r->at_ns, HF_FMT(r->bytes));
+    return hf_buf_printf(&h->text, "%s %llu %u %llu %.*s\n", names[r->kind],
+                         (unsigned long long)r->id, r->what, (unsigned long long)r->at_ns,
+                         HF_FMT(r->bytes));
 }
 
 static void reads_what_it_wrote(void **state)
@@ -66,7 +68,9 @@ static void reads_what_it_wrote(void **state)
     assert_int_equal(hf_batch_decode(hf_batch_bytes(b), &seq, &process, hear, &h, NULL), HF_OK);
     assert_int_equal(seq, 42);
     assert_int_equal(process, 1ull << 48 | 7);
-    assert_string_equal((char *)h.text.ptr, "consume 5 0 0 req\ninput 0 9 0 in\nanswer 5 0 0 reply\ntimer 3 0 1000000000 \n");
+    assert_string_equal(
+        (char *)h.text.ptr,
+        "consume 5 0 0 req\ninput 0 9 0 in\nanswer 5 0 0 reply\ntimer 3 0 1000000000 \n");
     h.n = 0;
     h.stop_at = 2; /* the reader's own error comes back */
     assert_int_equal(hf_batch_decode(hf_batch_bytes(b), &seq, &process, hear, &h, NULL), HF_IO);

@@ -1,5 +1,6 @@
-/* blob_model_test.c - a blob beside a plain byte array: random pushes, reads, opens, closes, holders and ends must look the
- * same through both, for many seeds. The seed is in the message of a failure.
+/* blob_model_test.c - a blob beside a plain byte array: random pushes, reads, opens, closes,
+ * holders and ends must look the same through both, for many seeds. The seed is in the message of a
+ * failure.
  */
 #include <sys/uio.h>
 
@@ -21,10 +22,10 @@ struct model {
     enum hf_err err;
 };
 
-#define CHECK(m, cond)                                                                                                 \
-    do {                                                                                                               \
-        if (!(cond))                                                                                                   \
-            fail_msg("seed %llu: %s", (unsigned long long)(m)->start, #cond);                                          \
+#define CHECK(m, cond)                                                                             \
+    do {                                                                                           \
+        if (!(cond))                                                                               \
+            fail_msg("seed %llu: %s", (unsigned long long)(m)->start, #cond);                      \
     } while (0)
 
 struct run {
@@ -88,7 +89,8 @@ static void compare(struct run *r)
     CHECK(r, hf_blob_room_wait(m->blob)->ready == (room > 0 || !is_wanted(m)));
     if (!is_wanted(m))
         CHECK(r, hf_blob_memory(m->blob) == 0);
-    else if (m->holder == NULL) /* passed bytes are gone: at most a segment on either side is not full */
+    else if (m->holder ==
+             NULL) /* passed bytes are gone: at most a segment on either side is not full */
         CHECK(r, hf_blob_memory(m->blob) <= m->len - slowest(m) + 4 * 32 * 1024);
 }
 

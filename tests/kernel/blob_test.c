@@ -1,4 +1,5 @@
-/* blob_test.c - bodies: window, slowest reader, what is kept and what is freed, ends of all kinds. */
+/* blob_test.c - bodies: window, slowest reader, what is kept and what is freed, ends of all kinds.
+ */
 #include <sys/uio.h>
 
 #include "support.h"
@@ -131,7 +132,8 @@ static void the_slowest_reader_governs(void **state)
 {
     struct hf_blob_reader fast = {0}, slow = {0};
     (void)state;
-    struct hf_blob *b = hf_blob_new(HF_BLOB_LEN_UNKNOWN, 100), *more = hf_blob_ref(b), *producer = b;
+    struct hf_blob *b = hf_blob_new(HF_BLOB_LEN_UNKNOWN, 100), *more = hf_blob_ref(b),
+                   *producer = b;
     push_n(b, 100, 'a');
     hf_blob_reader_open(&fast, &b);
     hf_blob_reader_open(&slow, &more);
@@ -156,7 +158,8 @@ static void passed_bytes_go_when_all_references_are_readers(void **state)
     assert_true(all >= 512 * KIB);
     hf_blob_reader_open(&a, &b);
     assert_int_equal(take(&a, 300 * KIB), 300 * KIB);
-    assert_int_equal(hf_blob_memory(producer), all); /* the holder may still read from the start ... */
+    assert_int_equal(hf_blob_memory(producer),
+                     all); /* the holder may still read from the start ... */
     second = hf_blob_ref(holder);
     hf_blob_reader_open(&c, &second); /* ... and does */
     hf_blob_unref(holder);
@@ -543,7 +546,8 @@ static void a_hundred_mebibytes_in_flat_memory(void **state)
     while (got < total) {
         while (sent < total && hf_blob_room(producer) > 0) { /* as a socket does */
             size_t lent, want = hf_blob_room(producer);
-            uint8_t *space = hf_blob_reserve(producer, want < total - sent ? want : (size_t)(total - sent), &lent);
+            uint8_t *space = hf_blob_reserve(
+                producer, want < total - sent ? want : (size_t)(total - sent), &lent);
             memset(space, (int)(sent >> 12 & 0xFF), lent);
             assert_int_equal(hf_blob_commit(producer, lent), HF_OK);
             sent += lent;

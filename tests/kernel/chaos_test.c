@@ -1,5 +1,6 @@
-/* chaos_test.c - random posts, cancels, times, acknowledgements and lifecycles, for many seeds. After every deed live blobs are
- * the reachable ones; at the end every post has one answer and nothing is left; and the same seed gives the same history.
+/* chaos_test.c - random posts, cancels, times, acknowledgements and lifecycles, for many seeds.
+ * After every deed live blobs are the reachable ones; at the end every post has one answer and
+ * nothing is left; and the same seed gives the same history.
  */
 #include "support.h"
 
@@ -27,7 +28,12 @@ static void make_classes(struct chaos *c)
     static const char *const starts[CLASSES] = {NULL, "s", NULL, "ys"};
     const struct hf_class_settings s[CLASSES] = {
         {.max = 1, .queue_max = 4, .queue_timeout_ns = 30 * MS, .request_timeout_ns = 200 * MS},
-        {.min = 1, .max = 4, .max_requests = 5, .idle_timeout_ns = 50 * MS, .max_age_ns = 300 * MS, .request_timeout_ns = 100 * MS},
+        {.min = 1,
+         .max = 4,
+         .max_requests = 5,
+         .idle_timeout_ns = 50 * MS,
+         .max_age_ns = 300 * MS,
+         .request_timeout_ns = 100 * MS},
         {.max = 3, .recorded = true, .request_timeout_ns = 150 * MS},
         {.max = 2, .start_timeout_ns = 15 * MS, .request_timeout_ns = 80 * MS},
     };
@@ -48,9 +54,11 @@ static void do_post(struct chaos *c)
     for (size_t i = 0; i < n; i++)
         script[i] = deeds[below(c, sizeof deeds - 1)];
     script[n] = '\0';
-    struct hf_blob *blob = below(c, 2) == 0 ? NULL : hf_blob_of_bytes_in(hf_kernel_blobs(c->w.k), HF_VIEW("body"));
+    struct hf_blob *blob =
+        below(c, 2) == 0 ? NULL : hf_blob_of_bytes_in(hf_kernel_blobs(c->w.k), HF_VIEW("body"));
     uint64_t timeout = below(c, 4) == 0 ? below(c, 100) * MS + 1 : 0;
-    if (c->w.n_posted < HF_ARRAY_LEN(c->ids) && try_post(&c->w, names[below(c, CLASSES)], script, timeout, blob, &id) == HF_OK)
+    if (c->w.n_posted < HF_ARRAY_LEN(c->ids) &&
+        try_post(&c->w, names[below(c, CLASSES)], script, timeout, blob, &id) == HF_OK)
         c->ids[c->n_ids++] = id;
 }
 
@@ -138,7 +146,9 @@ static uint64_t one_history(uint64_t seed, struct hf_buf *ret)
     }
     assert_int_equal(hf_buf_add_view(&c->history, hf_buf_view(&c->w.log)), HF_OK);
     for (size_t i = 0; i < c->w.n_told; i++)
-        assert_int_equal(hf_buf_printf(&c->history, "told %llu %d\n", (unsigned long long)c->w.told[i].tag, c->w.told[i].kind), HF_OK);
+        assert_int_equal(hf_buf_printf(&c->history, "told %llu %d\n",
+                                       (unsigned long long)c->w.told[i].tag, c->w.told[i].kind),
+                         HF_OK);
     world_done(&c->w);
     *ret = c->history;
     uint64_t n = c->w.n_posted;
@@ -176,19 +186,21 @@ static void inspect_reads_like_this(void **state)
     steps(&w, 5);
     hf_kernel_flush(w.k);
     hf_kernel_inspect(w.k, &text);
-    assert_string_equal(
-        (char *)text.ptr,
-        "kernel at 1000000000: 3 requests of 100000, 2 processes of 10000, 1 runnable, 3 timers (next 31000000000)\n"
-        "    answers: 0 ready, 0 wait for batches; batches: 0 sealed, 0 with the store, 0 made, 0 acknowledged\n"
-        "    blobs: 0 live, 0 bytes of segments\n"
-        "class svc (actor): 2 of 2 instances, 0 idle, 1 of 1024 queued\n"
-        "    requests 3, answered 1, unanswered 0, dead 0, timeouts 0, refused 0, cancelled 0; started 2, start failures 0, retired 0, "
-        "killed 0\n"
-        "    process 1: busy, waits, served 1, born 1000000000, left \"\"\n"
-        "        has request 1: answered, deadline 31000000000, body 2 bytes\n"
-        "    process 2: busy, runnable, served 1, born 1000000000, left \"yyr\"\n"
-        "        has request 2: open, deadline 31000000000, body 5 bytes\n"
-        "    queued: request 3: open, deadline 31000000000, body 1 bytes\n");
+    assert_string_equal((char *)text.ptr,
+                        "kernel at 1000000000: 3 requests of 100000, 2 processes of 10000, 1 "
+                        "runnable, 3 timers (next 31000000000)\n"
+                        "    answers: 0 ready, 0 wait for batches; batches: 0 sealed, 0 with the "
+                        "store, 0 made, 0 acknowledged\n"
+                        "    blobs: 0 live, 0 bytes of segments\n"
+                        "class svc (actor): 2 of 2 instances, 0 idle, 1 of 1024 queued\n"
+                        "    requests 3, answered 1, unanswered 0, dead 0, timeouts 0, refused 0, "
+                        "cancelled 0; started 2, start failures 0, retired 0, "
+                        "killed 0\n"
+                        "    process 1: busy, waits, served 1, born 1000000000, left \"\"\n"
+                        "        has request 1: answered, deadline 31000000000, body 2 bytes\n"
+                        "    process 2: busy, runnable, served 1, born 1000000000, left \"yyr\"\n"
+                        "        has request 2: open, deadline 31000000000, body 5 bytes\n"
+                        "    queued: request 3: open, deadline 31000000000, body 1 bytes\n");
     hf_buf_done(&text);
     world_done(&w);
 }

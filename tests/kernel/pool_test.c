@@ -1,4 +1,5 @@
-/* pool_test.c - which instance takes which request, and how instances come and go (design lifecycle). */
+/* pool_test.c - which instance takes which request, and how instances come and go (design
+ * lifecycle). */
 #include "support.h"
 
 struct fixture {
@@ -93,7 +94,7 @@ static void who_is_free_first_takes_the_oldest(void **state)
     open_with(&f, NULL, (struct hf_class_settings){.max = 3});
     post(&f.w, "svc", "sr"); /* 1 serves for 10 ms */
     run(&f.w);
-    f.kind.start = "z";      /* from now on a start takes 10 s */
+    f.kind.start = "z"; /* from now on a start takes 10 s */
     post(&f.w, "svc", "r");
     post(&f.w, "svc", "r");
     post(&f.w, "svc", "r");
@@ -254,10 +255,10 @@ static void single_use_from_now_on(void **state)
     run(&f.w);
     let_go(&f);
     assert_int_equal(stats_of(f.c).idle, 3); /* each has served one */
-    post(&f.w, "svc", "yyur"); /* 3 */
-    post(&f.w, "svc", "yr");   /* 2, will be in its second when it is said */
-    steps(&f.w, 3);            /* 3 yields, 2 yields, 3 yields again */
-    post(&f.w, "svc", "r");    /* 1: assigned, must not take it */
+    post(&f.w, "svc", "yyur");               /* 3 */
+    post(&f.w, "svc", "yr");                 /* 2, will be in its second when it is said */
+    steps(&f.w, 3);                          /* 3 yields, 2 yields, 3 yields again */
+    post(&f.w, "svc", "r");                  /* 1: assigned, must not take it */
     steps(&f.w, 1);
     run(&f.w);
     run(&f.w);
@@ -302,8 +303,10 @@ static void processes_max_is_shared_fairly(void **state)
     struct kind a = {.start = NULL}, b = {.start = NULL};
     (void)state;
     world_init_with(&w, &(struct hf_kernel_settings){.processes_max = 2});
-    struct hf_class *ca = world_class(&w, "a", &a, (struct hf_class_settings){.max = 9, .max_requests = 1});
-    struct hf_class *cb = world_class(&w, "b", &b, (struct hf_class_settings){.max = 9, .max_requests = 1});
+    struct hf_class *ca =
+        world_class(&w, "a", &a, (struct hf_class_settings){.max = 9, .max_requests = 1});
+    struct hf_class *cb =
+        world_class(&w, "b", &b, (struct hf_class_settings){.max = 9, .max_requests = 1});
     for (unsigned i = 0; i < 4; i++)
         post(&w, "a", "yr");
     for (unsigned i = 0; i < 2; i++)
@@ -313,7 +316,8 @@ static void processes_max_is_shared_fairly(void **state)
     assert_int_equal(stats_of(cb).queued, 2);
     steps(&w, 6); /* two starts, two turns, two resumes: both of a end */
     hf_kernel_flush(w.k);
-    assert_int_equal(stats_of(cb).instances, 1); /* b asked and gets a place, although a has more waiting */
+    assert_int_equal(stats_of(cb).instances,
+                     1); /* b asked and gets a place, although a has more waiting */
     run(&w);
     assert_int_equal(w.n_told, 6);
     world_done(&w);

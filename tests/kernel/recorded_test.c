@@ -1,4 +1,5 @@
-/* recorded_test.c - of a recorded class nothing gets out before its batch is acknowledged; what gets out, in order. */
+/* recorded_test.c - of a recorded class nothing gets out before its batch is acknowledged; what
+ * gets out, in order. */
 #include "support.h"
 
 struct fixture {
@@ -13,7 +14,9 @@ static void open_plain(struct fixture *f)
 {
     *f = (struct fixture){.kind = {.start = NULL}};
     world_init(&f->w);
-    f->c = world_class(&f->w, "svc", &f->kind, (struct hf_class_settings){.recorded = true, .max = 4, .request_timeout_ns = 1 * S});
+    f->c = world_class(
+        &f->w, "svc", &f->kind,
+        (struct hf_class_settings){.recorded = true, .max = 4, .request_timeout_ns = 1 * S});
     world_class(&f->w, "volatile", &f->other, (struct hf_class_settings){0});
 }
 
@@ -30,7 +33,8 @@ static enum hf_err hear(void *ctx, const struct hf_batch_record *r)
     if (r->kind == HF_RECORD_ANSWER)
         return hf_buf_printf(&f->heard, "answer %llu %s %.*s\n", (unsigned long long)r->id,
                              hf_answer_text((enum hf_answer_kind)r->what), HF_FMT(r->bytes));
-    return hf_buf_printf(&f->heard, "%s %llu %.*s\n", names[r->kind], (unsigned long long)r->id, HF_FMT(r->bytes));
+    return hf_buf_printf(&f->heard, "%s %llu %.*s\n", names[r->kind], (unsigned long long)r->id,
+                         HF_FMT(r->bytes));
 }
 
 /* What a store does but acknowledging. Returns how many batches there were. */
@@ -60,7 +64,8 @@ static void nothing_leaves_before_it_is_acknowledged(void **state)
     assert_int_equal(f.w.n_told, 0);
     assert_int_equal(commit(&f), 1);
     assert_string_equal((char *)f.heard.ptr, "consume 1 r\nanswer 1 ok ok\n");
-    assert_int_equal(hf_kernel_next_ns(f.w.k), f.w.now + 1 * S); /* only its deadline is left to wait for */
+    assert_int_equal(hf_kernel_next_ns(f.w.k),
+                     f.w.now + 1 * S); /* only its deadline is left to wait for */
     run(&f.w);
     assert_int_equal(f.w.n_told, 0);
     assert_false(hf_kernel_idle(f.w.k));
@@ -150,7 +155,8 @@ static void ends_are_recorded_too(void **state)
     post(&f.w, "svc", "l");
     run(&f.w);
     assert_int_equal(commit(&f), 2);
-    assert_string_equal((char *)f.heard.ptr, "consume 1 \nanswer 1 unanswered \nconsume 2 l\nanswer 2 limit too much\n");
+    assert_string_equal((char *)f.heard.ptr,
+                        "consume 1 \nanswer 1 unanswered \nconsume 2 l\nanswer 2 limit too much\n");
     assert_int_equal(f.w.n_told, 0);
     hf_kernel_acked(f.w.k, f.last_seq);
     run(&f.w);
@@ -206,7 +212,8 @@ static void held_answers_keep_their_blobs(void **state)
     post_blob(&f.w, "svc", "o", hf_blob_of_bytes_in(hf_kernel_blobs(f.w.k), HF_VIEW("x")));
     run(&f.w);
     check_blobs(&f.w);
-    assert_int_equal(hf_blob_pool_live(hf_kernel_blobs(f.w.k)), 1); /* the message's went with the turn */
+    assert_int_equal(hf_blob_pool_live(hf_kernel_blobs(f.w.k)),
+                     1); /* the message's went with the turn */
     commit(&f);
     hf_kernel_acked(f.w.k, f.last_seq);
     run(&f.w);

@@ -1,4 +1,5 @@
-/* sched_test.c - who runs when: yields go to the back, waits park, wakes are not lost, a warm request allocates nothing. */
+/* sched_test.c - who runs when: yields go to the back, waits park, wakes are not lost, a warm
+ * request allocates nothing. */
 #include "support.h"
 
 struct fixture {
@@ -24,8 +25,10 @@ static void two_that_spin_alternate_and_others_get_turns(void **state)
     steps(&f.w, 4); /* two starts, two turns */
     post(&f.w, "svc", "r");
     run(&f.w);
-    assert_string_equal((char *)f.w.log.ptr, "start 1\nstart 2\nturn 1 #1\nturn 2 #2\n"
-                                             "resume 1\nresume 2\nstart 3\nresume 1\nresume 2\nturn 3 #3\nresume 1\nresume 2\n");
+    assert_string_equal(
+        (char *)f.w.log.ptr,
+        "start 1\nstart 2\nturn 1 #1\nturn 2 #2\n"
+        "resume 1\nresume 2\nstart 3\nresume 1\nresume 2\nturn 3 #3\nresume 1\nresume 2\n");
     world_done(&f.w);
 }
 
@@ -98,12 +101,16 @@ static void a_warm_request_allocates_nothing_but_what_it_carries(void **state)
     struct fixture f;
     size_t kernels = 0;
     (void)state;
-    open_with(&f, (struct hf_class_settings){.max = 4, .idle_timeout_ns = 1 * S, .queue_timeout_ns = 1 * S});
+    open_with(&f, (struct hf_class_settings){
+                      .max = 4, .idle_timeout_ns = 1 * S, .queue_timeout_ns = 1 * S});
     for (unsigned i = 0; i < 300; i++) {
         for (unsigned j = 0; j < 8; j++) {
-            struct hf_post p = {.target = HF_VIEW("svc"), .port = &f.w.port, .tag = (void *)(uintptr_t)++f.w.n_posted};
+            struct hf_post p = {.target = HF_VIEW("svc"),
+                                .port = &f.w.port,
+                                .tag = (void *)(uintptr_t)++f.w.n_posted};
             uint64_t id;
-            assert_int_equal(hf_buf_add_text(&p.body, "yqs"), HF_OK); /* a refusal's text: "no" is one allocation */
+            assert_int_equal(hf_buf_add_text(&p.body, "yqs"),
+                             HF_OK); /* a refusal's text: "no" is one allocation */
             size_t before = mallocs();
             assert_int_equal(hf_port_post(f.w.k, &p, &id), HF_OK);
             kernels += i < 100 ? 0 : mallocs() - before;

@@ -21,8 +21,9 @@ static void note(struct world *w, const char *what, uint64_t id, uint64_t messag
     if (message == 0)
         assert_int_equal(hf_buf_printf(&w->log, "%s %llu\n", what, (unsigned long long)id), HF_OK);
     else
-        assert_int_equal(
-            hf_buf_printf(&w->log, "%s %llu #%llu\n", what, (unsigned long long)id, (unsigned long long)message), HF_OK);
+        assert_int_equal(hf_buf_printf(&w->log, "%s %llu #%llu\n", what, (unsigned long long)id,
+                                       (unsigned long long)message),
+                         HF_OK);
 }
 
 static void respond_open(struct actor *a)
@@ -54,7 +55,8 @@ static void respond(struct actor *a)
 static void sleep_for(struct actor *a, uint64_t ns)
 {
     hf_waiter_disarm(&a->waiter);
-    assert_int_equal(hf_timer_set(hf_turn_kernel(a->turn), &a->timer, hf_turn_now(a->turn) + ns), HF_OK);
+    assert_int_equal(hf_timer_set(hf_turn_kernel(a->turn), &a->timer, hf_turn_now(a->turn) + ns),
+                     HF_OK);
     hf_waiter_arm(&a->waiter, &a->timer.wait, hf_turn_waitset(a->turn));
 }
 
@@ -215,7 +217,8 @@ static void on_answer(struct hf_port *port, void *tag, struct hf_answer *answer)
 
 void world_init_with(struct world *w, const struct hf_kernel_settings *s)
 {
-    *w = (struct world){.now = 1 * S, .port = {on_answer}, .told = calloc(TOLD_MAX, sizeof *w->told)};
+    *w = (struct world){
+        .now = 1 * S, .port = {on_answer}, .told = calloc(TOLD_MAX, sizeof *w->told)};
     assert_non_null(w->told);
     assert_int_equal(hf_kernel_new(s, &w->k), HF_OK);
     hf_wait_init(&w->gate, false);
@@ -245,7 +248,8 @@ void world_done(struct world *w)
     hf_wait_done(&w->gate);
 }
 
-struct hf_class *world_class(struct world *w, const char *name, struct kind *kind, struct hf_class_settings s)
+struct hf_class *world_class(struct world *w, const char *name, struct kind *kind,
+                             struct hf_class_settings s)
 {
     struct hf_class *c;
     struct hf_report report = {0};
@@ -257,8 +261,8 @@ struct hf_class *world_class(struct world *w, const char *name, struct kind *kin
     return c;
 }
 
-enum hf_err try_post(struct world *w, const char *target, const char *script, uint64_t timeout_ns, struct hf_blob *blob,
-                     uint64_t *id)
+enum hf_err try_post(struct world *w, const char *target, const char *script, uint64_t timeout_ns,
+                     struct hf_blob *blob, uint64_t *id)
 {
     struct hf_post p = {
         .target = hf_view_of(target),
@@ -337,8 +341,8 @@ void expect_told(const struct world *w, uint64_t tag, enum hf_answer_kind kind, 
 {
     const struct told *t = told(w, tag);
     if (t->kind != kind)
-        fail_msg("post %llu was told %s (%s), not %s", (unsigned long long)tag, hf_answer_text(t->kind), t->text,
-                 hf_answer_text(kind));
+        fail_msg("post %llu was told %s (%s), not %s", (unsigned long long)tag,
+                 hf_answer_text(t->kind), t->text, hf_answer_text(kind));
     if (text != NULL)
         assert_string_equal(t->text, text);
 }
@@ -374,7 +378,9 @@ void check_blobs(const struct world *w)
     struct seen s = {.n = 0};
     hf_kernel_walk_blobs(w->k, see, &s);
     HF_LIST_FOR(n, &w->actors)
-    see(&s, HF_LIST_ENTRY(n, struct actor, in_world)->kept);
+    {
+        see(&s, HF_LIST_ENTRY(n, struct actor, in_world)->kept);
+    }
     for (size_t i = 0; i < w->n_open; i++)
         see(&s, w->open[i]);
     for (size_t i = 0; i < w->n_told; i++)

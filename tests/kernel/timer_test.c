@@ -1,4 +1,5 @@
-/* timer_test.c - timers become ready in steps, in order of their times, never in the step that sets them. */
+/* timer_test.c - timers become ready in steps, in order of their times, never in the step that sets
+ * them. */
 #include "support.h"
 
 static void ready_at_its_time_and_not_before(void **state)

@@ -1,4 +1,5 @@
-/* wait_test.c - waits are level-triggered, sets hear of what they asked for, and nothing is allocated or searched. */
+/* wait_test.c - waits are level-triggered, sets hear of what they asked for, and nothing is
+ * allocated or searched. */
 #include "support.h"
 
 struct owner {
@@ -28,7 +29,9 @@ static size_t n_ready(const struct owner *o)
 {
     size_t n = 0;
     HF_LIST_FOR(at, &o->set.ready)
-    n++;
+    {
+        n++;
+    }
     return n;
 }
 
@@ -146,8 +149,8 @@ static void fire_between_the_look_and_the_park_is_seen(void **state)
     hf_wait_init(&wait, false);
     hf_waiter_arm(&w, &wait, &o.set);
     w.stamp = ++o.set.stamp;
-    assert_false(hf_waiter_ready(&w)); /* the poll finds nothing ... */
-    hf_wait_fire(&wait);               /* ... it comes now ... */
+    assert_false(hf_waiter_ready(&w));           /* the poll finds nothing ... */
+    hf_wait_fire(&wait);                         /* ... it comes now ... */
     assert_false(hf_waitset_park(&o.set, true)); /* ... and is not lost */
     assert_int_equal(o.woken, 0);
     hf_waiter_disarm(&w);

@@ -1,6 +1,7 @@
-/* workers_test.c - two kernels in two threads send each other requests through letters (os/wake.h). Nothing in a kernel is
- * locked, so under TSan this says that all that crosses goes through the queue: bodies move with their letter, answers come
- * back with it, a letter is its sender's again when it has come home.
+/* workers_test.c - two kernels in two threads send each other requests through letters (os/wake.h).
+ * Nothing in a kernel is locked, so under TSan this says that all that crosses goes through the
+ * queue: bodies move with their letter, answers come back with it, a letter is its sender's again
+ * when it has come home.
  */
 #include <poll.h>
 #include <pthread.h>
@@ -21,9 +22,8 @@ struct parcel {
     struct hf_buf body;
     enum hf_answer_kind answer;
     uint64_t process;
-    uint64_t id;            /* at the receiver, while it is there */
-    struct parcel *cancels; /* CANCEL: which one; only the receiver looks at it */
-    bool cancelled;         /* the sender's note */
+    size_t slot;    /* of the sender's parcels */
+    bool cancelled; /* a CANCEL follows */
 };
 
 struct worker {
@@ -37,6 +37,7 @@ struct worker {
     uint64_t now, sent, answered, ok, cancelled, other;
     struct parcel parcels[IN_FLIGHT], cancels[IN_FLIGHT];
     bool cancel_out[IN_FLIGHT];
+    uint64_t here[IN_FLIGHT]; /* ids of the peer's requests in our kernel, by slot; 0: answered */
     struct parcel over;
     bool peer_over, said_over;
 };
@@ -84,7 +85,8 @@ static void echo_stop(void *state)
     free(state);
 }
 
-static const struct hf_behaviour echo = {"echo", echo_start, echo_turn, echo_resume, NULL, echo_stop, NULL, NULL, NULL};
+static const struct hf_behaviour echo = {"echo",    echo_start, echo_turn, echo_resume, NULL,
+                                         echo_stop, NULL,       NULL,      NULL};
 
 /* ---- a worker ---- */
 
@@ -93,11 +95,10 @@ static void on_answer(struct hf_port *port, void *tag, struct hf_answer *a)
 {
     struct worker *w = HF_CONTAINER_OF(port, struct worker, port);
     struct parcel *p = tag;
-    (void)w;
+    w->here[p->slot] = 0;
     p->kind = LETTER_ANSWER;
     p->answer = a->kind;
     p->process = a->process;
-    p->id = 0;
     hf_buf_done(&p->body);
     p->body = a->body;
     hf_buf_init(&a->body);
@@ -107,7 +108,7 @@ static void on_answer(struct hf_port *port, void *tag, struct hf_answer *a)
 static void take_request(struct worker *w, struct parcel *p)
 {
     struct hf_post post = {.target = HF_VIEW("echo"), .body = p->body, .port = &w->port, .tag = p};
-    enum hf_err err = hf_port_post(w->k, &post, &p->id);
+    enum hf_err err = hf_port_post(w->k, &post, &w->here[p->slot]);
     p->body = post.body; /* empty when it moved */
     if (err == HF_OK)
         return;
@@ -144,9 +145,8 @@ static void on_letter(void *ctx, struct hf_letter *letter)
     case LETTER_ANSWER: take_answer(w, p); return;
     case LETTER_CANCEL:
         if (p->from != w) {
-            /* The request came before (letters of one sender keep their order); if it was answered its id is 0. */
-            if (p->cancels->kind == LETTER_REQUEST && p->cancels->number == p->number)
-                hf_port_cancel(w->k, p->cancels->id);
+            hf_port_cancel(
+                w->k, w->here[p->slot]); /* the request came before; answered: 0, which is nobody */
             hf_wake_post(p->from->wake, &p->letter);
         } else {
             w->cancel_out[p - w->cancels] = false;
@@ -160,21 +160,24 @@ static void send_more(struct worker *w)
 {
     for (size_t i = 0; i < IN_FLIGHT && w->sent < REQUESTS; i++) {
         struct parcel *p = &w->parcels[i];
-        if (p->number != 0 || w->cancel_out[i]) /* still away, or somebody there may still look at it */
+        if (p->number != 0 ||
+            w->cancel_out[i]) /* still away, or somebody there may still look at it */
             continue;
-        *p = (struct parcel){.kind = LETTER_REQUEST, .from = w, .number = ++w->sent};
-        HF_ASSERT(hf_buf_printf(&p->body, "%u:%llu", w->index, (unsigned long long)p->number) == HF_OK);
-        bool cancel = w->sent % 7 == 0;
-        uint64_t number = p->number;
-        if (cancel) {
-            /* Both letters are made before the first leaves: after that the parcel is the other's. */
-            p->cancelled = true;
-            w->cancels[i] = (struct parcel){.kind = LETTER_CANCEL, .from = w, .cancels = p, .number = number};
-            w->cancel_out[i] = true;
-        }
+        w->sent++;
+        *p = (struct parcel){.kind = LETTER_REQUEST,
+                             .from = w,
+                             .number = w->sent,
+                             .slot = i,
+                             .cancelled = w->sent % 7 == 0};
+        HF_ASSERT(hf_buf_printf(&p->body, "%u:%llu", w->index, (unsigned long long)p->number) ==
+                  HF_OK);
+        bool cancel = p->cancelled; /* after its letter is posted, the parcel is the other's */
         hf_wake_post(w->peer->wake, &p->letter);
-        if (cancel)
-            hf_wake_post(w->peer->wake, &w->cancels[i].letter);
+        if (!cancel)
+            continue;
+        w->cancels[i] = (struct parcel){.kind = LETTER_CANCEL, .from = w, .slot = i};
+        w->cancel_out[i] = true;
+        hf_wake_post(w->peer->wake, &w->cancels[i].letter);
     }
 }
 
@@ -202,16 +205,17 @@ static bool is_over(struct worker *w)
 static void *work(void *arg)
 {
     struct worker *w = arg;
-    do {
+    for (;;) {
         send_more(w);
         hf_wake_take_all(w->wake, on_letter, w);
         for (unsigned i = 0; i < 50 && hf_kernel_step(w->k, w->now) == HF_OK; i++)
             w->now++;
         hf_kernel_flush(w->k);
+        if (is_over(w))
+            return NULL;
         if (w->sent == REQUESTS || w->sent - w->answered >= IN_FLIGHT)
             sleep_if_idle(w);
-    } while (!is_over(w));
-    return NULL;
+    }
 }
 
 static void two_workers_exchange_requests(void **state)
@@ -225,7 +229,10 @@ static void two_workers_exchange_requests(void **state)
         w[i].port.answer = on_answer;
         w[i].over = (struct parcel){.kind = LETTER_OVER, .from = &w[i]};
         assert_int_equal(hf_wake_new(&w[i].wake, NULL), HF_OK);
-        assert_int_equal(hf_kernel_new(&(struct hf_kernel_settings){.id_base = (uint64_t)(i + 1) << 48}, &w[i].k), HF_OK);
+        assert_int_equal(
+            hf_kernel_new(&(struct hf_kernel_settings){.id_base = (uint64_t)(i + 1) << 48},
+                          &w[i].k),
+            HF_OK);
         struct hf_class_settings s = {.behaviour = &echo, .max = 3, .max_requests = 500};
         assert_int_equal(hf_class_add(w[i].k, "echo", &s, &w[i].c, NULL), HF_OK);
     }

@@ -167,7 +167,8 @@ static bool do_module(struct script *s, const json_t *command, bool definition)
     struct hf_component *c = NULL;
     struct hf_report report = {0};
     enum hf_err err = load(s, command, &c, &report);
-    /* A definition that nobody instantiates has to be valid, no more: it may import what is not here. */
+    /* A definition that nobody instantiates has to be valid, no more: it may import what is not
+     * here. */
     if (definition && err == HF_UNSUPPORTED)
         err = HF_OK;
     if (err != HF_OK)

@@ -190,7 +190,6 @@ enum hf_err wast_value(const json_t *json, const struct hf_type *t, struct hf_ar
     case HF_T_OWN:
     case HF_T_BORROW:
     case HF_T_FIXED_LIST:
-    case HF_T_MAP:
     case HF_T_STREAM:
     case HF_T_FUTURE:
     case HF_T_ERROR_CONTEXT: return bad(report, json, t);
