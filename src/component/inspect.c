@@ -5,7 +5,9 @@
  *   {"version":1,"kind":"component"|"module","runnable":bool,"imports":[PORT],"exports":[PORT],"missing":[text]}
  *   PORT {"name","kind", "missing":true when it is, "type": text (functions and types),
  *         "types":[{"name","type"}], "functions":[{"name","type","missing"}] (instances)}
+ * and behind "missing" for a component: "image":bool, "image_why_not":text, "sha256":hex.
  */
+#include "base/hash.h"
 #include "component/parse_in.h"
 #include "component/survey.h"
 
@@ -224,11 +226,35 @@ static enum hf_err put_missing(struct out *o, struct hf_view lines)
     return close_element(o, ']');
 }
 
+/* ---- image ---- */
+
+/* Whether an instance can be put back in place, or why not (reference 7.2). What the scanner cannot read it calls unknown. */
+static enum hf_err put_image(struct out *o, const struct hf_tree *tree)
+{
+    struct hf_buf why = {0};
+    uint32_t gate = 0;
+    for (uint32_t i = 0; i < tree->n_modules; i++) {
+        uint32_t one = 0;
+        gate |= hf_gate_of(tree->modules[i], &one, NULL) == HF_OK ? one : HF_GATE_UNKNOWN;
+    }
+    hf_gate_text(gate, &why);
+    enum hf_err err = put_flag(o, "image", gate == 0);
+    if (err == HF_OK)
+        err = put_field(o, "image_why_not", hf_buf_view(&why));
+    if (err == HF_OK)
+        err = gate == 0 ? hf_buf_add_text(o->wit, "// image: possible, per-request instances are reset in place\n")
+                        : hf_buf_printf(o->wit, "// image: not possible: %.*s\n", HF_FMT(hf_buf_view(&why)));
+    hf_buf_done(&why);
+    return err;
+}
+
 /* ---- the whole ---- */
 
 static enum hf_err put_all(struct hf_inspection *ret, const struct hf_survey *s)
 {
     struct out o = {&ret->wit, &ret->json, true};
+    char hex[65];
+    hf_hex(s->hash, sizeof s->hash, hex);
     HF_TRY(open_element(&o, '{'));
     HF_TRY(put_key(&o, "version"));
     HF_TRY(hf_buf_add_text(o.json, "1"));
@@ -237,6 +263,9 @@ static enum hf_err put_all(struct hf_inspection *ret, const struct hf_survey *s)
     HF_TRY(put_ports(&o, "imports", s->linked.imports, s->linked.n_imports, true));
     HF_TRY(put_ports(&o, "exports", s->linked.exports, s->linked.n_exports, false));
     HF_TRY(put_missing(&o, hf_buf_view(&s->missing)));
+    HF_TRY(put_image(&o, s->tree));
+    HF_TRY(put_field(&o, "sha256", hf_view_of(hex)));
+    HF_TRY(hf_buf_printf(&ret->wit, "// sha256: %s\n", hex));
     HF_TRY(close_element(&o, '}'));
     HF_TRY(hf_buf_add_text(o.json, "\n"));
     ret->is_component = true;

@@ -112,6 +112,8 @@ size_t hf_module_n_memories(const struct hf_module *m); /* defined in it, reacha
 size_t hf_module_n_globals(const struct hf_module *m);  /* mutable, defined in it, numeric */
 uint32_t hf_module_gate(const struct hf_module *m);     /* HF_GATE_* */
 uint64_t hf_module_memory_max(const struct hf_module *m); /* bytes: sum of declared maxima of defined memories, 4 GiB where none */
+/* The same for a module that is not compiled; valid bytes. */
+enum hf_err hf_gate_of(struct hf_view module, uint32_t *ret, struct hf_report *report);
 void hf_gate_text(uint32_t gate, struct hf_buf *ret); /* "uses table.set ..., " for people */
 
 /* ---- stores ------------------------------------------------------------------------------------------------ */

@@ -374,3 +374,14 @@ void hf_gate_text(uint32_t gate, struct hf_buf *ret)
         between = "; ";
     }
 }
+
+enum hf_err hf_gate_of(struct hf_view module, uint32_t *ret, struct hf_report *report)
+{
+    struct hf_wasm w;
+    *ret = 0;
+    enum hf_err err = hf_wasm_read(module, &w, report);
+    if (err == HF_OK)
+        err = hf_gate_scan(&w, ret, report);
+    hf_wasm_done(&w);
+    return err;
+}

@@ -5,11 +5,16 @@
  * through the blobs: a body is read from its socket only while its blob has room, and a blob is
  * passed only as fast as the socket drains.
  *
- * The loop that owns it: poller events call the watches (os.h hf_os_watch), then hf_gateway_flush
- * once per loop turn writes what became ready and frees closed connections; hf_gateway_tick fires
- * deadlines. Not here: routing rules beyond host and prefix (route.h), outgoing requests (client.c,
- * the services issue), TLS and HTTP/2 (a later issue; http1.h is the seam: an exchange knows no
- * HTTP version).
+ * The loop that owns it, once per turn: hf_gateway_begin; the poller's events call their watches
+ * (os.h hf_os_watch); kernel steps and kernel flush; hf_gateway_tick when hf_gateway_next_ns has
+ * come; hf_gateway_flush, which writes what became ready, goes on with requests that waited (so it
+ * may post: ask hf_kernel_next_ns after it), and frees closed connections.
+ *
+ * A request in hand costs one read and one write when it is small; interest and deadlines are lazy.
+ *
+ * Not here: routing rules beyond host and prefix (route.h), outgoing requests (client.c, the
+ * services issue), TLS and HTTP/2 (a later issue; http1.h is the seam: an exchange knows no HTTP
+ * version).
  */
 #ifndef HF_GATEWAY_GATEWAY_H
 #define HF_GATEWAY_GATEWAY_H
@@ -28,7 +33,11 @@ struct hf_access {
     uint64_t bytes_in, bytes_out; /* bodies */
     uint64_t start_ns, first_byte_ns, end_ns;
     uint64_t process, served; /* who answered; 0 = nobody */
-    const char *how; /* "ok", "client-gone", "aborted", "timeout", "refused", ...: static text */
+    /* Static text. "ok"; by the service: "timeout", "full", "dead", "unanswered", "limit",
+     * "cancelled", "no-such", "bad-answer" (it cannot be sent), "aborted" (its body broke off or
+     * had another length than it said); by us: "no-route", "refused" (400, 413, 417, 431, 501,
+     * 505), "slow-head", "slow-body", "slow-reader", "client-gone", "no-memory". */
+    const char *how;
     struct hf_view detail; /* why, for the log only; often empty */
 };
 
@@ -53,10 +62,14 @@ struct hf_gateway_settings {
     bool debug_header;           /* holdfast-instance: id=..; served=..; age=.. */
 };
 
+/* Settings are copied. HF_INVALID: something it needs is NULL, head_max over 1 MiB, fields_max over
+ * 10000. */
 enum hf_err hf_gateway_new(const struct hf_gateway_settings *s, struct hf_gateway **ret,
                            struct hf_report *report);
-void hf_gateway_free(
-    struct hf_gateway *gw); /* closes everything; outstanding requests are cancelled */
+/* Closes everything; outstanding requests are cancelled. Their answers still come to this gateway's
+ * port with the next kernel flush (or hf_kernel_free, which may also come first): the last one
+ * frees the memory. Not while events are being handed out. */
+void hf_gateway_free(struct hf_gateway *gw);
 /* Several addresses may be listened on. *bound (may be NULL) has the port chosen. */
 enum hf_err hf_gateway_listen(struct hf_gateway *gw, const struct hf_os_addr *addr, bool reuseport,
                               struct hf_os_addr *bound, struct hf_report *report);

@@ -71,13 +71,17 @@ static void what_runs_is_shown_whole(void **state)
                         "    enum color { red, blue }\n"
                         "    run: func() -> color;\n"
                         "}\n"
-                        "export go: func() -> color;\n");
+                        "export go: func() -> color;\n"
+                        "// image: possible, per-request instances are reset in place\n"
+                        "// sha256: ca9e7eb3058491531acaf3f563a6658ed13f9bfceaa465e4a04f290ecbc9ccfd\n");
     json_t *j = json_loads((const char *)i.json.ptr, 0, NULL);
     assert_non_null(j);
     assert_int_equal(json_integer_value(json_object_get(j, "version")), 1);
     assert_string_equal(json_string_value(json_object_get(j, "kind")), "component");
     assert_true(json_is_true(json_object_get(j, "runnable")));
     assert_int_equal(json_array_size(json_object_get(j, "missing")), 0);
+    assert_true(json_is_true(json_object_get(j, "image")));
+    assert_int_equal(json_string_length(json_object_get(j, "sha256")), 64);
     json_t *import = json_array_get(json_object_get(j, "imports"), 0);
     assert_string_equal(json_string_value(json_object_get(import, "name")), "t:h/api@0.2.1");
     assert_string_equal(json_string_value(json_object_get(import, "kind")), "instance");
@@ -86,6 +90,26 @@ static void what_runs_is_shown_whole(void **state)
     assert_string_equal(json_string_value(json_object_get(f, "type")),
                         "func(self: borrow<thing>) -> u8");
     assert_int_equal(json_array_size(json_object_get(j, "exports")), 3);
+    json_decref(j);
+    hf_inspection_done(&i);
+}
+
+/* A passive segment: what it was before the request cannot be put back. */
+static void why_no_image_is_possible_is_said(void **state)
+{
+    struct link_world *w = *state;
+    struct hf_inspection i;
+    assert_int_equal(inspect(w,
+                             "(component (core module (memory 1) (data $d \"x\")"
+                             " (func (memory.init $d (i32.const 0) (i32.const 0) (i32.const 1)))))",
+                             &i),
+                     HF_OK);
+    assert_true(i.runnable);
+    assert_non_null(strstr((const char *)i.wit.ptr, "// image: not possible: "));
+    json_t *j = json_loads((const char *)i.json.ptr, 0, NULL);
+    assert_non_null(j);
+    assert_true(json_is_false(json_object_get(j, "image")));
+    assert_true(json_string_length(json_object_get(j, "image_why_not")) > 5);
     json_decref(j);
     hf_inspection_done(&i);
 }
@@ -116,7 +140,9 @@ static void what_is_missing_is_marked(void **state)
                                                  "    f: func() -> q; // missing here\n"
                                                  "}\n"
                                                  "import cb: func(x: u8); // missing here\n"
-                                                 "import comp: component; // missing here\n");
+                                                 "import comp: component; // missing here\n"
+                                                 "// image: possible, per-request instances are reset in place\n"
+                                                 "// sha256: 529e1f8232502c5bb1e5c4a9cecafa1df6250145dd62643e7f821f5c14e83146\n");
     assert_string_equal((const char *)i.missing.ptr,
                         "uses task.cancel (async, WASI 0.3)\n"
                         "t:h/api@0.2.1: function \"zap\" is not in the t:h/api@0.2.5 offered here\n"
@@ -187,6 +213,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(what_runs_is_shown_whole),
         T(what_is_missing_is_marked),
+        T(why_no_image_is_possible_is_said),
         T(async_components_are_shown_though_they_cannot_run),
         T(a_core_module_is_told_from_a_component),
         T(garbage_is_an_error),

@@ -314,8 +314,11 @@ static void test_answer_heads_are_byte_exact(void **state)
                                   "gzip",
                                   NULL};
     struct hf_head head = make_head(&buf, 200, fields);
-    struct hf_http1_answer a = {
-        .status = 200, .head = &head, .named = true, .date = TEXT("now"), .framing = HF_FRAME_GIVEN};
+    struct hf_http1_answer a = {.status = 200,
+                                .head = &head,
+                                .named = true,
+                                .date = TEXT("now"),
+                                .framing = HF_FRAME_GIVEN};
     expect_head(&a,
                 "HTTP/1.1 200 OK\r\nX-A: 1\r\nx-a: 3\r\nContent-Length: 7\r\ndate: now\r\n\r\n");
     a.framing = HF_FRAME_CHUNKED;

@@ -447,6 +447,24 @@ static void test_freeing_with_requests_in_hand(void **state)
         }
 }
 
+static void test_the_kernel_may_go_first(void **state)
+{
+    (void)state;
+    struct world w;
+    struct client c;
+    world_open(&w, NULL, true);
+    client_open(&c, &w);
+    SEND(&c, POST("/never") "Content-Length: 10\r\n\r\nabc");
+    client_run(&c);
+    hf_kernel_free(w.kernel);
+    hf_gateway_free(w.gw);
+    assert_int_equal(hf_kernel_new(&(struct hf_kernel_settings){0}, &w.kernel), HF_OK);
+    w.gw = NULL;
+    w.os->close(w.os, c.fd);
+    world_close(&w);
+    assert_int_equal(w.exchanges, 1);
+}
+
 static void test_settings_are_checked(void **state)
 {
     (void)state;
@@ -493,6 +511,7 @@ int main(void)
         cmocka_unit_test(test_idle_connections_are_small),
         cmocka_unit_test(test_drain_answers_what_is_in_hand_and_closes_the_rest),
         cmocka_unit_test(test_freeing_with_requests_in_hand),
+        cmocka_unit_test(test_the_kernel_may_go_first),
         cmocka_unit_test(test_settings_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
