@@ -2,11 +2,15 @@
  * goes with resources.
  *
  * A component-level call is lower, call, lift, post-return in plain C on the fiber; any step may
- * block (T4). Three kinds: host -> guest   hf_canon_call (C1) guest -> guest  call_guest: lift from
- * the caller, lower into the callee, and the same back (C6). The result is in the caller's memory
- * before the callee's post-return runs, so nothing has to be copied in between guest -> host
- * hostcall.c Any failure leaves flags and scopes as they are: the tree is dead then (E3), and the
- * owner of the instance says so.
+ * block (T4). There are three kinds:
+ * - host to guest: hf_canon_call (C1);
+ * - guest to guest: call_guest, which lifts from the caller, lowers into the callee, and the same
+ *   back (C6). The result is in the caller's memory before the callee's post-return runs, so
+ *   nothing has to be copied in between;
+ * - guest to host: hostcall.c.
+ *
+ * Any failure leaves flags and scopes as they are: the tree is dead then (E3), and the owner of the
+ * instance says so.
  */
 #include "component/canon.h"
 
@@ -237,6 +241,16 @@ static enum hf_err pass_result(struct hf_tramp_rt *tramp, struct hf_lift_rt *l,
     return err;
 }
 
+/* Lifting or lowering failed: between whom. */
+static enum hf_err told(const struct hf_tramp_rt *tramp, const struct hf_lift_rt *l,
+                        enum hf_err err)
+{
+    if (HF_LIKELY(err == HF_OK) || err == HF_CANCELLED)
+        return err;
+    return hf_report_wrap(hf_store_report(l->ci->inst->store), err,
+                          "call from component instance %u to %u", tramp->ci->index, l->ci->index);
+}
+
 static enum hf_err call_guest(struct hf_tramp_rt *tramp, union hf_val *vals)
 {
     struct hf_instance *inst = tramp->ci->inst;
@@ -249,11 +263,11 @@ static enum hf_err call_guest(struct hf_tramp_rt *tramp, union hf_val *vals)
     if (HF_UNLIKELY(!hf_ci_enter(l->ci, tramp->ci)))
         return cannot_enter(l->ci);
     open_cx(&in, tramp->ci, &tramp->opts, l->def->type);
-    enum hf_err err = pass_args(tramp, l, &in, &scope, vals, callee);
+    enum hf_err err = told(tramp, l, pass_args(tramp, l, &in, &scope, vals, callee));
     if (err == HF_OK)
         err = call_lifted(l, callee);
     if (err == HF_OK)
-        err = pass_result(tramp, l, &scope, callee, vals);
+        err = told(tramp, l, pass_result(tramp, l, &scope, callee, vals));
     if (err == HF_OK)
         err = post_return(l, callee);
     if (err == HF_OK)

@@ -62,13 +62,12 @@ static enum hf_err told(struct hf_call *call, const struct hf_host_func *host, e
                           HF_FMT(host->iface), HF_FMT(host->name), when);
 }
 
+/* No guest code ran since the memory was read for the arguments, also when the function blocked. */
 static enum hf_err lower_back(struct hf_call *call, const struct hf_host_func *host,
                               struct hf_canon_cx *cx, const struct hf_value *result,
                               union hf_val *vals)
 {
     const struct hf_ftype *f = host->type;
-    if (f->needs_memory)
-        hf_canon_memory(cx);
     enum hf_err err = hf_lower_result(cx, f, result, vals);
     if (HF_LIKELY(err == HF_OK))
         return HF_OK;

@@ -1,9 +1,9 @@
 /* lower.c - values into a guest: as flat core values or into its memory (W1-W10).
  *
  * Every string and list asks the guest's realloc for its place, so guest code runs in the middle of
- * lowering: base and size of the memory are read again each time (S15), the guest may not leave
- * meanwhile (C3), and what realloc answers is checked like any other pointer. A place that was
- * checked stays good: memories never shrink or move.
+ * lowering: the guest may not leave meanwhile (C3), what realloc answers is checked like any other
+ * pointer, and the memory may have grown (S15). A place that was checked stays good: memories never
+ * shrink or move.
  *
  * Flat values are written as whole 64-bit slots, zero-extended. That is also what a joined variant
  * payload (F2, W8) asks for, so there is no step of its own for it.
@@ -91,9 +91,10 @@ enum hf_err hf_canon_realloc(struct hf_canon_cx *cx, uint32_t old, uint32_t old_
     if (HF_UNLIKELY(err != HF_OK))
         return err;
     cx->ci->may_leave = may_leave;
-    hf_canon_memory(cx);
 
     uint32_t ptr = vals[0].u32;
+    if ((uint64_t)ptr + size > cx->mem_size)
+        hf_canon_memory(cx); /* S15: it can only have grown, so what was in bounds still is */
     if (HF_UNLIKELY((ptr & (align - 1)) != 0))
         return hf_canon_trap(cx->inst,
                              "realloc return: result not aligned, unaligned pointer %u, align %u "

@@ -155,7 +155,6 @@ static enum hf_err out_resize(struct out *o, uint32_t align, uint64_t size)
     return err;
 }
 
-/* Read again after every resize: memory may have grown (S15). */
 static uint8_t *out_at(const struct out *o, size_t offset)
 {
     return o->cx->mem + o->ptr + offset;

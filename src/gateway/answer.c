@@ -67,7 +67,8 @@ static void read_fields(struct hf_reply *r)
 
 void hf_reply_of_answer(struct hf_reply *r, struct hf_answer *answer)
 {
-    struct hf_report report = {0};
+    struct hf_report report;
+    hf_report_init(&report); /* zeroing all of it would be the dearest line of a small answer */
     hf_reply_done(r);
     if (answer->kind != HF_ANSWER_OK) {
         HF_ASSERT((size_t)answer->kind < HF_ARRAY_LEN(pages));

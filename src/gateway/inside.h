@@ -12,7 +12,7 @@
 #include "gateway/gateway.h"
 #include "gateway/http1.h"
 
-#define HF_GATEWAY_READ_MAX  (32u * 1024) /* most bytes one read takes into the shared buffer */
+#define HF_GATEWAY_READ_MAX  (64u * 1024) /* most bytes one read takes into the shared buffer */
 #define HF_GATEWAY_SPARES    32u          /* buffers kept warm */
 #define HF_GATEWAY_SPARE_MAX (8u * 1024)  /* larger ones go back to the heap */
 #define HF_GATEWAY_STREAMS   64u          /* request objects kept warm */

@@ -26,9 +26,9 @@ void hf_batch_free(struct hf_batch *b);
 uint64_t hf_batch_seq(const struct hf_batch *b);
 struct hf_view hf_batch_bytes(const struct hf_batch *b); /* sealed */
 
-/* Reading back: walks records; HF_CORRUPT with the place. */
-/* First all is checked, then `each` is called for every record in order; its error ends the walk
- * and is returned. HF_UNSUPPORTED: sound bytes of a version this program does not know. */
+/* Reading back: walks records; HF_CORRUPT with the place. First all is checked, then `each` is
+ * called for every record in order; its error ends the walk and is returned. HF_UNSUPPORTED: sound
+ * bytes of a version this program does not know. */
 enum hf_record {
     HF_RECORD_CONSUME = 1,
     HF_RECORD_INPUT = 2,

@@ -27,12 +27,12 @@ struct hf_blob;
  * kernel has one: hf_kernel_blobs (port.h). Wherever a pool is asked for, NULL means plain memory.
  */
 struct hf_blob_pool;
-struct hf_blob_pool *
-hf_blob_pool_new(size_t keep_max); /* bytes kept for reuse at most; 0 = 1 MiB. NULL: no memory */
+/* keep_max: bytes kept for reuse at most; 0 = 1 MiB. NULL: no memory. */
+struct hf_blob_pool *hf_blob_pool_new(size_t keep_max);
 void hf_blob_pool_unref(struct hf_blob_pool *pool);        /* NULL is fine */
 size_t hf_blob_pool_live(const struct hf_blob_pool *pool); /* blobs made in it and not freed yet */
-size_t hf_blob_pool_memory(
-    const struct hf_blob_pool *pool); /* bytes of their segments, those kept for reuse included */
+/* Bytes of their segments, those kept for reuse included. */
+size_t hf_blob_pool_memory(const struct hf_blob_pool *pool);
 
 /* A complete blob. of_bytes copies once, one allocation; of_buf takes the buffer's storage (the
  * buffer is empty after, but keeps it on failure). NULL: no memory. */
@@ -51,8 +51,7 @@ void hf_blob_unref(struct hf_blob *blob); /* NULL is fine */
 
 uint64_t hf_blob_declared(const struct hf_blob *blob); /* as given, or the length once complete */
 uint64_t hf_blob_pushed(const struct hf_blob *blob);   /* bytes so far */
-bool hf_blob_complete(
-    const struct hf_blob *blob); /* finished, and all bytes that were declared came */
+bool hf_blob_complete(const struct hf_blob *blob);     /* finished with all that was declared */
 enum hf_err hf_blob_error(const struct hf_blob *blob); /* HF_OK, or what fail said */
 size_t hf_blob_memory(const struct hf_blob *blob);     /* bytes of storage held now */
 
@@ -60,10 +59,10 @@ size_t hf_blob_memory(const struct hf_blob *blob);     /* bytes of storage held 
  * more, hidden reference that finish or fail gives up. After finish/fail the producer may not touch
  * the blob any more. */
 size_t hf_blob_room(const struct hf_blob *blob);
-struct hf_wait *
-hf_blob_room_wait(struct hf_blob *blob); /* ready: room > 0, or nobody is left to read */
-bool hf_blob_wanted(
-    const struct hf_blob *blob); /* false: every reference but the producer's is gone */
+/* Ready: room > 0, or nobody is left to read. */
+struct hf_wait *hf_blob_room_wait(struct hf_blob *blob);
+/* False: every reference but the producer's is gone. */
+bool hf_blob_wanted(const struct hf_blob *blob);
 /* Copies bytes in, all or none. HF_CLOSED: nobody is left to read (bytes dropped). More than room
  * is allowed (the producer decides; normally by one push), more than the declared length is
  * HF_INVALID. HF_LIMIT: memory, or the producer has forgotten the window: more than 1 MiB + 4

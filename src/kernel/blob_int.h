@@ -12,7 +12,8 @@
 
 enum hf_seg_kind { HF_SEG_INLINE, HF_SEG_BUF, HF_SEG_SMALL, HF_SEG_LARGE };
 #define HF_SEG_SMALL_SIZE 4096u /* of the allocation, its head included */
-#define HF_SEG_LARGE_SIZE (32u * 1024)
+#define HF_SEG_LARGE_SIZE                                                                          \
+    (64u * 1024 + sizeof(struct hf_seg)) /* a whole default window is one read and one write */
 
 struct hf_seg {
     struct hf_seg *next;

@@ -289,6 +289,11 @@ void hf_class_set_single_use(struct hf_class *c)
     }
 }
 
+struct hf_view hf_class_last_failure(const struct hf_class *c)
+{
+    return hf_buf_view(&c->last_failure);
+}
+
 void hf_class_get_stats(const struct hf_class *c, struct hf_class_stats *ret)
 {
     *ret = c->stats;

@@ -90,6 +90,10 @@ static void add_class(struct hf_buf *ret, const struct hf_class *c)
         (unsigned long long)s->cancelled, (unsigned long long)s->started,
         (unsigned long long)s->start_failures, (unsigned long long)s->retired,
         (unsigned long long)s->killed);
+    if (c->last_failure.len > 0)
+        add(ret, "    last failure: %.*s\n", HF_FMT(hf_buf_view(&c->last_failure)));
+    if (c->last_retire != NULL)
+        add(ret, "    last asked to retire: %s\n", c->last_retire);
     HF_LIST_FOR(n, &c->processes)
     {
         add_process(ret, HF_LIST_ENTRY(n, struct hf_process, in_class));

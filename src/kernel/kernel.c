@@ -111,6 +111,7 @@ static void free_batches(struct hf_list *list)
 static void free_class(struct hf_class *c)
 {
     hf_list_remove(&c->in_kernel);
+    hf_buf_done(&c->last_failure);
     free(c->name);
     free(c);
 }

@@ -15,12 +15,12 @@
 struct hf_kernel_settings {
     uint32_t processes_max; /* 0 = 10000 */
     uint32_t requests_max;  /* in queues and in hand, 0 = 100000 */
-    uint64_t
-        id_base; /* first id: worker number in the high bits, so that ids are unique in a node */
+    uint64_t id_base; /* first id of requests and of instances (0 = 1): worker number in the high
+                       * bits, so that ids are unique in a node */
 };
 enum hf_err hf_kernel_new(const struct hf_kernel_settings *s, struct hf_kernel **ret);
-void hf_kernel_free(
-    struct hf_kernel *k); /* kills what lives; pending requests get CANCELLED answers first */
+/* Kills what lives; pending requests get CANCELLED answers first. NULL is fine. */
+void hf_kernel_free(struct hf_kernel *k);
 
 struct hf_class;
 struct hf_class_settings {
@@ -28,30 +28,41 @@ struct hf_class_settings {
     void *ctx;          /* given to behaviour->start */
     uint32_t min, max;  /* instances kept warm / at most; max 0 = 1 */
     uint32_t queue_max; /* waiting requests; 0 = 1024 */
-    uint64_t
-        queue_timeout_ns; /* wait in the queue at most; then FULL. 0 = the request's own timeout */
+    /* Wait in the queue at most (a start that is made for it is no queue); then FULL. 0 = the
+     * request's own timeout. */
+    uint64_t queue_timeout_ns;
     uint64_t request_timeout_ns;          /* default deadline of a request; 0 = 30 s */
     uint64_t start_timeout_ns;            /* a start that takes longer is cancelled; 0 = 30 s */
     uint64_t max_requests;                /* an instance retires after so many; 0 = never */
     uint64_t max_age_ns, idle_timeout_ns; /* 0 = never */
     bool recorded;                        /* effects wait for hf_kernel_acked */
 };
+/* HF_INVALID: no name, a name that is taken, min > max; HF_LIMIT. The class lives as long as the
+ * kernel; behaviour and ctx must, too. */
 enum hf_err hf_class_add(struct hf_kernel *k, const char *name, const struct hf_class_settings *s,
                          struct hf_class **ret, struct hf_report *report);
-/* Starts instances until there are `min` of them (they start as turns of hf_kernel_step). */
+/* Starts instances until there are `min` of them (they start as turns of hf_kernel_step), and keeps
+ * `min` from then on; after a start that failed not before another one worked, or warm is said
+ * again. */
 void hf_class_warm(struct hf_class *c);
-/* From now on new requests are refused (HF_NOT_FOUND); what is in hand ends. For draining. */
+/* From now on new requests are refused (HF_NOT_FOUND); what was accepted is served, then the
+ * instances go. For draining. */
 void hf_class_close(struct hf_class *c);
 /* From now on every new instance serves a single request (a second `handle` failed: lifecycle
  * rule). */
 void hf_class_set_single_use(struct hf_class *c);
 
+/* What requests were told is counted when it is delivered; `refused` also counts posts refused at
+ * once, which are not in `requests`. `killed`: ended in the middle of a turn. */
 struct hf_class_stats {
     uint64_t requests, answered, unanswered, dead, timeouts, refused, cancelled;
     uint64_t started, start_failures, retired, killed;
     uint32_t instances, idle, queued;
 };
 void hf_class_get_stats(const struct hf_class *c, struct hf_class_stats *ret);
+/* Why the last start or turn failed, cut to 1 KiB; empty: none did. For a warm start, which nobody
+ * waits for, this is the only place that says it. Lent until the next step. */
+struct hf_view hf_class_last_failure(const struct hf_class *c);
 
 /* True when no request is in hand or queued and no answer is undelivered (drain is over). */
 bool hf_kernel_idle(const struct hf_kernel *k);

@@ -104,11 +104,13 @@ struct hf_class {
     bool closed, single_use, warm;
     bool start_failed; /* the last start did: do not keep `min` before one works */
     uint32_t n_processes, n_idle, n_queued, n_doomed;
-    struct hf_list processes, idle,
-        unclaimed;                 /* unclaimed: starting, and no request waits for it */
+    struct hf_list processes, idle;
+    struct hf_list unclaimed;      /* starting, and no request waits for it */
     struct hf_list queue, claimed; /* requests, oldest first; all claimed ones are older */
-    struct hf_list in_kernel,
-        starved; /* starved: wanted a process when processes_max was reached */
+    struct hf_list in_kernel;
+    struct hf_list starved;     /* in the kernel's: wanted a process when there was no place */
+    struct hf_buf last_failure; /* text */
+    const char *last_retire;    /* or NULL */
     struct hf_class_stats stats;
 };
 
@@ -190,8 +192,8 @@ void hf_sched_woken(struct hf_waitset *set);
 struct hf_batch *hf_out_batch(struct hf_process *p);
 /* Ends the segment: seals the batch, sends effects on their way. */
 void hf_out_seal(struct hf_process *p);
-void hf_out_ready(struct hf_kernel *k,
-                  struct hf_request *r); /* deliver with the next flush, whatever is held */
+/* Deliver with the next flush, whatever is held. */
+void hf_out_ready(struct hf_kernel *k, struct hf_request *r);
 
 /* turn.c */
 void hf_turn_init(struct hf_turn *turn);

@@ -18,8 +18,7 @@ struct hf_kernel;
     X(HF_ANSWER_OK, "ok")                   /* body and blob are the answer */                     \
     X(HF_ANSWER_TIMEOUT, "timeout")         /* its deadline passed */                              \
     X(HF_ANSWER_NO_SUCH, "no-such-process") /* the target's name leads nowhere */                  \
-    X(HF_ANSWER_FULL,                                                                              \
-      "full") /* the queue was full, or the wait in it too long: come back later */                \
+    X(HF_ANSWER_FULL, "full")               /* the wait in the queue was too long: try later */    \
     X(HF_ANSWER_DEAD, "dead") /* the process died while it held the request: text says why */      \
     X(HF_ANSWER_UNANSWERED, "unanswered") /* the process finished without answering */             \
     X(HF_ANSWER_LIMITED, "limit")         /* a limit stopped the process: memory, handles ... */   \
@@ -35,14 +34,14 @@ struct hf_answer {
     enum hf_answer_kind kind;
     struct hf_buf body;   /* OK: the answer's head; else: text for the log, may be empty */
     struct hf_blob *blob; /* OK: may be NULL */
-    uint64_t
-        process; /* who answered (or died): instance id for logs and the debug header; 0 = nobody */
+    /* Who answered (or died): instance id for logs and the debug header; 0 = nobody. */
+    uint64_t process;
     uint64_t served;  /* how many requests that instance has taken, this one included */
     uint64_t born_ns; /* when it was started */
 };
 
 /* Who posts. `answer` is called from hf_kernel_flush only (never from inside post), on the worker's
- * thread, exactly once per posted request, also after cancel (kind CANCELLED) . It may take body
+ * thread, exactly once per posted request, also after cancel (kind CANCELLED). It may take body
  * and blob (leave them empty/NULL). */
 struct hf_port {
     void (*answer)(struct hf_port *port, void *tag, struct hf_answer *answer);

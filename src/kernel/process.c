@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define FAILURE_MAX 1024u
+
 static void process_due(struct hf_timer *t);
 
 const char *hf_phase_text(enum hf_phase phase)
@@ -150,8 +152,13 @@ static void end(struct hf_process *p)
         refill(k, c);
 }
 
+/* For whoever it is told to, and for the class: a warm start has nobody to tell. */
 static void tell(struct hf_process *p, enum hf_answer_kind kind, struct hf_view text)
 {
+    struct hf_class *c = p->class;
+    hf_buf_clear(&c->last_failure);
+    if (hf_buf_add_view(&c->last_failure, hf_view_take(text, FAILURE_MAX)) != HF_OK)
+        hf_buf_clear(&c->last_failure);
     struct hf_request *r = p->request;
     if (r != NULL && r->duty == HF_DUTY_OPEN)
         hf_request_refuse(r, p, kind, text);
@@ -193,6 +200,8 @@ void hf_process_fail(struct hf_process *p)
 void hf_process_retire(struct hf_process *p)
 {
     p->class->stats.retired++;
+    if (p->turn.retire != NULL)
+        p->class->last_retire = p->turn.retire;
     end(p);
 }
 
@@ -229,9 +238,8 @@ static void end_doomed(struct hf_process *p)
         tell(p, HF_ANSWER_DEAD, hf_view(text, (size_t)n));
         end(p);
         return;
-    case HF_DOOM_KERNEL:
+    case HF_DOOM_KERNEL: /* who waited was told when all was cancelled */
         unwind(p, HF_CANCELLED);
-        tell(p, HF_ANSWER_CANCELLED, HF_VIEW("the server is ending"));
         end(p);
         return;
     default: hf_process_retire(p);

@@ -288,12 +288,13 @@ void hf_request_set_clock(struct hf_request *r)
         if (!__builtin_add_overflow(posted, c->s.queue_timeout_ns, &until) && until < at)
             at = until;
     }
-    if (at <= c->kernel->now && hf_list_linked(&r->clock.due))
-        return; /* rings in this very step */
-    if (!hf_heap_has(&r->clock.node) || r->clock.node.at != at) {
-        enum hf_err err = hf_timer_set(c->kernel, &r->clock, at);
-        HF_ASSERT(err == HF_OK); /* post made the room */
+    if (hf_heap_has(&r->clock.node)) {
+        if (r->clock.node.at == at ||
+            at <= c->kernel->now) /* the second: it rings in this very step */
+            return;
     }
+    enum hf_err err = hf_timer_set(c->kernel, &r->clock, at);
+    HF_ASSERT(err == HF_OK); /* moved, or post made the room */
 }
 
 void hf_requests_date(struct hf_kernel *k)

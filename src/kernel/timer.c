@@ -1,8 +1,9 @@
-/* timer.c - timers are nodes of the kernel's heap; a step first collects those that are due, then
- * fires them (timer.h).
+/* timer.c - timers are nodes of the kernel's heap (timer.h).
  *
- * Collecting first means that a timer set while others fire waits for the next step, also when its
- * time has passed: a timer that sets itself again cannot hold a step.
+ * A step fires what was set before it began to fire and is due; a timer set while others fire waits
+ * for the next step, also when its time has passed, so one that sets itself again cannot hold a
+ * step. That a time in the past is kept as "now" makes those come out of the heap behind all that
+ * were set before.
  */
 #include "kernel/kernel_int.h"
 
@@ -10,19 +11,16 @@ void hf_timer_init(struct hf_timer *t)
 {
     *t = (struct hf_timer){0};
     hf_wait_init(&t->wait, false);
-    hf_list_init(&t->due);
 }
 
 enum hf_err hf_timer_set(struct hf_kernel *k, struct hf_timer *t, uint64_t at_ns)
 {
-    hf_list_remove(&t->due);
     hf_wait_clear(&t->wait);
-    return hf_heap_set(&k->timers, &t->node, at_ns);
+    return hf_heap_set(&k->timers, &t->node, at_ns > k->now ? at_ns : k->now);
 }
 
 void hf_timer_stop(struct hf_kernel *k, struct hf_timer *t)
 {
-    hf_list_remove(&t->due);
     hf_heap_remove(&k->timers, &t->node);
 }
 
@@ -34,13 +32,13 @@ void hf_timer_done(struct hf_kernel *k, struct hf_timer *t)
 
 void hf_timers_fire(struct hf_kernel *k)
 {
-    struct hf_list due;
-
-    hf_list_init(&due);
-    for (struct hf_heap_node *n; (n = hf_heap_pop_due(&k->timers, k->now)) != NULL;)
-        hf_list_push_back(&due, &HF_CONTAINER_OF(n, struct hf_timer, node)->due);
-    for (struct hf_list *n; (n = hf_list_pop_front(&due)) != NULL;) {
-        struct hf_timer *t = HF_LIST_ENTRY(n, struct hf_timer, due);
+    const uint64_t set_later = k->timers.seq;
+    for (;;) {
+        struct hf_heap_node *n = hf_heap_peek(&k->timers);
+        if (n == NULL || n->at > k->now || n->seq >= set_later)
+            return;
+        hf_heap_remove(&k->timers, n);
+        struct hf_timer *t = HF_CONTAINER_OF(n, struct hf_timer, node);
         if (t->fire != NULL)
             t->fire(t);
         if (!hf_heap_has(&t->node)) /* fire may have set it again */

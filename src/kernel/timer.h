@@ -10,17 +10,15 @@ struct hf_kernel;
 struct hf_timer {
     struct hf_heap_node node;
     struct hf_wait wait;
-    void (*fire)(struct hf_timer
-                     *t); /* optional: called before wait fires; may not free the timer's owner */
-    struct hf_list due;   /* private: its time has come in this step */
+    /* Optional: called before wait fires; may not free the timer's owner. */
+    void (*fire)(struct hf_timer *t);
 };
 void hf_timer_init(struct hf_timer *t);
 /* Ready at at_ns; moves it when set already; not ready until then (a time that has passed: ready at
- * the next step). HF_LIMIT: memory; the timer is then not set. Moving one that is set never fails.
- */
+ * the next step). HF_LIMIT: memory; the timer is then not set. Moving a set one never fails. */
 enum hf_err hf_timer_set(struct hf_kernel *k, struct hf_timer *t, uint64_t at_ns);
-void hf_timer_stop(struct hf_kernel *k,
-                   struct hf_timer *t); /* fine when not set; ready stays as it was */
+/* Fine when not set; whether it is ready stays as it was. */
+void hf_timer_stop(struct hf_kernel *k, struct hf_timer *t);
 void hf_timer_done(struct hf_kernel *k, struct hf_timer *t); /* stop, and its wait is gone */
 
 #endif

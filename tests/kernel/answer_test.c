@@ -404,6 +404,7 @@ static void start_failure_when_warm_is_not_tried_for_ever(void **state)
     pass(&f.w, 10 * MS);
     pass(&f.w, 1000 * S);
     assert_int_equal(stats_of(f.c).start_failures, 3);
+    assert_true(hf_view_eq_text(hf_class_last_failure(f.c), "too much")); /* nobody else was told */
     post(&f.w, "svc", "r");
     run(&f.w);
     pass(&f.w, 10 * MS);

@@ -407,12 +407,25 @@ bool mallocs_are_counted(void)
 {
     return false;
 }
+long mallocs_live(void)
+{
+    return 0;
+}
+bool mallocs_fail(size_t n, bool all)
+{
+    (void)n, (void)all;
+    return false;
+}
 #else
 /* Ours are found before the C library's; its own names stay callable. */
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *ptr, size_t size);
-static size_t n_mallocs;
+void __libc_free(void *ptr);
+static _Atomic size_t n_mallocs; /* threads of a test may allocate, too */
+static _Atomic long n_live;
+static size_t fail_in;
+static bool fail_all, failed;
 
 size_t mallocs(void)
 {
@@ -422,19 +435,49 @@ bool mallocs_are_counted(void)
 {
     return true;
 }
-void *malloc(size_t size)
+long mallocs_live(void)
+{
+    return n_live;
+}
+bool mallocs_fail(size_t n, bool all)
+{
+    bool was = failed;
+    fail_in = n;
+    fail_all = all;
+    failed = false;
+    return was;
+}
+static bool may(void)
 {
     n_mallocs++;
-    return __libc_malloc(size);
+    if (fail_in == 0 || --fail_in > 0)
+        return true;
+    fail_in = fail_all;
+    failed = true;
+    return false;
+}
+static void *made(void *ptr)
+{
+    n_live += ptr != NULL;
+    return ptr;
+}
+void *malloc(size_t size)
+{
+    return may() ? made(__libc_malloc(size)) : NULL;
 }
 void *calloc(size_t n, size_t size)
 {
-    n_mallocs++;
-    return __libc_calloc(n, size);
+    return may() ? made(__libc_calloc(n, size)) : NULL;
 }
 void *realloc(void *ptr, size_t size)
 {
-    n_mallocs++;
-    return __libc_realloc(ptr, size);
+    if (!may())
+        return NULL;
+    return ptr == NULL ? made(__libc_realloc(NULL, size)) : __libc_realloc(ptr, size);
+}
+void free(void *ptr)
+{
+    n_live -= ptr != NULL;
+    __libc_free(ptr);
 }
 #endif

@@ -82,6 +82,10 @@ struct hf_class_stats stats_of(const struct hf_class *c);
  */
 size_t mallocs(void);
 bool mallocs_are_counted(void);
+long mallocs_live(void); /* mallocs less frees */
+/* From the n-th on (1 = the next), one malloc or all fail; 0: none. Returns whether one failed
+ * since the last call. */
+bool mallocs_fail(size_t n, bool all);
 
 uint64_t rnd(uint64_t *state); /* splitmix64 */
 
