@@ -130,7 +130,7 @@ struct hf_canon_cx {
     struct hf_scope *scope; /* lowering into a lifted function: where borrows are counted (W7); else NULL */
     bool host;              /* strings in host form */
     bool copy;              /* lifting: nothing may look into guest memory afterwards (C1) */
-    uint8_t *mem;           /* memory as of the last guest entry (S15); hf_canon_memory */
+    uint8_t *mem;           /* the memory, at least as large as said here: it only grows (S15); hf_canon_memory */
     size_t mem_size;
     uint64_t work;          /* lifting: bytes looked at without being copied, bounded like copies (S14) */
     uint32_t n_owns;        /* lowering: owned resources now in the table, in the order of the values */
@@ -140,7 +140,8 @@ struct hf_canon_cx {
 };
 /* `scope` and the flags are left NULL and false. */
 void hf_canon_cx_init(struct hf_canon_cx *cx, struct hf_instance *inst, struct hf_ci *ci, const struct hf_canon_rt *opts);
-/* Reads base and size of the memory; before the first lift or lower of a type that needs it, and by itself after realloc. */
+/* Reads base and size of the memory; before the first lift or lower of a type that needs it. Lowering reads again by itself when
+ * what realloc answers lies past the size known. */
 void hf_canon_memory(struct hf_canon_cx *cx);
 
 /* Flat values in vals[*at...]; moves *at. A value half lifted holds zeroes where nothing was lifted: hf_canon_let_go takes it. */

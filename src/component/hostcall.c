@@ -156,7 +156,8 @@ static uint32_t raw_handle(const struct hf_call *call, const struct hf_ftype *f,
 uint32_t hf_call_handle(const struct hf_call *call, uint32_t arg)
 {
     const struct hf_tramp *def = call->tramp->def;
-    if (call->flat == NULL) /* the host calls what the component re-exports: nothing came from a guest */
+    if (call->flat ==
+        NULL) /* the host calls what the component re-exports: nothing came from a guest */
         return 0;
     if (def->kind == HF_TRAMP_RESOURCE_DROP)
         return arg == 0 ? call->flat[0].u32 : 0;

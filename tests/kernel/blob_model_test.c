@@ -4,6 +4,7 @@
  */
 #include <sys/uio.h>
 
+#include "kernel/blob_int.h"
 #include "support.h"
 
 enum { READERS = 5, LEN_MAX = 400 * 1024, SEEDS = 300, DEEDS = 600 };
@@ -91,7 +92,7 @@ static void compare(struct run *r)
         CHECK(r, hf_blob_memory(m->blob) == 0);
     else if (m->holder ==
              NULL) /* passed bytes are gone: at most a segment on either side is not full */
-        CHECK(r, hf_blob_memory(m->blob) <= m->len - slowest(m) + 4 * 32 * 1024);
+        CHECK(r, hf_blob_memory(m->blob) <= m->len - slowest(m) + 4 * HF_SEG_LARGE_SIZE);
 }
 
 static void fill(struct run *r, uint8_t *to, size_t n)
