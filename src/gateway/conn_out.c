@@ -207,7 +207,10 @@ static bool prepare(struct hf_conn *c, struct hf_stream *s, bool first, enum hf_
 {
     *err = HF_AGAIN;
     if (s->out == HF_OUT_WAIT && pieces_gone(s)) {
-        if (s->x.answered) {
+        /* A service may answer first and then read: 100 goes before its head, or its body never comes. */
+        bool reads_on = s->expects && s->x.answered && s->x.reply.text == NULL && s->x.in != NULL &&
+                        hf_blob_wanted(s->x.in) && early_failure(s) == NULL;
+        if (s->x.answered && !reads_on) {
             *err = make_answer(c, s);
         } else if (s->expects && first) {
             s->expects = false;
