@@ -1,7 +1,9 @@
-/* canon.h - the canonical ABI at run time: handle tables, lifting and lowering, calls across the boundary.
+/* canon.h - the canonical ABI at run time: handle tables, lifting and lowering, calls across the
+ * boundary.
  *
- * Internal to the room. instance.c owns the structures below (one hf_instance = one store = one tree) and fills them by
- * running a program; canon_*.c act on them. Rule numbers are those of reference component-model section 2.
+ * Internal to the room. instance.c owns the structures below (one hf_instance = one store = one
+ * tree) and fills them by running a program; canon_*.c act on them. Rule numbers are those of
+ * reference component-model section 2.
  */
 #ifndef HF_COMPONENT_CANON_H
 #define HF_COMPONENT_CANON_H
@@ -9,7 +11,8 @@
 #include "component/call.h"
 #include "component/program.h"
 
-/* ---- handle tables (handle.c), H1-H5 ---- one per component instance; index 0 never valid, LIFO free list. */
+/* ---- handle tables (handle.c), H1-H5 ---- one per component instance; index 0 never valid, LIFO
+ * free list. */
 #define HF_HANDLES_MAX     ((1u << 28) - 1) /* H1: the spec's bound on the length */
 #define HF_HANDLES_DEFAULT 100000u          /* when hf_handles.max is 0 */
 
@@ -25,7 +28,8 @@ struct hf_handle {
     };
     struct hf_scope *scope; /* borrow: whose */
     uint32_t lends;         /* borrows of it now lent out; nothing may take it away meanwhile */
-    uint32_t serial : 31;   /* when it was added (hf_handles.serial): tells a new entry under an old index; set by add */
+    uint32_t serial : 31;   /* when it was added (hf_handles.serial): tells a new entry under an old
+                               index; set by add */
     uint32_t own : 1;
 };
 _Static_assert(sizeof(struct hf_handle) == 32, "tables of them are copied for images");
@@ -40,11 +44,13 @@ enum hf_err hf_handles_add(struct hf_handles *t, const struct hf_handle *h, uint
 /* NULL: bad index or free. Good until the next add. */
 struct hf_handle *hf_handles_at(const struct hf_handles *t, uint32_t index);
 void hf_handles_remove(struct hf_handles *t, uint32_t index); /* a live one */
-/* S5: the live entry at `index`, of exactly this resource type. HF_TRAP with the text in the store's report. */
+/* S5: the live entry at `index`, of exactly this resource type. HF_TRAP with the text in the
+ * store's report. */
 struct hf_ci;
-enum hf_err hf_handles_find(struct hf_ci *ci, uint32_t index, const struct hf_resource_type *type, struct hf_handle **ret);
-/* Drops the host objects that the table still owns, newest index first, through their ops (call NULL); the table is then
- * empty, its storage freed. */
+enum hf_err hf_handles_find(struct hf_ci *ci, uint32_t index, const struct hf_resource_type *type,
+                            struct hf_handle **ret);
+/* Drops the host objects that the table still owns, newest index first, through their ops (call
+ * NULL); the table is then empty, its storage freed. */
 void hf_handles_done(struct hf_handles *t);
 
 /* ---- run-time state ---- */
@@ -54,7 +60,8 @@ struct hf_ci {
     struct hf_ci *parent;
     bool may_enter, may_leave; /* E1, C3 */
     struct hf_handles handles;
-    uint32_t rest_serial; /* handles.serial when the start ended: what the instance had before it served (image.c) */
+    uint32_t rest_serial; /* handles.serial when the start ended: what the instance had before it
+                             served (image.c) */
 };
 struct hf_canon_rt { /* hf_canon_opts resolved */
     struct hf_memory memory;
@@ -89,11 +96,17 @@ struct hf_instance {
     struct hf_lift_rt *lifts;
     struct hf_tramp_rt *tramps;
     struct hf_resource_rt *resources;
-    struct hf_arena arena;  /* values of calls in flight; stack discipline by mark and release */
+    struct hf_arena arena; /* values of calls in flight; stack discipline by mark and release */
     const struct hf_hook *hook;
     void *hook_ctx;
-    struct hf_ci *current;  /* CI whose guest code runs now; NULL: the host */
-    enum hf_inst_state { HF_INST_NEW, HF_INST_STARTING, HF_INST_REST, HF_INST_CALLING, HF_INST_DEAD } state;
+    struct hf_ci *current; /* CI whose guest code runs now; NULL: the host */
+    enum hf_inst_state {
+        HF_INST_NEW,
+        HF_INST_STARTING,
+        HF_INST_REST,
+        HF_INST_CALLING,
+        HF_INST_DEAD
+    } state;
     /* the call in flight (instance.c) */
     const struct hf_export *call_export;
     struct hf_value call_args[HF_FLAT_PARAMS_MAX];
@@ -103,8 +116,9 @@ struct hf_instance {
     bool has_result, result_taken;
     const struct hf_resource_type *drop_type; /* a drop instead of a call: hf_instance_drop_guest */
     uint64_t drop_rep;
-    uint32_t steps_done;    /* of the program: what exists when a start failed half way */
-    struct hf_parts *parts; /* memories and globals of every core instance (image.c); NULL until asked for */
+    uint32_t steps_done; /* of the program: what exists when a start failed half way */
+    /* memories and globals of every core instance (image.c); NULL until asked for */
+    struct hf_parts *parts;
 };
 
 struct hf_call { /* what a host function is given; lives on the fiber's stack */
@@ -115,69 +129,93 @@ struct hf_call { /* what a host function is given; lives on the fiber's stack */
 };
 
 /* ---- lift and lower (lift.c, lower.c, string.c) ----
- * A cx says whose memory, table, options; one serves one direction of one call. Errors are HF_TRAP with the text in the
- * store's report, or what a guest function that ran meanwhile (realloc) ended with.
+ * A cx says whose memory, table, options; one serves one direction of one call. Errors are HF_TRAP
+ * with the text in the store's report, or what a guest function that ran meanwhile (realloc) ended
+ * with.
  *
- * Strings have two forms. Host form: UTF-8 (hf_value.tag 0). Guest form (`host` false, between components): as the source
- * has them, checked once, .tag = HF_ENC_UTF8, _UTF16, _LATIN1, or HF_ENC_LATIN1_UTF16 for the UTF-16 half of a
- * latin1+utf16 source (W4 treats it apart), .len in code units. */
+ * Strings have two forms. Host form: UTF-8 (hf_value.tag 0). Guest form (`host` false, between
+ * components): as the source has them, checked once, .tag = HF_ENC_UTF8, _UTF16, _LATIN1, or
+ * HF_ENC_LATIN1_UTF16 for the UTF-16 half of a latin1+utf16 source (W4 treats it apart), .len in
+ * code units. */
 #define HF_LENT_INLINE 16
 struct hf_lent_more;
 struct hf_canon_cx {
     struct hf_instance *inst;
     struct hf_ci *ci;
     const struct hf_canon_rt *opts;
-    struct hf_scope *scope; /* lowering into a lifted function: where borrows are counted (W7); else NULL */
-    bool host;              /* strings in host form */
-    bool copy;              /* lifting: nothing may look into guest memory afterwards (C1) */
-    uint8_t *mem;           /* the memory, at least as large as said here: it only grows (S15); hf_canon_memory */
+    /* lowering into a lifted function: where borrows are counted (W7); else NULL */
+    struct hf_scope *scope;
+    bool host; /* strings in host form */
+    bool copy; /* lifting: nothing may look into guest memory afterwards (C1) */
+    /* the memory, at least as large as said here: it only grows (S15); hf_canon_memory */
+    uint8_t *mem;
     size_t mem_size;
-    uint64_t work;          /* lifting: bytes looked at without being copied, bounded like copies (S14) */
-    uint32_t n_owns;        /* lowering: owned resources now in the table, in the order of the values */
-    uint32_t n_lent;        /* lifting: handles lent during the call, to be given back (V10) */
+    uint64_t work;   /* lifting: bytes looked at without being copied, bounded like copies (S14) */
+    uint32_t n_owns; /* lowering: owned resources now in the table, in the order of the values */
+    uint32_t n_lent; /* lifting: handles lent during the call, to be given back (V10) */
     uint32_t lent[HF_LENT_INLINE];
     struct hf_lent_more *more; /* in the arena, when borrows come in lists */
 };
 /* `scope` and the flags are left NULL and false. */
-void hf_canon_cx_init(struct hf_canon_cx *cx, struct hf_instance *inst, struct hf_ci *ci, const struct hf_canon_rt *opts);
-/* Reads base and size of the memory; before the first lift or lower of a type that needs it. Lowering reads again by itself when
- * what realloc answers lies past the size known. */
+void hf_canon_cx_init(struct hf_canon_cx *cx, struct hf_instance *inst, struct hf_ci *ci,
+                      const struct hf_canon_rt *opts);
+/* Reads base and size of the memory; before the first lift or lower of a type that needs it.
+ * Lowering reads again by itself when what realloc answers lies past the size known. */
 void hf_canon_memory(struct hf_canon_cx *cx);
 
-/* Flat values in vals[*at...]; moves *at. A value half lifted holds zeroes where nothing was lifted: hf_canon_let_go takes it. */
-enum hf_err hf_lift_flat(struct hf_canon_cx *cx, const struct hf_type *t, const union hf_val *vals, uint32_t *at, struct hf_value *ret);
+/* Flat values in vals[*at...]; moves *at. A value half lifted holds zeroes where nothing was
+ * lifted: hf_canon_let_go takes it. */
+enum hf_err hf_lift_flat(struct hf_canon_cx *cx, const struct hf_type *t, const union hf_val *vals,
+                         uint32_t *at, struct hf_value *ret);
 /* Checks alignment and bounds of `ptr` (V8), then loads. */
-enum hf_err hf_lift_memory(struct hf_canon_cx *cx, const struct hf_type *t, uint32_t ptr, struct hf_value *ret);
+enum hf_err hf_lift_memory(struct hf_canon_cx *cx, const struct hf_type *t, uint32_t ptr,
+                           struct hf_value *ret);
 /* All parameters, flat or spilled (F3); `ret` has room for f->n_params, zeroed. */
-enum hf_err hf_lift_params(struct hf_canon_cx *cx, const struct hf_ftype *f, const union hf_val *vals, struct hf_value *ret);
+enum hf_err hf_lift_params(struct hf_canon_cx *cx, const struct hf_ftype *f,
+                           const union hf_val *vals, struct hf_value *ret);
 void hf_canon_give_back(struct hf_canon_cx *cx); /* lends -= 1 for everything lent */
 
-enum hf_err hf_lower_flat(struct hf_canon_cx *cx, const struct hf_type *t, const struct hf_value *v, union hf_val *vals, uint32_t *at);
-enum hf_err hf_lower_memory(struct hf_canon_cx *cx, const struct hf_type *t, const struct hf_value *v, uint32_t ptr);
-/* All parameters, flat or into a tuple made by realloc (F3). vals has room for HF_FLAT_PARAMS_MAX. */
-enum hf_err hf_lower_params(struct hf_canon_cx *cx, const struct hf_ftype *f, const struct hf_value *args, union hf_val *vals);
+enum hf_err hf_lower_flat(struct hf_canon_cx *cx, const struct hf_type *t, const struct hf_value *v,
+                          union hf_val *vals, uint32_t *at);
+enum hf_err hf_lower_memory(struct hf_canon_cx *cx, const struct hf_type *t,
+                            const struct hf_value *v, uint32_t ptr);
+/* All parameters, flat or into a tuple made by realloc (F3). vals has room for HF_FLAT_PARAMS_MAX.
+ */
+enum hf_err hf_lower_params(struct hf_canon_cx *cx, const struct hf_ftype *f,
+                            const struct hf_value *args, union hf_val *vals);
 /* A string into guest memory, W2-W4: pointer and (tagged) code units (string.c). */
-enum hf_err hf_lower_string(struct hf_canon_cx *cx, const struct hf_value *v, uint32_t *ptr, uint32_t *units);
+enum hf_err hf_lower_string(struct hf_canon_cx *cx, const struct hf_value *v, uint32_t *ptr,
+                            uint32_t *units);
 /* V6, from ptr and (tagged) code units (string.c). */
-enum hf_err hf_lift_string(struct hf_canon_cx *cx, uint32_t ptr, uint32_t units, struct hf_value *ret);
-/* realloc with may_leave false (C3), result checked for alignment and bounds (W1). `what` names the thing in a trap's text. */
-enum hf_err hf_canon_realloc(struct hf_canon_cx *cx, uint32_t old, uint32_t old_size, uint32_t align, uint32_t size,
-                             const char *what, uint32_t *ret);
-/* Room for a function's parameters, zeroed where handles may come: `spare` when HF_FLAT_PARAMS_MAX are enough. */
-struct hf_value *hf_canon_args(struct hf_canon_cx *cx, const struct hf_ftype *f, struct hf_value *spare);
-/* A function's result out of, or into, flat values; lowering, a spilled one goes where the last parameter of the
- * lowered signature points (C4). */
-enum hf_err hf_lift_result(struct hf_canon_cx *cx, const struct hf_ftype *f, const union hf_val *vals, struct hf_value *ret);
-enum hf_err hf_lower_result(struct hf_canon_cx *cx, const struct hf_ftype *f, const struct hf_value *v, union hf_val *vals);
+enum hf_err hf_lift_string(struct hf_canon_cx *cx, uint32_t ptr, uint32_t units,
+                           struct hf_value *ret);
+/* realloc with may_leave false (C3), result checked for alignment and bounds (W1). `what` names the
+ * thing in a trap's text. */
+enum hf_err hf_canon_realloc(struct hf_canon_cx *cx, uint32_t old, uint32_t old_size,
+                             uint32_t align, uint32_t size, const char *what, uint32_t *ret);
+/* Room for a function's parameters, zeroed where handles may come: `spare` when HF_FLAT_PARAMS_MAX
+ * are enough. */
+struct hf_value *hf_canon_args(struct hf_canon_cx *cx, const struct hf_ftype *f,
+                               struct hf_value *spare);
+/* A function's result out of, or into, flat values; lowering, a spilled one goes where the last
+ * parameter of the lowered signature points (C4). */
+enum hf_err hf_lift_result(struct hf_canon_cx *cx, const struct hf_ftype *f,
+                           const union hf_val *vals, struct hf_value *ret);
+enum hf_err hf_lower_result(struct hf_canon_cx *cx, const struct hf_ftype *f,
+                            const struct hf_value *v, union hf_val *vals);
 /* V9, V10; W6, W7 (canon_handle.c). */
-enum hf_err hf_lift_handle(struct hf_canon_cx *cx, const struct hf_type *t, uint32_t index, struct hf_value *ret);
-enum hf_err hf_lower_handle(struct hf_canon_cx *cx, const struct hf_type *t, const struct hf_value *v, uint32_t *ret);
+enum hf_err hf_lift_handle(struct hf_canon_cx *cx, const struct hf_type *t, uint32_t index,
+                           struct hf_value *ret);
+enum hf_err hf_lower_handle(struct hf_canon_cx *cx, const struct hf_type *t,
+                            const struct hf_value *v, uint32_t *ret);
 /* H3: a new own handle of a guest resource. */
-enum hf_err hf_handle_new(struct hf_ci *ci, const struct hf_resource_type *type, uint32_t rep, uint32_t *ret);
+enum hf_err hf_handle_new(struct hf_ci *ci, const struct hf_resource_type *type, uint32_t rep,
+                          uint32_t *ret);
 
 /* V8: alignment and bounds of something of known size. */
 enum hf_err hf_canon_range(struct hf_canon_cx *cx, uint32_t ptr, uint32_t align, uint32_t size);
-/* V3, W9: every NaN becomes the canonical one. Bits in, bits out; the last for n floats of 4 or 8 bytes in place. */
+/* V3, W9: every NaN becomes the canonical one. Bits in, bits out; the last for n floats of 4 or 8
+ * bytes in place. */
 static inline uint32_t hf_canon_f32(uint32_t bits)
 {
     return (bits & INT32_MAX) > 0x7f800000 ? 0x7fc00000 : bits;
@@ -192,29 +230,38 @@ void *hf_canon_alloc(struct hf_canon_cx *cx, size_t size);
 /* S14 for work that copies nothing. */
 enum hf_err hf_canon_charge(struct hf_canon_cx *cx, uint64_t bytes);
 
-/* Lets go of the host objects owned by a value that will not reach anybody: dropped through their ops. The first *skip owned
- * resources, in order, are left alone (they were handed on) and *skip counts them down; skip NULL: none. Reps of guest
- * resources are only forgotten. The ops get no call: they cannot refuse. */
+/* Lets go of the host objects owned by a value that will not reach anybody: dropped through their
+ * ops. The first *skip owned resources, in order, are left alone (they were handed on) and *skip
+ * counts them down; skip NULL: none. Reps of guest resources are only forgotten. The ops get no
+ * call: they cannot refuse. */
 void hf_canon_let_go(const struct hf_type *t, const struct hf_value *v, uint32_t *skip);
 
-/* Writes the reason of a trap to the store's report, with rule number in the text. Returns HF_TRAP. */
-enum hf_err hf_canon_trap(struct hf_instance *inst, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Writes the reason of a trap to the store's report, with rule number in the text. Returns HF_TRAP.
+ */
+enum hf_err hf_canon_trap(struct hf_instance *inst, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* ---- calls (canon_call.c, hostcall.c) ---- */
-/* Calls lift `l` from the host with values (C1), on the fiber. `args`: f->n_params values in host form; own arguments are moved
- * in: what did not reach the guest's table is dropped through its ops. `result` (unused when the type has none) is in host form,
- * copied out: it lies in inst->arena, which the caller resets before the next call, not before. On HF_TRAP or HF_CANCELLED the
- * tree is dead (E3): the caller sets inst->state; flags and scopes are left as they were when it happened. */
-enum hf_err hf_canon_call(struct hf_instance *inst, struct hf_lift_rt *l, const struct hf_value *args, struct hf_value *result);
-/* The imports made by HF_STEP_TRAMP: env is a struct hf_tramp_rt; C2, H3-H5. Marks and releases inst->arena. */
+/* Calls lift `l` from the host with values (C1), on the fiber. `args`: f->n_params values in host
+ * form; own arguments are moved in: what did not reach the guest's table is dropped through its
+ * ops. `result` (unused when the type has none) is in host form, copied out: it lies in
+ * inst->arena, which the caller resets before the next call, not before. On HF_TRAP or HF_CANCELLED
+ * the tree is dead (E3): the caller sets inst->state; flags and scopes are left as they were when
+ * it happened. */
+enum hf_err hf_canon_call(struct hf_instance *inst, struct hf_lift_rt *l,
+                          const struct hf_value *args, struct hf_value *result);
+/* The imports made by HF_STEP_TRAMP: env is a struct hf_tramp_rt; C2, H3-H5. Marks and releases
+ * inst->arena. */
 enum hf_err hf_tramp_lower(void *env, union hf_val *vals);
-enum hf_err hf_canon_call_host(struct hf_tramp_rt *tramp, union hf_val *vals); /* hf_tramp_lower's host half (hostcall.c) */
+/* hf_tramp_lower's half for host functions (hostcall.c). */
+enum hf_err hf_canon_call_host(struct hf_tramp_rt *tramp, union hf_val *vals);
 enum hf_err hf_tramp_resource_new(void *env, union hf_val *vals);
 enum hf_err hf_tramp_resource_rep(void *env, union hf_val *vals);
 enum hf_err hf_tramp_resource_drop(void *env, union hf_val *vals);
-/* Lets go of one owned resource: host ops or guest dtor (H5, H7). `from`: the CI that drops, NULL: the host. `call` for host ops,
- * may be NULL. On the fiber when it is a guest's. */
-enum hf_err hf_canon_drop_own(struct hf_instance *inst, struct hf_ci *from, const struct hf_resource_type *t, uint64_t rep_or_obj,
+/* Lets go of one owned resource: host ops or guest dtor (H5, H7). `from`: the CI that drops, NULL:
+ * the host. `call` for host ops, may be NULL. On the fiber when it is a guest's. */
+enum hf_err hf_canon_drop_own(struct hf_instance *inst, struct hf_ci *from,
+                              const struct hf_resource_type *t, uint64_t rep_or_obj,
                               struct hf_call *call);
 /* E1: false = "cannot enter component instance", nothing changed. leave undoes it. */
 bool hf_ci_enter(struct hf_ci *to, struct hf_ci *from);

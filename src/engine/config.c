@@ -39,7 +39,7 @@ static enum hf_err fill_settings(struct hf_engine_settings *s, struct hf_report 
 {
     HF_ASSERT(s->os != NULL);
     fill_u32(&s->instances_max, 1000);
-    fill_u32(&s->stacks_max, 1000);
+    fill_u32(&s->stacks_max, s->instances_max); /* no more stores than instances */
     fill_u32(&s->memories_per_module, 4);
     fill_u32(&s->tables_per_module, 8);
     fill_u32(&s->table_elements, 200000);

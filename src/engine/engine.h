@@ -11,7 +11,12 @@
  *   - a guest that computes too long yields (HF_AGAIN with hf_store_why = HF_WHY_SLICE): poll again when it is its turn;
  *   - hf_store_cancel unwinds a suspended driver: block returns HF_CANCELLED, no guest code is entered again.
  * Threads: an engine and its modules are shared by all threads; a store, its handles and its fiber stay on the thread
- * that first used it.
+ * that first used it. Guest code off a fiber uses up to wasm_stack bytes of the thread's own stack.
+ *
+ * Signals: Wasmtime handles SIGSEGV, SIGILL, SIGFPE and SIGBUS of guest code; whoever installs handlers of his own after
+ * the first engine was made turns traps into crashes.
+ *
+ * Fuel is off: compiled code counts epochs (hf_engine_fingerprint says so).
  */
 #ifndef HF_ENGINE_ENGINE_H
 #define HF_ENGINE_ENGINE_H
@@ -27,7 +32,8 @@ struct hf_engine_settings {
     struct hf_os *os;             /* clock and files; hf_os_linux() */
     const char *cache_dir;        /* compiled code and verdicts (made 0700, owner checked); NULL: no cache */
     uint32_t instances_max;       /* core instances, memories and tables of the pool; 0 = 1000 */
-    uint32_t stacks_max;          /* fibers; 0 = 1000 */
+    uint32_t stacks_max;          /* fibers; 0 = instances_max. A store keeps the stack of its first driver until it is
+                                   * freed, waiting or not: there must be one for every store that ever ran */
     uint64_t memory_max;          /* largest linear memory in bytes that a module may have; 0 = 4 GiB */
     uint32_t memories_per_module; /* 0 = 4 */
     uint32_t tables_per_module;   /* 0 = 8 */
@@ -40,7 +46,7 @@ struct hf_engine_settings {
     uint32_t offfiber_ticks;      /* 0 = 1000: guest code entered off a fiber traps after that many */
     bool pooling;                 /* pooling allocator (the shipped configuration) or on demand */
     bool keep_wasm_features_min;  /* tests only */
-    uint32_t compile_threads;     /* 0 = all cores */
+    uint32_t compile_threads;     /* 1 = the calling thread alone; anything else = all cores */
 };
 
 void hf_engine_settings_init(struct hf_engine_settings *s); /* the shipped configuration, os = linux, pooling on */
@@ -57,8 +63,8 @@ enum hf_err hf_engine_wat(const char *text, size_t len, struct hf_buf *ret, stru
 
 /* ---- cache (engine/cache.c) -------------------------------------------------------------------------------- */
 
-/* Small files by name beside the compiled code: verdicts, gate results. `kind` is [a-z]+. HF_NOT_FOUND when absent or
- * when there is no cache directory. Contents carry a CRC; a damaged one is removed and HF_NOT_FOUND. */
+/* Small files by name beside the compiled code: verdicts, gate results. `kind` is [a-z]+ ("code" and "gate" are taken);
+ * what is read is appended. HF_NOT_FOUND when absent or when there is no cache directory. Contents carry a CRC; a damaged one is removed and HF_NOT_FOUND. */
 enum hf_err hf_cache_get(struct hf_engine *engine, const char *kind, const uint8_t key[32], struct hf_buf *ret);
 enum hf_err hf_cache_put(struct hf_engine *engine, const char *kind, const uint8_t key[32], struct hf_view bytes,
                          struct hf_report *report);
@@ -148,13 +154,18 @@ void *hf_store_ctx(const struct hf_store *store);
 struct hf_engine *hf_store_engine(const struct hf_store *store);
 
 /* Where the last HF_TRAP of this store says what happened: kind, message, named wasm backtrace ("probably memory" when
- * a memory stands near its limit). Imports write their own reason here before they return an error. */
+ * a memory stands near its limit). Imports write their own reason here before they return an error; its kind stays in
+ * .err (HF_DENIED, HF_TIMEOUT for a guest ended off the fiber), though hf_store_call says HF_TRAP. First wins; emptied by
+ * hf_store_start, by the outermost call off the fiber, and by the first hf_store_call after a trap was caught: what is
+ * wanted later must be copied. hf_report_init it to make room at other times. */
 struct hf_report *hf_store_report(struct hf_store *store);
-/* A memory stood at its limit when the last trap happened (a refused grow looks like `unreachable`). */
+/* A memory that has grown stood in the last eighth of its limit when the guest executed `unreachable`, which is how guests
+ * answer to a refused growth. */
 bool hf_store_memory_suspect(const struct hf_store *store);
 
 /* Instantiates in this store; `imports` in the order of hf_module_import. May be called in a driver. Runs no guest code
- * (see hf_core_start). HF_INVALID: an import's type does not fit (the report names it); HF_LIMIT: pool or limits. */
+ * (see hf_core_start). HF_INVALID: an import's type does not fit (the report names it); HF_LIMIT: pool or limits (a refused
+ * one still counts against the store's instances_max); HF_TRAP: a segment does not fit its memory or table; HF_CANCELLED. */
 enum hf_err hf_core_new(struct hf_store *store, const struct hf_module *m, const struct hf_extern *imports,
                         size_t n_imports, struct hf_core *ret, struct hf_report *report);
 /* Calls the module's start function if it has one. In a driver: may block and yield. */
@@ -183,7 +194,8 @@ enum hf_err hf_func_new(struct hf_store *store, const struct hf_functype *type, 
 
 /* Calls a guest function on the current stack, unchecked: vals has room for max(params, results) (T6). HF_TRAP with the
  * store's report; HF_CANCELLED without entering the guest while the store is dying; HF_LIMIT-like stack exhaustion is
- * a HF_TRAP ("call stack exhausted") before the fiber overflows (T3). */
+ * a HF_TRAP ("call stack exhausted") before the fiber overflows (T3). Off a fiber: ended after offfiber_ticks, imports
+ * cannot block, and no driver may be started and not ended (asserted). */
 enum hf_err hf_store_call(struct hf_store *store, const struct hf_func *f, union hf_val *vals, size_t n_vals);
 
 /* Memory: base and size now; re-read after anything that may run the guest (S15). The base of a memory never moves. */
@@ -197,14 +209,18 @@ void hf_global_set(struct hf_store *store, const struct hf_global *g, const unio
 typedef enum hf_err (*hf_driver_fn)(void *ctx);
 enum hf_why { HF_WHY_NONE, HF_WHY_BLOCK, HF_WHY_SLICE };
 
-/* Prepares `fn(ctx)` to run on the fiber; nothing runs before the first poll. One at a time a store. */
+/* Prepares `fn(ctx)` to run on the fiber; nothing runs before the first poll. One at a time a store (asserted).
+ * HF_CANCELLED: the store is dead. */
 enum hf_err hf_store_start(struct hf_store *store, hf_driver_fn fn, void *ctx);
-/* Runs until the driver returns (its result is returned), blocks or uses up its slice (HF_AGAIN). */
+/* Runs until the driver returns (its result is returned), blocks or uses up its slice (HF_AGAIN). HF_LIMIT before the
+ * driver was entered: no stack is left (stacks_max); the store may be started again. Same thread as the first poll (T5,
+ * asserted). */
 enum hf_err hf_store_poll(struct hf_store *store);
 enum hf_why hf_store_why(const struct hf_store *store);
 bool hf_store_running(const struct hf_store *store); /* started and not ended */
 /* Unwinds the suspended driver now: block returns HF_CANCELLED, no guest code runs. The store is dead for guests after
- * (hf_store_call gives HF_CANCELLED); memories can still be read. Nothing running: marks it dead only. */
+ * (hf_store_call gives HF_CANCELLED); memories can still be read. Nothing running: marks it dead only. A driver that was
+ * never polled does not run. From inside (an import): marks it, and the guest ends when that import returns. */
 void hf_store_cancel(struct hf_store *store);
 bool hf_store_dead(const struct hf_store *store);
 /* In an import or driver, on the fiber: suspend until the next poll. HF_CANCELLED: return at once. HF_UNSUPPORTED: not
@@ -228,7 +244,8 @@ struct hf_view hf_memimage_bytes(const struct hf_memimage *img);
 struct hf_reset_stats { uint64_t pages_copied, pages_zero, regions; };
 /* Makes the memory equal to the image by copying back the pages written since instantiation. HF_LIMIT: it grew past the
  * image, or more than max_pages (0 = no limit) were written: use a new instance. Any doubt (an error, a bit of the scan
- * we do not know) is HF_UNKNOWN: throw the instance away. Stats are added to. */
+ * we do not know) is HF_UNKNOWN: throw the instance away. After anything but HF_OK the memory is in between. Stats (may be
+ * NULL) are added to. A scanner does not survive a fork (HF_UNKNOWN). */
 enum hf_err hf_memory_reset(struct hf_scanner *s, struct hf_store *store, const struct hf_memory *m,
                             const struct hf_memimage *img, uint64_t max_pages, struct hf_reset_stats *stats);
 

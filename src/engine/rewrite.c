@@ -5,18 +5,24 @@
  * (counted from the start of a function) stay true. Without a start section, instantiation runs no guest code: we call
  * the function when we are ready for it to wait or to spin (hf_core_start).
  */
-#include <stdio.h>
-
 #include "engine/engine_int.h"
 
 enum { SECTION_EXPORT = 7, KIND_FUNC = 0, KIND_MEMORY = 2, KIND_GLOBAL = 3 };
 
+/* By hand: Python's main module has 490 globals, looked up for each instance. */
 void hf_reserved_name(char what, size_t i, char name[HF_RESERVED_MAX])
 {
-    if (what == 's')
-        snprintf(name, HF_RESERVED_MAX, HF_RESERVED "start");
-    else
-        snprintf(name, HF_RESERVED_MAX, HF_RESERVED "%c%zu", what, i);
+    static const char prefix[] = HF_RESERVED;
+    char digits[20];
+    size_t n = 0, at = sizeof prefix - 1;
+    memcpy(name, prefix, at);
+    name[at++] = what;
+    do
+        digits[n++] = (char)('0' + i % 10);
+    while ((i /= 10) != 0);
+    while (n > 0)
+        name[at++] = digits[--n];
+    name[at] = '\0';
 }
 
 static enum hf_err add_export(struct hf_buf *b, char what, size_t i, uint8_t kind, uint32_t index)

@@ -8,6 +8,11 @@
 #include <stdlib.h>
 
 #define POOL_STEP 64u
+#ifdef __SANITIZE_ADDRESS__ /* a use of what was given back must not be hidden by keeping it */
+#define POOLING 0
+#else
+#define POOLING 1
+#endif
 
 static unsigned size_class(size_t size)
 {
@@ -19,7 +24,7 @@ void *hf_obj_new(struct hf_guest *g, size_t size, const char *kind, struct hf_ob
     HF_ASSERT(size >= sizeof(struct hf_obj) && size <= UINT16_MAX);
     unsigned c = size_class(size);
     struct hf_obj *obj;
-    if (c < HF_POOL_CLASSES && g->pool->free[c] != NULL) {
+    if (POOLING && c < HF_POOL_CLASSES && g->pool->free[c] != NULL) {
         obj = g->pool->free[c];
         memcpy(&g->pool->free[c], obj, sizeof(void *));
     } else {
@@ -49,7 +54,7 @@ void hf_obj_release(struct hf_obj *obj)
     hf_list_remove(&obj->in_guest);
     hf_list_remove(&obj->in_parent);
     unsigned c = size_class(obj->size);
-    if (c < HF_POOL_CLASSES) {
+    if (POOLING && c < HF_POOL_CLASSES) {
         memcpy(obj, &g->pool->free[c], sizeof(void *));
         g->pool->free[c] = obj;
     } else {

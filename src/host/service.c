@@ -109,10 +109,31 @@ const char *hf_service_name(const struct hf_service *svc)
     return svc->name;
 }
 
+/* A reset puts back memories, globals and handles, not what is inside a host object that the guest made while it started. So
+ * it may have made only those that a request leaves nothing in: else one request's fields could be read by the next. */
+static enum hf_err check_objects(const struct hf_guest *g, struct hf_report *report)
+{
+    static const char *const plain[] = {"pollable", "input-stream", "output-stream", "network"};
+    HF_LIST_FOR(n, &g->objects)
+    {
+        const struct hf_obj *obj = HF_LIST_ENTRY(n, struct hf_obj, in_guest);
+        bool ok = false;
+        for (size_t i = 0; i < HF_ARRAY_LEN(plain); i++)
+            ok |= strcmp(obj->kind, plain[i]) == 0; /* streams of bodies have their body beside them, and that is refused */
+        if (!ok)
+            return hf_report_set(report, HF_UNSUPPORTED, "it keeps a %s that it made while it started, which cannot be put back",
+                                 obj->kind);
+    }
+    return HF_OK;
+}
+
 enum hf_err hf_service_take_image(struct hf_service *svc, void *state, struct hf_report *report)
 {
     struct hf_guest *g = state;
     HF_ASSERT(svc->image == NULL);
+    enum hf_err err = check_objects(g, report);
+    if (err != HF_OK)
+        return err;
     return hf_image_take(g->inst, &svc->image, report);
 }
 

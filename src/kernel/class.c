@@ -14,9 +14,8 @@
 
 #include <stdlib.h>
 
-#define QUEUE_MAX   1024u
-#define SECONDS     1000000000ull
-#define CLASSES_MAX 4096u
+#define QUEUE_MAX 1024u
+#define SECONDS   1000000000ull
 
 /* ---- making ---- */
 
@@ -41,7 +40,7 @@ enum hf_err hf_class_add(struct hf_kernel *k, const char *name, const struct hf_
             free(c->name);
         free(c);
         return hf_report_set(report, HF_LIMIT, "class %s: no memory, or more than %u classes", name,
-                             CLASSES_MAX);
+                             HF_CLASSES_MAX);
     }
     c->kernel = k;
     c->s = *s;

@@ -10,7 +10,6 @@
 
 #define PROCESSES_MAX 10000u
 #define REQUESTS_MAX  100000u
-#define CLASSES_MAX   4096u
 
 enum hf_err hf_kernel_new(const struct hf_kernel_settings *s, struct hf_kernel **ret)
 {
@@ -27,7 +26,7 @@ enum hf_err hf_kernel_new(const struct hf_kernel_settings *s, struct hf_kernel *
     k->next_request = k->next_process = s->id_base == 0 ? 1 : s->id_base;
     hf_heap_init(&k->timers);
     hf_map_init(&k->requests, 0);
-    hf_map_init(&k->classes_by_name, CLASSES_MAX);
+    hf_map_init(&k->classes_by_name, HF_CLASSES_MAX);
     struct hf_list *const lists[] = {&k->classes, &k->starved,       &k->fresh,         &k->run,
                                      &k->doomed,  &k->ready,         &k->held,          &k->sealed,
                                      &k->lent,    &k->free_requests, &k->free_processes};

@@ -137,6 +137,7 @@ struct hf_kernel {
     struct hf_blob_pool *blobs;
 };
 
+#define HF_CLASSES_MAX 4096u
 #define HF_KERNEL_KEEP 1024u /* freed requests, and processes, kept for the next */
 
 /* timer.c. Fires what is due now. */

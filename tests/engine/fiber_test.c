@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "engine/engine_int.h" /* for the ticker's count */
 #include "support.h"
 
 static const char waits[] = "(module (import \"h\" \"wait\" (func $wait (param i32) (result i32)))"
@@ -399,9 +400,16 @@ static void the_ticker_sleeps_and_wakes(void **state)
     (void)state;
     struct guest g;
     spinning_guest(&g);
-    struct timespec pause = {.tv_nsec = 150000000}; /* three times what makes it fall asleep */
+    struct timespec pause = {.tv_nsec = 20000000};
     for (int i = 0; i < 3; i++) {
-        nanosleep(&pause, NULL);
+        uint64_t ticks, before;
+        int tries = 0;
+        do { /* nothing runs: soon it ticks no more */
+            before = atomic_load(&engine->ticker.ticks);
+            nanosleep(&pause, NULL);
+            ticks = atomic_load(&engine->ticker.ticks);
+            assert_true(++tries < 500);
+        } while (ticks != before);
         struct call c = {.store = g.store, .func = guest_func(&g, "spin")};
         assert_int_equal(hf_store_start(g.store, call_driver, &c), HF_OK);
         assert_int_equal(hf_store_poll(g.store), HF_AGAIN); /* hangs if nobody moved the epoch */
@@ -678,6 +686,27 @@ static void no_stack_left_is_a_limit_with_a_name(void **state)
     hf_engine_free(e);
 }
 
+/* Wasmtime lets go of a fiber's stack only with the store: see stacks_max. */
+static void a_store_keeps_its_stack_until_it_is_freed(void **state)
+{
+    (void)state;
+    struct hf_engine *e = make_engine(set_two_stacks);
+    struct hf_store *s[3];
+    int ran = 0;
+    for (int i = 0; i < 3; i++) {
+        s[i] = make_store(e);
+        assert_int_equal(hf_store_start(s[i], give_closed, &ran), HF_OK);
+        assert_int_equal(hf_store_poll(s[i]), i < 2 ? HF_CLOSED : HF_LIMIT);
+    }
+    assert_int_equal(ran, 2);
+    hf_store_free(s[1]);
+    assert_int_equal(hf_store_start(s[2], give_closed, &ran), HF_OK);
+    assert_int_equal(hf_store_poll(s[2]), HF_CLOSED);
+    hf_store_free(s[0]);
+    hf_store_free(s[2]);
+    hf_engine_free(e);
+}
+
 static void many_stores_wait_at_once(void **state)
 {
     (void)state;
@@ -693,6 +722,50 @@ static void many_stores_wait_at_once(void **state)
         assert_int_equal(hf_store_poll(s[i]), HF_OK);
         hf_store_free(s[i]);
     }
+}
+
+/* ---- threads ---- */
+
+static void *work(void *arg)
+{
+    struct hf_module *m = arg;
+    for (int i = 0; i < 60; i++) {
+        struct hf_store *s = NULL;
+        struct hf_core core;
+        struct hf_extern e;
+        struct hf_func f;
+        static const enum hf_core_type types[] = {HF_I32, HF_I64, HF_F32, HF_F64};
+        const struct hf_functype none = {0}, odd = {.n_params = (uint32_t)i % 4, .params = types};
+        if (hf_store_new(engine, NULL, &s, NULL) != HF_OK || hf_func_new(s, &none, nothing, NULL, &f) != HF_OK)
+            return "store";
+        hf_extern_of_func(&f, &e);
+        if (hf_func_new(s, &odd, nothing, NULL, &f) != HF_OK || hf_core_new(s, m, &e, 1, &core, NULL) != HF_OK)
+            return "instance";
+        struct hf_extern out;
+        struct call c = {.store = s, .vals = {{.i32 = 3000000}}};
+        if (!hf_core_export(s, &core, HF_VIEW("count"), &out) || !hf_extern_func(&out, &c.func) ||
+            run(s, call_driver, &c) != HF_OK || c.vals[0].i32 != 0)
+            return "call";
+        hf_store_free(s);
+    }
+    return NULL;
+}
+
+static void many_threads_share_an_engine(void **state)
+{
+    (void)state;
+    pthread_t t[4];
+    struct hf_store *s = make_store(engine); /* puts the signal handlers back */
+    struct hf_module *m = make_module(engine, spins);
+    for (size_t i = 0; i < HF_ARRAY_LEN(t); i++)
+        assert_int_equal(pthread_create(&t[i], NULL, work, m), 0);
+    for (size_t i = 0; i < HF_ARRAY_LEN(t); i++) {
+        void *failed;
+        pthread_join(t[i], &failed);
+        assert_null(failed);
+    }
+    hf_module_unref(m);
+    hf_store_free(s);
 }
 
 static void the_context_of_a_store_is_its_owners(void **state)
@@ -735,7 +808,9 @@ int main(void)
         cmocka_unit_test(futures_go_on_only_when_polled),
         cmocka_unit_test(one_future_a_store_on_one_thread),
         cmocka_unit_test(no_stack_left_is_a_limit_with_a_name),
+        cmocka_unit_test(a_store_keeps_its_stack_until_it_is_freed),
         cmocka_unit_test(many_stores_wait_at_once),
+        cmocka_unit_test(many_threads_share_an_engine),
         cmocka_unit_test(the_context_of_a_store_is_its_owners),
     };
     signals_keep();

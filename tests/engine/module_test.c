@@ -1,6 +1,7 @@
 /* module_test.c - core modules: reading, rewriting, the gate, what does not fit, and compiled code on disk. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -665,6 +666,30 @@ static void a_cache_that_cannot_be_written_is_no_failure(void **state)
     assert_int_equal(chmod(dir, 0700), 0);
 }
 
+static void *load_there(void *arg)
+{
+    load_and_run(arg, 5);
+    return NULL;
+}
+
+static void two_threads_compile_the_same_at_once(void **state)
+{
+    struct hf_engine *e = *state;
+    pthread_t t[2];
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&t[i], NULL, load_there, e), 0);
+    for (int i = 0; i < 2; i++)
+        pthread_join(t[i], NULL);
+    assert_true(load_and_run(e, 5));
+    assert_int_equal(hf_engine_cache_troubles(e, NULL), 0);
+    free(entry("code")); /* one, and nothing temporary: */
+    DIR *d = opendir(dir);
+    struct dirent *f;
+    while ((f = readdir(d)) != NULL)
+        assert_null(strstr(f->d_name, ".tmp-"));
+    closedir(d);
+}
+
 static void refused_dir(const char *path, enum hf_err want, const char *text)
 {
     struct hf_engine_settings s;
@@ -756,6 +781,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(damaged_code_is_removed_and_compiled_again, cached_engine, cached_done),
         cmocka_unit_test_setup_teardown(code_that_others_could_write_is_not_used, cached_engine, cached_done),
         cmocka_unit_test_setup_teardown(a_cache_that_cannot_be_written_is_no_failure, cached_engine, cached_done),
+        cmocka_unit_test_setup_teardown(two_threads_compile_the_same_at_once, cached_engine, cached_done),
         cmocka_unit_test(a_directory_that_is_not_ours_alone_is_refused),
         cmocka_unit_test_setup_teardown(verdicts_are_kept_and_checked, cached_engine, cached_done),
     };

@@ -1,7 +1,7 @@
 /* quirks_test.c - what Wasmtime's core C API does, that our glue is built on (reference component-model 6.4, T1-T10).
  *
  * One test a trap, talking to Wasmtime directly: an upgrade that changes one of these must fail here, with its name, before
- * it fails somewhere in a server. What ends the process is shown in a child. This is the only test that includes wasmtime.h.
+ * it fails somewhere in a server. What ends the process is shown in a child. This is the only test that calls Wasmtime.
  */
 #include <wasmtime.h>
 

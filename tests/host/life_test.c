@@ -415,6 +415,34 @@ static void reset_of_changed_handles_takes_a_new_instance(void **state)
     world_close(&w);
 }
 
+static void start_keeps_fields(struct guest *t)
+{
+    t->w->kept[0] = new_fields(t, "a: b\n");
+}
+static void adds_a_secret(struct guest *t)
+{
+    CALL(e, "fields.entries", H(t->w->kept[0]));
+    CHECK_INT(e->len, 1);
+    CALL(r, "fields.append", H(t->w->kept[0]), T("secret"), T("1"));
+    CHECK(answer(t, "done"));
+}
+
+/* What is inside a host object is not put back: with such a one from the start there is no image, and nothing leaks. */
+static void image_is_refused_when_a_start_keeps_what_holds_data(void **state)
+{
+    struct world w;
+    world_open_with(&w, state,
+                    &(struct world_settings){
+                        .lifecycle = HF_LIFE_PER_REQUEST, .on_start = start_keeps_fields, .no_image = "it keeps a fields"});
+    assert_false(hf_service_has_image(w.svc));
+    for (int n = 0; n < 3; n++) {
+        size_t i = post(&w, adds_a_secret);
+        world_run(&w);
+        assert_string_equal(take_all(&w, i), "done");
+    }
+    world_close(&w);
+}
+
 static void per_request_without_an_image_takes_new_instances(void **state)
 {
     struct world w;
@@ -543,6 +571,7 @@ int main(void)
         cmocka_unit_test(request_that_leaks_keeps_no_client_waiting),
         cmocka_unit_test(reset_drops_what_the_request_made_and_keeps_the_start),
         cmocka_unit_test(reset_of_changed_handles_takes_a_new_instance),
+        cmocka_unit_test(image_is_refused_when_a_start_keeps_what_holds_data),
         cmocka_unit_test(per_request_without_an_image_takes_new_instances),
         cmocka_unit_test(trap_ends_one_instance_only),
         cmocka_unit_test(second_request_that_fails_makes_it_single_use),

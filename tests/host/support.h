@@ -93,6 +93,7 @@ struct world_settings {
     const char *const *env, *const *args;
     script_fn on_start;
     bool image; /* PER_REQUEST with an image */
+    const char *no_image; /* the same, but it must be refused with these words */
 };
 void world_open(struct world *w, void **state);
 void world_open_with(struct world *w, void **state, const struct world_settings *s);

@@ -147,6 +147,7 @@ static void make_class(struct world *w, const struct world_settings *s)
 struct template {
     struct world *w;
     void *state;
+    const char *no_image;
 };
 
 static enum hf_end template_start(void *class_ctx, struct hf_turn *turn, void **state)
@@ -166,15 +167,19 @@ static void template_stop(void *state)
     struct hf_report report = {0};
     if (t == NULL)
         return;
-    must(hf_service_take_image(t->w->svc, t->state, &report), &report);
+    enum hf_err err = hf_service_take_image(t->w->svc, t->state, &report);
+    if (t->no_image == NULL)
+        must(err, &report);
+    else if (err != HF_UNSUPPORTED || strstr(report.text, t->no_image) == NULL)
+        fail_msg("%s: %s, wanted no image: %s", hf_err_text(err), report.text, t->no_image);
     hf_service_behaviour.stop(t->state);
 }
 
-static void take_image(struct world *w)
+static void take_image(struct world *w, const char *no_image)
 {
     static const struct hf_behaviour behaviour = {
         .name = "template", .start = template_start, .turn = template_resume, .resume = template_resume, .stop = template_stop};
-    struct template t = {.w = w};
+    struct template t = {.w = w, .no_image = no_image};
     struct hf_class_settings cs = {.behaviour = &behaviour, .ctx = &t, .min = 1, .max = 1};
     struct hf_kernel_settings ks = {.id_base = 1000};
     struct hf_report report = {0};
@@ -209,9 +214,9 @@ void world_open_with(struct world *w, void **state, const struct world_settings 
         .body_window = s->body_window,
     };
     must(hf_service_new(&ss, &w->svc, &report), &report);
-    if (s->image) {
+    if (s->image || s->no_image != NULL) {
         must(hf_service_worker_new(w->svc, &w->worker, &report), &report);
-        take_image(w);
+        take_image(w, s->no_image);
         hf_service_worker_free(w->worker);
     }
     must(hf_service_worker_new(w->svc, &w->worker, &report), &report);
