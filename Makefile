@@ -76,7 +76,12 @@ $(ARCHIVE):
 $(B)/obj/%.o: %.c | $(ARCHIVE)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $(firstword $(filter %.c,$^)) -o $@
+
+# Compiled code is keyed by what rewrote it: a change there must never find what it made before.
+REWRITER := src/engine/wasm.c src/engine/rewrite.c src/engine/gate.c
+$(B)/obj/src/engine/cache.o: CPPFLAGS += -DHF_REWRITER_VERSION=0x$(shell cat $(REWRITER) 2>/dev/null | sha256sum | cut -c1-8)u
+$(B)/obj/src/engine/cache.o: $(REWRITER)
 
 # Frames of what may run on a guest's fiber stay small (T3: the check before each entry leaves 128 KiB).
 $(foreach r,engine component host kernel base,$(B)/obj/src/$(r)/%.o): CFLAGS += $(if $(SAN),,-Wframe-larger-than=8192)

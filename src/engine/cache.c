@@ -84,7 +84,7 @@ enum hf_err hf_cache_open(struct hf_engine *engine, struct hf_report *report)
 
 char *hf_cache_path(const struct hf_engine *engine, const char *kind, const uint8_t key[32])
 {
-    static const uint8_t version = HF_REWRITER_VERSION;
+    static const uint32_t version = HF_REWRITER_VERSION;
     uint8_t hash[HF_SHA256_LEN];
     char hex[2 * HF_SHA256_LEN + 1];
     struct hf_sha256 *h = hf_sha256_new();

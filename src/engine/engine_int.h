@@ -30,7 +30,9 @@ _Static_assert(sizeof(struct hf_extern) >= sizeof(wasmtime_extern_t), "hf_extern
 _Static_assert(sizeof(union hf_val) == sizeof(wasmtime_val_raw_t), "T6: 16 bytes a value");
 _Static_assert(_Alignof(union hf_val) == _Alignof(wasmtime_val_raw_t), "T6");
 
-#define HF_REWRITER_VERSION 1 /* part of every cache key: raise it when rewrite.c or gate.c say something else */
+#ifndef HF_REWRITER_VERSION /* part of every cache key; the Makefile gives the hash of wasm.c, rewrite.c and gate.c */
+#define HF_REWRITER_VERSION 1
+#endif
 #define HF_RESERVED         "holdfast:" /* prefix of the exports that the rewrite adds */
 
 #define HF_STACK_SLACK ((size_t)128 << 10) /* T3: C and Rust frames between two guests, and below the last */

@@ -165,6 +165,16 @@ static enum hf_err read_verdict(struct hf_engine *engine, const uint8_t *key, st
     return err;
 }
 
+/* Its own, and the reserved ones (rewrite.c). */
+static bool has_all_exports(const struct hf_module *m)
+{
+    wasm_exporttype_vec_t ex;
+    wasmtime_module_exports(m->wasm, &ex);
+    bool all = ex.size == m->n_exports + m->n_memories + m->n_globals + m->has_start;
+    wasm_exporttype_vec_delete(&ex);
+    return all;
+}
+
 static enum hf_err map_code(struct hf_engine *engine, const char *path, const struct verdict *v,
                             struct hf_module *m, struct hf_report *report)
 {
@@ -177,8 +187,13 @@ static enum hf_err map_code(struct hf_engine *engine, const char *path, const st
     if (err != HF_OK || crc != v->crc)
         return hf_report_set(report, HF_CORRUPT, "%s is damaged or not ours: removed, compiling again", path);
     wasmtime_error_t *error = wasmtime_module_deserialize_file(engine->wasm, path, &m->wasm);
-    if (error == NULL)
+    if (error == NULL && has_all_exports(m))
         return HF_OK;
+    if (error == NULL) { /* another rewriter's: what we look for by name would not be there */
+        wasmtime_module_delete(m->wasm);
+        m->wasm = NULL;
+        return hf_report_set(report, HF_CORRUPT, "%s has other exports than it must: removed, compiling again", path);
+    }
     struct hf_buf text = {0};
     hf_trap_error_text(error, &text);
     hf_report_set(report, HF_CORRUPT, "%s does not load: removed, compiling again: %s", path,
