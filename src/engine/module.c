@@ -257,7 +257,10 @@ static void keep(struct hf_engine *engine, const uint8_t *key, struct hf_module 
     if (err == HF_OK)
         err = write_verdict(engine, key, &v, &report);
     if (err == HF_OK) {
-        struct hf_module mapped = {0};
+        struct hf_module mapped = {.n_exports = m->n_exports,
+                                   .n_memories = m->n_memories,
+                                   .n_globals = m->n_globals,
+                                   .has_start = m->has_start};
         err = map_code(engine, path, &v, &mapped, &report);
         if (err == HF_OK) {
             wasmtime_module_delete(m->wasm);
