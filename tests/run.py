@@ -34,7 +34,7 @@ def count(rc, text):
         passed, failed = passed + int(plain[-1][0]), failed + int(plain[-1][1])
     if rc != 0 and failed == 0:
         failed = 1
-    if passed + failed == 0 and not re.search(r"^SKIP: ", text, re.M):
+    if passed + failed == 0 and not re.search(r"^SKIP: |^\[  SKIPPED \]", text, re.M):
         failed = 1 # said nothing at all
     return passed, failed
 
@@ -73,6 +73,7 @@ def main():
             passed, failed = passed + ok, failed + ko
             name = os.path.relpath(cmd[-1], top)
             print("%-4s %-52s %4d passed %3d failed %7.2f s" % ("ok" if ko == 0 else "FAIL", name, ok, ko, took), flush=True)
+            skips += ["%s: %s" % (name, s) for s in sorted(set(re.findall(r"^\[  SKIPPED \] (\w+)$", text, re.M)))]
             skips += ["%s: %s" % (name, s) for s in re.findall(r"^SKIP: (.*)$", text, re.M)]
             if ko:
                 bad.append(name)

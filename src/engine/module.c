@@ -99,7 +99,13 @@ static enum hf_err compile(struct hf_engine *engine, const struct hf_wasm *w, st
 struct verdict {
     uint32_t gate, crc;
     uint64_t size;
+    uint32_t added; /* exports that the rewrite added: store.c looks for them by name, and takes them for granted */
 };
+
+static uint32_t added_exports(const struct hf_module *m)
+{
+    return (uint32_t)(m->n_memories + m->n_globals + m->has_start);
+}
 
 /* Parts of a file that are looked at: all of a small one; of a large one its ends and pages in between. A whole CRC would
  * be 90 % of the time of a cached load (7 ms for the 37 MB of JavaScript's engine), and only guards against a failing disk:
@@ -149,7 +155,9 @@ static enum hf_err file_crc(struct hf_os *os, const char *path, uint64_t size, u
     return err;
 }
 
-static enum hf_err read_verdict(struct hf_engine *engine, const uint8_t *key, struct verdict *v)
+/* Of a file that adds other exports than this module needs: as if it were not there. */
+static enum hf_err read_verdict(struct hf_engine *engine, const uint8_t *key, const struct hf_module *m,
+                                struct verdict *v)
 {
     struct hf_buf b = {0};
     enum hf_err err = hf_cache_get(engine, KIND_GATE, key, &b);
@@ -158,21 +166,12 @@ static enum hf_err read_verdict(struct hf_engine *engine, const uint8_t *key, st
         v->gate = hf_read_u32le(&r);
         v->crc = hf_read_u32le(&r);
         v->size = hf_read_u64le(&r);
-        if (r.bad || r.at != r.end)
+        v->added = hf_read_u32le(&r);
+        if (r.bad || r.at != r.end || v->added != added_exports(m))
             err = HF_NOT_FOUND;
     }
     hf_buf_done(&b);
     return err;
-}
-
-/* Its own, and the reserved ones (rewrite.c). */
-static bool has_all_exports(const struct hf_module *m)
-{
-    wasm_exporttype_vec_t ex;
-    wasmtime_module_exports(m->wasm, &ex);
-    bool all = ex.size == m->n_exports + m->n_memories + m->n_globals + m->has_start;
-    wasm_exporttype_vec_delete(&ex);
-    return all;
 }
 
 static enum hf_err map_code(struct hf_engine *engine, const char *path, const struct verdict *v,
@@ -187,13 +186,8 @@ static enum hf_err map_code(struct hf_engine *engine, const char *path, const st
     if (err != HF_OK || crc != v->crc)
         return hf_report_set(report, HF_CORRUPT, "%s is damaged or not ours: removed, compiling again", path);
     wasmtime_error_t *error = wasmtime_module_deserialize_file(engine->wasm, path, &m->wasm);
-    if (error == NULL && has_all_exports(m))
+    if (error == NULL)
         return HF_OK;
-    if (error == NULL) { /* another rewriter's: what we look for by name would not be there */
-        wasmtime_module_delete(m->wasm);
-        m->wasm = NULL;
-        return hf_report_set(report, HF_CORRUPT, "%s has other exports than it must: removed, compiling again", path);
-    }
     struct hf_buf text = {0};
     hf_trap_error_text(error, &text);
     hf_report_set(report, HF_CORRUPT, "%s does not load: removed, compiling again: %s", path,
@@ -207,7 +201,7 @@ static enum hf_err load_cached(struct hf_engine *engine, const uint8_t *key, str
 {
     struct verdict v;
     struct hf_report report = {0};
-    if (read_verdict(engine, key, &v) != HF_OK)
+    if (read_verdict(engine, key, m, &v) != HF_OK)
         return HF_NOT_FOUND;
     char *path = hf_cache_path(engine, KIND_CODE, key);
     enum hf_err err = path == NULL ? HF_LIMIT : map_code(engine, path, &v, m, &report);
@@ -231,6 +225,8 @@ static enum hf_err write_verdict(struct hf_engine *engine, const uint8_t *key, c
     if (err == HF_OK)
         err = hf_write_u64le(&b, v->size);
     if (err == HF_OK)
+        err = hf_write_u32le(&b, v->added);
+    if (err == HF_OK)
         err = hf_cache_put(engine, KIND_GATE, key, hf_buf_view(&b), report);
     hf_buf_done(&b);
     return err;
@@ -250,17 +246,14 @@ static void keep(struct hf_engine *engine, const uint8_t *key, struct hf_module 
         return;
     }
     struct verdict v = {
-        .gate = m->gate, .crc = code_crc(hf_view(code.data, code.size)), .size = code.size};
+        .gate = m->gate, .crc = code_crc(hf_view(code.data, code.size)), .size = code.size, .added = added_exports(m)};
     char *path = hf_cache_path(engine, KIND_CODE, key);
     enum hf_err err = path == NULL ? HF_LIMIT : hf_cache_write(engine, path, hf_view(code.data, code.size), &report);
     wasm_byte_vec_delete(&code);
     if (err == HF_OK)
         err = write_verdict(engine, key, &v, &report);
     if (err == HF_OK) {
-        struct hf_module mapped = {.n_exports = m->n_exports,
-                                   .n_memories = m->n_memories,
-                                   .n_globals = m->n_globals,
-                                   .has_start = m->has_start};
+        struct hf_module mapped = {0}; /* map_code fills in the code alone */
         err = map_code(engine, path, &v, &mapped, &report);
         if (err == HF_OK) {
             wasmtime_module_delete(m->wasm);

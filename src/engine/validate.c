@@ -7,9 +7,10 @@
 
 #include <hf_deps.h>
 
-/* Valid is one question, runnable another: what is well-formed but not here (the async ABI, drafts) is told by the
- * component room, by name and complete (HF_UNSUPPORTED). */
-#define FEATURES (HF_DEPS_VALIDATE_ASYNC | HF_DEPS_VALIDATE_DRAFTS)
+/* Valid is one question, runnable another: what is well-formed but not here is told by name and complete (HF_UNSUPPORTED),
+ * by the component room (the async ABI, drafts) or when its core modules are compiled (garbage collection, threads). */
+#define FEATURES                                                                                                       \
+    (HF_DEPS_VALIDATE_ASYNC | HF_DEPS_VALIDATE_GC | HF_DEPS_VALIDATE_THREADS | HF_DEPS_VALIDATE_DRAFTS)
 
 enum hf_err hf_engine_validate(const struct hf_engine *engine, struct hf_view bytes,
                                struct hf_report *report)

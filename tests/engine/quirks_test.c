@@ -570,6 +570,16 @@ static void types_are_compared_because_asking_for_kinds_aborts(void **state)
     assert_false(hf_func_is(g.store, &r, &t));
     struct hf_func f;
     assert_int_equal(hf_func_new(g.store, &t, add_env, NULL, &f), HF_UNSUPPORTED);
+    /* Parameters and results of imports are told apart. */
+    const struct hf_functype in = {.n_params = 1, .params = i32}, out = {.n_results = 1, .results = i32};
+    for (int round = 0; round < 2; round++) {
+        f = make_import(g.store, 1, 0, add_env, NULL);
+        assert_true(hf_func_is(g.store, &f, &in));
+        assert_false(hf_func_is(g.store, &f, &out));
+        f = make_import(g.store, 0, 1, add_env, NULL);
+        assert_true(hf_func_is(g.store, &f, &out));
+        assert_false(hf_func_is(g.store, &f, &in));
+    }
     guest_done(&g);
     hf_engine_free(e);
 }

@@ -166,6 +166,7 @@ static void a_trap_in_a_nested_guest_is_told_once_with_all_frames(void **state)
     assert_report(r, "shop!fails");
     assert_report(r, "shop!buy");
     assert_null(strstr(strstr(r->text, "shop!fails") + 1, "shop!fails"));
+    assert_null(strstr(strstr(r->text, "shop!buy") + 1, "shop!buy"));
 
     /* Dealt with by the host function: the caller goes on, and the next failure is told afresh. */
     h.swallow = true;
@@ -285,6 +286,15 @@ static void memory_limits_are_enforced_and_suspected(void **state)
     assert_report(hf_store_report(g.store), "probably memory: it stands at 960 of 1024 KiB");
     assert_int_equal(call_i32(&g, "grow", 1, &result), HF_OK);
     assert_int_equal(result, 16);
+    guest_done(&g);
+
+    /* The module's own maximum counts when it is the smaller one. */
+    guest_new(&g, engine,
+              "(module (memory 1 8) (func (export \"grow\") (param i32) (result i32)"
+              "  (drop (memory.grow (local.get 0))) (unreachable)))",
+              NULL, 0);
+    assert_int_equal(call_i32(&g, "grow", 7, NULL), HF_TRAP);
+    assert_report(hf_store_report(g.store), "probably memory: it stands at 512 of 512 KiB");
     guest_done(&g);
 }
 
