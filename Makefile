@@ -181,6 +181,9 @@ fuzz:
 soak: all guests
 	$(Q)tests/soak $(T)
 
+mutants: all guests
+	$(Q)tests/mutants/run
+
 PREFIX ?= /usr/local
 install: $(B)/holdfast
 	install -d $(DESTDIR)$(PREFIX)/bin

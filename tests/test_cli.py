@@ -159,6 +159,31 @@ def test_invoke():
         check("unknown export lists what there is", code == 2 and "add" in err, (code, err))
 
 
+def test_build_a_c_guest():
+    """The README's first service, word for word."""
+    import re, shutil
+    if shutil.which("clang") is None:
+        return skip("holdfast build", "clang is not here")
+    source = re.search(r"```c\n(.*?)```", open(os.path.join(top, "README.md")).read(), re.S).group(1)
+    with tempfile.TemporaryDirectory() as d:
+        os.mkdir(os.path.join(d, "hi"))
+        with open(os.path.join(d, "hi", "app.c"), "w") as f:
+            f.write(source)
+        out = os.path.join(d, "hi.wasm")
+        code, text, err = holdfast("build", os.path.join(d, "hi"), "-o", out)
+        if check("holdfast build", code == 0 and os.path.exists(out), (code, text, err)):
+            with Server(out, "--workers", 1) as s:
+                check("what was built answers", s.get("/").body == b"hi\n", s.get("/").body)
+        os.mkdir(os.path.join(d, "bad"))
+        with open(os.path.join(d, "bad", "app.c"), "w") as f:
+            f.write("int x = y;\n")
+        code, _, err = holdfast("build", os.path.join(d, "bad"), "-o", out + ".2")
+        check("an error in the source is shown", code == 1 and "undeclared identifier" in err, (code, err))
+        os.mkdir(os.path.join(d, "empty"))
+        code, _, err = holdfast("build", os.path.join(d, "empty"), "-o", out + ".3")
+        check("an empty folder is said", code != 0 and "no .c file" in err, (code, err))
+
+
 def test_cache_is_used_and_mended():
     with tempfile.TemporaryDirectory() as d:
         cache = os.path.join(d, "cache")

@@ -98,8 +98,10 @@ static enum hf_err compile(struct hf_engine *engine, const struct hf_wasm *w, st
 
 struct verdict {
     uint32_t gate, crc;
-    uint64_t size;
-    uint32_t added; /* exports that the rewrite added: store.c looks for them by name, and takes them for granted */
+    uint64_t size;       /* of the compiled code */
+    uint32_t added;      /* exports that the rewrite added: store.c looks for them by name, and takes them for granted */
+    uint32_t source_crc; /* of the module it was made from: a key that once meant another module must not bring that */
+    uint64_t source_size;
 };
 
 static uint32_t added_exports(const struct hf_module *m)
@@ -125,13 +127,13 @@ static size_t sample(uint64_t size, size_t i, uint64_t *at)
     return SAMPLE_PAGE;
 }
 
-static uint32_t code_crc(struct hf_view code)
+static uint32_t bytes_crc(struct hf_view bytes)
 {
     uint32_t crc = 0;
     uint64_t at;
     size_t len;
-    for (size_t i = 0; (len = sample(code.len, i, &at)) != 0; i++)
-        crc = hf_crc32c(crc, code.ptr + at, len);
+    for (size_t i = 0; (len = sample(bytes.len, i, &at)) != 0; i++)
+        crc = hf_crc32c(crc, bytes.ptr + at, len);
     return crc;
 }
 
@@ -155,22 +157,30 @@ static enum hf_err file_crc(struct hf_os *os, const char *path, uint64_t size, u
     return err;
 }
 
-/* Of a file that adds other exports than this module needs: as if it were not there. */
+static enum hf_err decode_verdict(struct hf_view bytes, struct verdict *v)
+{
+    struct hf_reader r = hf_reader(bytes);
+    v->gate = hf_read_u32le(&r);
+    v->crc = hf_read_u32le(&r);
+    v->size = hf_read_u64le(&r);
+    v->added = hf_read_u32le(&r);
+    v->source_crc = hf_read_u32le(&r);
+    v->source_size = hf_read_u64le(&r);
+    return r.bad || r.at != r.end ? HF_NOT_FOUND : HF_OK;
+}
+
+/* HF_NOT_FOUND also when it is about another module than this. */
 static enum hf_err read_verdict(struct hf_engine *engine, const uint8_t *key, const struct hf_module *m,
-                                struct verdict *v)
+                                struct hf_view source, struct verdict *v)
 {
     struct hf_buf b = {0};
     enum hf_err err = hf_cache_get(engine, KIND_GATE, key, &b);
-    if (err == HF_OK) {
-        struct hf_reader r = hf_reader(hf_buf_view(&b));
-        v->gate = hf_read_u32le(&r);
-        v->crc = hf_read_u32le(&r);
-        v->size = hf_read_u64le(&r);
-        v->added = hf_read_u32le(&r);
-        if (r.bad || r.at != r.end || v->added != added_exports(m))
-            err = HF_NOT_FOUND;
-    }
+    if (err == HF_OK)
+        err = decode_verdict(hf_buf_view(&b), v);
     hf_buf_done(&b);
+    if (err == HF_OK && (v->added != added_exports(m) || v->source_size != source.len ||
+                         v->source_crc != bytes_crc(source)))
+        err = HF_NOT_FOUND;
     return err;
 }
 
@@ -197,11 +207,12 @@ static enum hf_err map_code(struct hf_engine *engine, const char *path, const st
 }
 
 /* HF_OK: m->wasm and m->gate are there. Anything else: compile. */
-static enum hf_err load_cached(struct hf_engine *engine, const uint8_t *key, struct hf_module *m)
+static enum hf_err load_cached(struct hf_engine *engine, const uint8_t *key, struct hf_view source,
+                               struct hf_module *m)
 {
     struct verdict v;
     struct hf_report report = {0};
-    if (read_verdict(engine, key, m, &v) != HF_OK)
+    if (read_verdict(engine, key, m, source, &v) != HF_OK)
         return HF_NOT_FOUND;
     char *path = hf_cache_path(engine, KIND_CODE, key);
     enum hf_err err = path == NULL ? HF_LIMIT : map_code(engine, path, &v, m, &report);
@@ -227,6 +238,10 @@ static enum hf_err write_verdict(struct hf_engine *engine, const uint8_t *key, c
     if (err == HF_OK)
         err = hf_write_u32le(&b, v->added);
     if (err == HF_OK)
+        err = hf_write_u32le(&b, v->source_crc);
+    if (err == HF_OK)
+        err = hf_write_u64le(&b, v->source_size);
+    if (err == HF_OK)
         err = hf_cache_put(engine, KIND_GATE, key, hf_buf_view(&b), report);
     hf_buf_done(&b);
     return err;
@@ -234,7 +249,7 @@ static enum hf_err write_verdict(struct hf_engine *engine, const uint8_t *key, c
 
 /* Writes the code, then its verdict, and goes on with the mapped file: its pages are the system's, not ours. Failing to
  * keep it is no failure to load. */
-static void keep(struct hf_engine *engine, const uint8_t *key, struct hf_module *m)
+static void keep(struct hf_engine *engine, const uint8_t *key, struct hf_view source, struct hf_module *m)
 {
     struct hf_report report = {0};
     wasm_byte_vec_t code;
@@ -245,8 +260,12 @@ static void keep(struct hf_engine *engine, const uint8_t *key, struct hf_module 
         hf_cache_trouble(engine, &report);
         return;
     }
-    struct verdict v = {
-        .gate = m->gate, .crc = code_crc(hf_view(code.data, code.size)), .size = code.size, .added = added_exports(m)};
+    struct verdict v = {.gate = m->gate,
+                        .crc = bytes_crc(hf_view(code.data, code.size)),
+                        .size = code.size,
+                        .added = added_exports(m),
+                        .source_crc = bytes_crc(source),
+                        .source_size = source.len};
     char *path = hf_cache_path(engine, KIND_CODE, key);
     enum hf_err err = path == NULL ? HF_LIMIT : hf_cache_write(engine, path, hf_view(code.data, code.size), &report);
     wasm_byte_vec_delete(&code);
@@ -354,12 +373,12 @@ static enum hf_err load(struct hf_engine *engine, const struct hf_wasm *w, const
         err = describe(m, w, report);
     if (err != HF_OK)
         return err;
-    *hit = cache && load_cached(engine, key, m) == HF_OK;
+    *hit = cache && load_cached(engine, key, w->bytes, m) == HF_OK;
     if (*hit)
         return HF_OK;
     err = compile(engine, w, m, report);
     if (err == HF_OK && cache)
-        keep(engine, key, m);
+        keep(engine, key, w->bytes, m);
     return err;
 }
 

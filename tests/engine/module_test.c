@@ -572,6 +572,18 @@ static void compiled_code_is_found_again(void **state)
     free(code);
 }
 
+/* A key is what somebody says; code is run. */
+static void a_key_that_meant_another_module_does_not_bring_it(void **state)
+{
+    struct hf_engine *e = *state;
+    assert_false(load_and_run(e, 5));
+    assert_false(load_and_run(e, 6)); /* as long, and 6 must come out */
+    assert_true(load_and_run(e, 6));
+    assert_false(load_and_run(e, 500));
+    assert_true(load_and_run(e, 500));
+    assert_int_equal(hf_engine_cache_troubles(e, NULL), 0);
+}
+
 static void other_settings_find_nothing(void **state)
 {
     struct hf_engine *e = *state;
@@ -776,6 +788,7 @@ int main(void)
         cmocka_unit_test(an_engine_too_large_for_the_machine_is_refused_and_not_aborted),
         cmocka_unit_test(settings_make_the_fingerprint),
         cmocka_unit_test_setup_teardown(compiled_code_is_found_again, cached_engine, cached_done),
+        cmocka_unit_test_setup_teardown(a_key_that_meant_another_module_does_not_bring_it, cached_engine, cached_done),
         cmocka_unit_test_setup_teardown(other_settings_find_nothing, cached_engine, cached_done),
         cmocka_unit_test_setup_teardown(without_a_key_nothing_is_kept, cached_engine, cached_done),
         cmocka_unit_test_setup_teardown(damaged_code_is_removed_and_compiled_again, cached_engine, cached_done),
