@@ -5,13 +5,34 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static struct hf_node *running; /* for the signal handler alone: a process has one set of signals */
 
+/* The first signal drains, a second one ends at once; one that comes together with the first (a supervisor that signals the
+ * process and its group) is the same request. */
 static void on_signal(int sig)
 {
+    static uint64_t first_ns; /* handlers of both signals block each other */
+    struct timespec t;
     (void)sig;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    uint64_t now = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    if (first_ns != 0 && now - first_ns < 500000000u)
+        return;
+    if (first_ns == 0)
+        first_ns = now;
     hf_node_stop(running);
+}
+
+static void set_signals(void (*term)(int))
+{
+    struct sigaction on = {.sa_handler = term}, ignore = {.sa_handler = SIG_IGN};
+    sigaddset(&on.sa_mask, SIGINT);
+    sigaddset(&on.sa_mask, SIGTERM);
+    sigaction(SIGINT, &on, NULL);
+    sigaction(SIGTERM, &on, NULL);
+    sigaction(SIGPIPE, &ignore, NULL);
 }
 
 static int set_addr(void *to, const char *v)
@@ -161,12 +182,10 @@ int cmd_serve(int argc, char **argv)
     if (st == HF_STATUS_OK)
         st = hf_node_listen(running, s.addr, bound, &msg);
     if (st == HF_STATUS_OK) {
-        struct sigaction on = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN};
-        sigaction(SIGINT, &on, NULL);
-        sigaction(SIGTERM, &on, NULL);
-        sigaction(SIGPIPE, &ignore, NULL);
+        set_signals(on_signal);
         fprintf(stderr, "serving %s on http://%s/\n", argv[0], bound);
         st = hf_node_run(running, &msg);
+        set_signals(SIG_IGN); /* the node goes away now, and so must whoever would call it */
     }
     if (st != HF_STATUS_OK)
         cli_fail("serve", st, msg.text);

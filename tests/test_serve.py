@@ -291,6 +291,19 @@ def test_graceful_stop_finishes_what_is_in_hand():
         check("exit code 0", code == 0, code)
 
 
+def test_signals_in_a_burst_are_one_stop():
+    """Supervisors signal a process and its group; none of it may reach a node that is being closed."""
+    import signal
+    for i in range(30):
+        s = Server(guest("c-hello"), "--workers", 1, "--quiet")
+        for _ in range(1 + i % 4):
+            s.p.send_signal(signal.SIGTERM)
+            time.sleep(0.0005 * (i % 7))
+        code = s.stop()
+        if not check("burst %d ends cleanly" % i, code == 0, (code, s.text())):
+            return
+
+
 def test_json_log():
     with Server(guest("c-hostile"), "--workers", 1, "--log", "json") as s:
         s.get("/print")
