@@ -1,6 +1,8 @@
-/* engine_bench.c - what the engine room's steps cost, in nanoseconds, beside the figures of the design.
+/* engine_bench.c - what the engine room's steps cost, in nanoseconds, beside the figures of the
+ * design.
  *
- * One thread, best of several rounds (what the machine can do) and their median (what it did). No arguments.
+ * One thread, best of several rounds (what the machine can do) and their median (what it did). No
+ * arguments.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +43,8 @@ static int compare(const void *a, const void *b)
 }
 
 /* Runs `body` n times a round. */
-static void measure(const char *what, const char *design, unsigned n, void (*body)(void *ctx, unsigned n), void *ctx)
+static void measure(const char *what, const char *design, unsigned n,
+                    void (*body)(void *ctx, unsigned n), void *ctx)
 {
     double ns[ROUNDS];
     body(ctx, n / 10 + 1);
@@ -95,11 +98,13 @@ static __attribute__((noinline)) void bench_new(struct bench *b)
     struct hf_extern e[2];
     if (hf_store_new(engine, NULL, &b->store, &report) != HF_OK)
         die("store", &report);
-    b->module = module_of(engine, "(module (import \"h\" \"nothing\" (func $n)) (import \"h\" \"wait\" (func $w))"
-                                  "  (func (export \"nothing\"))"
-                                  "  (func (export \"loop\") (param i32)"
-                                  "    (loop (call $n) (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))"
-                                  "  (func (export \"waits\") (call $w)))");
+    b->module = module_of(
+        engine,
+        "(module (import \"h\" \"nothing\" (func $n)) (import \"h\" \"wait\" (func $w))"
+        "  (func (export \"nothing\"))"
+        "  (func (export \"loop\") (param i32)"
+        "    (loop (call $n) (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))"
+        "  (func (export \"waits\") (call $w)))");
     if (hf_func_new(b->store, &none, import_nothing, b, &f[0]) != HF_OK ||
         hf_func_new(b->store, &none, import_wait, b, &f[1]) != HF_OK)
         exit(2);
@@ -137,8 +142,8 @@ static void waiting_drivers(void *ctx, unsigned n)
 {
     struct bench *b = ctx;
     while (n-- > 0)
-        if (hf_store_start(b->store, drive_wait, b) != HF_OK || hf_store_poll(b->store) != HF_AGAIN ||
-            hf_store_poll(b->store) != HF_OK)
+        if (hf_store_start(b->store, drive_wait, b) != HF_OK ||
+            hf_store_poll(b->store) != HF_AGAIN || hf_store_poll(b->store) != HF_OK)
             exit(2);
 }
 
@@ -213,7 +218,8 @@ static void imports(void *ctx, unsigned n)
 static void new_imports(void *ctx, unsigned n)
 {
     static const enum hf_core_type i32s[] = {HF_I32, HF_I32, HF_I32};
-    static const struct hf_functype t = {.n_params = 3, .n_results = 1, .params = i32s, .results = i32s};
+    static const struct hf_functype t = {
+        .n_params = 3, .n_results = 1, .params = i32s, .results = i32s};
     struct hf_store *store;
     struct hf_func f;
     (void)ctx;
@@ -234,9 +240,10 @@ struct making {
 };
 
 /* 1.1 MiB, some of it with initial bytes. */
-static const char memory_text[] = "(module (memory (export \"m\") 18) (data (i32.const 1024) \"some bytes\")"
-                                  "  (data (i32.const 200000) \"more\") (global $g (mut i32) (i32.const 1))"
-                                  "  (func (export \"nothing\")))";
+static const char memory_text[] =
+    "(module (memory (export \"m\") 18) (data (i32.const 1024) \"some bytes\")"
+    "  (data (i32.const 200000) \"more\") (global $g (mut i32) (i32.const 1))"
+    "  (func (export \"nothing\")))";
 
 static void stores(void *ctx, unsigned n)
 {
@@ -296,7 +303,8 @@ static void resets(void *ctx, unsigned n)
     }
 }
 
-static __attribute__((noinline)) void bench_resets(const char *text, unsigned dirty, const char *what, const char *design)
+static __attribute__((noinline)) void bench_resets(const char *text, unsigned dirty,
+                                                   const char *what, const char *design)
 {
     struct hf_report report = {0};
     struct resetting r = {.dirty = dirty};
@@ -304,7 +312,7 @@ static __attribute__((noinline)) void bench_resets(const char *text, unsigned di
     struct hf_core core;
     if (hf_scanner_new(&r.scanner, &report) != HF_OK)
         die("scanner", &report);
-    for (int template = 1; template >= 0; template--) {
+    for (int template = 1; template >= 0; template --) {
         if (hf_store_new(engine, NULL, &r.store, &report) != HF_OK ||
             hf_core_new(r.store, m, NULL, 0, &core, &report) != HF_OK)
             die("instance", &report);
@@ -354,7 +362,8 @@ int main(void)
     measure("store and instance, on demand: new, free", "10500", 5000, instances, &d);
     bench_resets(memory_text, 8, "reset, 1.1 MiB, 8 pages written", "2700");
     bench_resets(memory_text, 30, "reset, 1.1 MiB, 30 pages written", "7600");
-    bench_resets("(module (memory 160) (data (i32.const 1024) \"some bytes\"))", 100, "reset, 10 MiB, 100 pages written", "24000");
+    bench_resets("(module (memory 160) (data (i32.const 1024) \"some bytes\"))", 100,
+                 "reset, 10 MiB, 100 pages written", "24000");
     hf_module_unref(d.module);
     hf_module_unref(m.module);
     hf_store_free(b.store);

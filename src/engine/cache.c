@@ -1,12 +1,14 @@
 /* cache.c - files of compiled code, and small verdicts beside them, in one directory of ours.
  *
- * Compiled code is executed as it is found, so who can write here can run code as us: the directory must be ours and
- * closed to others (0700), every file ours and 0400, and a file is never changed: written under a temporary name, synced,
- * renamed. What does not look like that is not used. A name is the hash of (key, fingerprint of the engine, version of
- * the rewriter), so another build or another setting finds nothing instead of something wrong.
+ * Compiled code is executed as it is found, so who can write here can run code as us: the directory
+ * must be ours and closed to others (0700), every file ours and 0400, and a file is never changed:
+ * written under a temporary name, synced, renamed. What does not look like that is not used. A name
+ * is the hash of (key, fingerprint of the engine, version of the rewriter), so another build or
+ * another setting finds nothing instead of something wrong.
  *
- * A verdict carries a CRC. Compiled code is checked by module.c, which keeps its size and CRC in a verdict.
- * Nothing is ever evicted here: files of older builds stay until somebody deletes the directory.
+ * A verdict carries a CRC. Compiled code is checked by module.c, which keeps its size and CRC in a
+ * verdict. Nothing is ever evicted here: files of older builds stay until somebody deletes the
+ * directory.
  */
 #include "engine/engine_int.h"
 
@@ -46,16 +48,18 @@ static enum hf_err make_dirs(struct hf_os *os, const char *path)
 static enum hf_err check_dir(const struct hf_os_stat *st, const char *dir, struct hf_report *report)
 {
     if (st->is_link || !st->is_dir)
-        return hf_report_set(report, HF_DENIED, "cache directory %s: it is %s, not a directory", dir,
-                             st->is_link ? "a symbolic link" : "a file");
+        return hf_report_set(report, HF_DENIED, "cache directory %s: it is %s, not a directory",
+                             dir, st->is_link ? "a symbolic link" : "a file");
     if (st->uid != geteuid())
         return hf_report_set(report, HF_DENIED,
-                             "cache directory %s: it belongs to user %u, and compiled code found there would run as us "
+                             "cache directory %s: it belongs to user %u, and compiled code found "
+                             "there would run as us "
                              "(user %u); choose another with --cache-dir, or remove it",
                              dir, st->uid, (unsigned)geteuid());
     if ((st->mode & 077) != 0)
         return hf_report_set(report, HF_DENIED,
-                             "cache directory %s: others may enter it (mode %04o), and compiled code found there would "
+                             "cache directory %s: others may enter it (mode %04o), and compiled "
+                             "code found there would "
                              "run as us; run chmod 700 on it after looking who wrote there",
                              dir, st->mode & 07777);
     return HF_OK;
@@ -138,7 +142,8 @@ enum hf_err hf_cache_write(struct hf_engine *engine, const char *path, struct hf
     else
         (void)os->path_remove(os, temporary); /* best effort: the write has failed already */
     free(temporary);
-    return err == HF_OK ? HF_OK : hf_report_set(report, err, "writing %s: %s", path, hf_err_text(err));
+    return err == HF_OK ? HF_OK
+                        : hf_report_set(report, err, "writing %s: %s", path, hf_err_text(err));
 }
 
 enum hf_err hf_cache_check(const struct hf_engine *engine, const char *path, uint64_t size,
@@ -235,7 +240,8 @@ enum hf_err hf_cache_get(struct hf_engine *engine, const char *kind, const uint8
     if (err == HF_CORRUPT) {
         struct hf_report report = {0};
         hf_report_set(&report, HF_CORRUPT, "%s was damaged, or not written by us: removed", path);
-        (void)engine->settings.os->path_remove(engine->settings.os, path); /* a stranger's may refuse to go */
+        (void)engine->settings.os->path_remove(engine->settings.os,
+                                               path); /* a stranger's may refuse to go */
         hf_cache_trouble(engine, &report);
     }
     free(path);
@@ -249,7 +255,8 @@ enum hf_err hf_cache_put(struct hf_engine *engine, const char *kind, const uint8
     if (engine->cache_dir == NULL)
         return hf_report_set(report, HF_NOT_FOUND, "there is no cache directory");
     if (bytes.len > VERDICT_MAX - HEAD_LEN)
-        return hf_report_set(report, HF_LIMIT, "%zu bytes are too much for one cache entry", bytes.len);
+        return hf_report_set(report, HF_LIMIT, "%zu bytes are too much for one cache entry",
+                             bytes.len);
     struct hf_buf rest = {0}, file = {0};
     char *path = hf_cache_path(engine, kind, key);
     enum hf_err err = path == NULL ? HF_LIMIT : hf_write_u64le(&rest, bytes.len);

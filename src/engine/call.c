@@ -1,7 +1,8 @@
 /* call.c - across the border: imports going out, calls going in.
  *
- * Both ways are unchecked: one array of raw values, no types at run time (T6, T9). What makes that safe is done once, when
- * things are linked: Wasmtime checks the type of every import, and whoever calls a guest function has asked hf_func_is.
+ * Both ways are unchecked: one array of raw values, no types at run time (T6, T9). What makes that
+ * safe is done once, when things are linked: Wasmtime checks the type of every import, and whoever
+ * calls a guest function has asked hf_func_is.
  */
 #include "engine/engine_int.h"
 
@@ -9,7 +10,8 @@
 
 /* ---- imports ---- */
 
-static wasm_trap_t *enter_import(void *arg, wasmtime_caller_t *caller, wasmtime_val_raw_t *vals, size_t n)
+static wasm_trap_t *enter_import(void *arg, wasmtime_caller_t *caller, wasmtime_val_raw_t *vals,
+                                 size_t n)
 {
     struct hf_import *im = arg;
     (void)caller;
@@ -34,8 +36,8 @@ static struct hf_import *new_import(struct hf_store *s)
     return &c->at[c->len++];
 }
 
-enum hf_err hf_func_new(struct hf_store *store, const struct hf_functype *type, hf_import_fn fn, void *env,
-                        struct hf_func *ret)
+enum hf_err hf_func_new(struct hf_store *store, const struct hf_functype *type, hf_import_fn fn,
+                        void *env, struct hf_func *ret)
 {
     bool owned;
     const wasm_functype_t *wt = hf_sigs_get(&store->engine->sigs, type, &owned);
@@ -53,14 +55,16 @@ enum hf_err hf_func_new(struct hf_store *store, const struct hf_functype *type, 
 
 /* ---- types ---- */
 
-/* By equality, not by kind: asking Wasmtime for the kind of an unusual reference type aborts the process. */
+/* By equality, not by kind: asking Wasmtime for the kind of an unusual reference type aborts the
+ * process. */
 static bool same(const struct hf_sigs *sigs, const wasm_valtype_vec_t *have, uint32_t n,
                  const enum hf_core_type *want)
 {
     if (have->size != n)
         return false;
     for (uint32_t i = 0; i < n; i++)
-        if (want[i] >= HF_REF_OTHER || !wasmtime_wasm_valtype_equal(have->data[i], sigs->vals[want[i]]))
+        if (want[i] >= HF_REF_OTHER ||
+            !wasmtime_wasm_valtype_equal(have->data[i], sigs->vals[want[i]]))
             return false;
     return true;
 }
@@ -78,7 +82,8 @@ bool hf_func_is(struct hf_store *store, const struct hf_func *f, const struct hf
 /* ---- calls ---- */
 
 /* The report of a failure that somebody dealt with makes room for the next. */
-static inline enum hf_err call(struct hf_store *s, const struct hf_func *f, union hf_val *vals, size_t n)
+static inline enum hf_err call(struct hf_store *s, const struct hf_func *f, union hf_val *vals,
+                               size_t n)
 {
     if (HF_UNLIKELY(s->traced))
         hf_store_report_clear(s);
@@ -108,7 +113,8 @@ void hf_store_off_end(struct hf_store *s)
 }
 
 /* Nested entries keep the stack limit and the time of the first. */
-static enum hf_err call_off_fiber(struct hf_store *s, const struct hf_func *f, union hf_val *vals, size_t n)
+static enum hf_err call_off_fiber(struct hf_store *s, const struct hf_func *f, union hf_val *vals,
+                                  size_t n)
 {
     hf_store_off_begin(s);
     if (s->off_depth == 1)
@@ -118,7 +124,8 @@ static enum hf_err call_off_fiber(struct hf_store *s, const struct hf_func *f, u
     return err;
 }
 
-enum hf_err hf_store_call(struct hf_store *store, const struct hf_func *f, union hf_val *vals, size_t n_vals)
+enum hf_err hf_store_call(struct hf_store *store, const struct hf_func *f, union hf_val *vals,
+                          size_t n_vals)
 {
     if (HF_UNLIKELY(store->dying))
         return HF_CANCELLED;

@@ -1,7 +1,8 @@
 /* config.c - an engine: settings filled in, Wasmtime configured, what all stores share.
  *
- * Wasmtime aborts the process when it cannot make an engine (its C API has no error there), so what can fail for reasons
- * of the machine - address space, the number of mappings - is tried first and refused with words.
+ * Wasmtime aborts the process when it cannot make an engine (its C API has no error there), so what
+ * can fail for reasons of the machine - address space, the number of mappings - is tried first and
+ * refused with words.
  */
 #include "engine/engine_int.h"
 
@@ -13,11 +14,13 @@
 
 #include "base/hash.h"
 
-#define GIB           (UINT64_C(1) << 30)
-#define MEMORY_RANGE  (4 * GIB)              /* address space of one memory: no bounds checks in compiled code */
+#define GIB (UINT64_C(1) << 30)
+#define MEMORY_RANGE                                                                               \
+    (4 * GIB) /* address space of one memory: no bounds checks in compiled code                    \
+               */
 #define MEMORY_GUARD  (UINT64_C(32) << 20)
 #define GC_HEAPS_MAX  1000u
-#define MAPS_TO_SPARE 1024u                  /* mappings that the rest of the process may need */
+#define MAPS_TO_SPARE 1024u /* mappings that the rest of the process may need */
 
 void hf_engine_process_init(void)
 {
@@ -53,9 +56,11 @@ static enum hf_err fill_settings(struct hf_engine_settings *s, struct hf_report 
     if (s->core_instance_size == 0)
         s->core_instance_size = UINT64_C(4) << 20;
     if (s->memory_max > MEMORY_RANGE)
-        return hf_report_set(report, HF_INVALID, "memory_max is over 4 GiB: no memory can be that large");
+        return hf_report_set(report, HF_INVALID,
+                             "memory_max is over 4 GiB: no memory can be that large");
     if (s->wasm_stack < 64u << 10)
-        return hf_report_set(report, HF_INVALID, "wasm_stack is under 64 KiB: too little for any guest");
+        return hf_report_set(report, HF_INVALID,
+                             "wasm_stack is under 64 KiB: too little for any guest");
     if (s->fiber_stack < s->wasm_stack + 2 * HF_STACK_SLACK + HF_STACK_TOP)
         return hf_report_set(report, HF_INVALID,
                              "fiber_stack must hold one guest stack (wasm_stack) and %zu KiB",
@@ -89,17 +94,20 @@ static enum hf_err check_machine(const struct hf_engine_settings *s, struct hf_r
         return HF_OK;
     if (2 * (uint64_t)s->stacks_max + MAPS_TO_SPARE > maps)
         return hf_report_set(report, HF_LIMIT,
-                             "stacks_max = %u needs %llu memory mappings, the kernel gives a process %llu: lower it, or "
+                             "stacks_max = %u needs %llu memory mappings, the kernel gives a "
+                             "process %llu: lower it, or "
                              "raise vm.max_map_count",
                              s->stacks_max, 2ull * s->stacks_max + MAPS_TO_SPARE,
                              (unsigned long long)maps);
     uint64_t memories = (uint64_t)s->instances_max + gc_heaps(s) + 1;
-    uint64_t bytes = memories * (MEMORY_RANGE + MEMORY_GUARD) + (uint64_t)s->stacks_max * s->fiber_stack +
+    uint64_t bytes = memories * (MEMORY_RANGE + MEMORY_GUARD) +
+                     (uint64_t)s->stacks_max * s->fiber_stack +
                      (uint64_t)s->instances_max * s->table_elements * 16;
     void *probe = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (probe == MAP_FAILED)
         return hf_report_set(report, HF_LIMIT,
-                             "instances_max = %u needs %llu GiB of address space, which cannot be had (%s): lower it",
+                             "instances_max = %u needs %llu GiB of address space, which cannot be "
+                             "had (%s): lower it",
                              s->instances_max, (unsigned long long)(bytes / GIB), strerror(errno));
     munmap(probe, bytes);
     return HF_OK;
@@ -171,8 +179,8 @@ static enum hf_err add_cpu(struct hf_buf *b)
     enum hf_err err = HF_OK;
 #if defined(__x86_64__)
     __builtin_cpu_init();
-#define CPU(name)                                                                                                      \
-    if (err == HF_OK && __builtin_cpu_supports(name))                                                                  \
+#define CPU(name)                                                                                  \
+    if (err == HF_OK && __builtin_cpu_supports(name))                                              \
     err = hf_buf_add_text(b, " " name)
     CPU("sse3");
     CPU("ssse3");
@@ -202,7 +210,9 @@ static enum hf_err fingerprint(struct hf_engine *e)
     uint8_t hash[HF_SHA256_LEN];
     struct hf_buf b = {0};
     enum hf_err err = hf_buf_printf(
-        &b, "wasmtime " WASMTIME_VERSION " %s; epochs, no fuel; features %s; nan as is; memory %llx guard %llx; %s %llu %u %u %u %llu; cpu",
+        &b,
+        "wasmtime " WASMTIME_VERSION " %s; epochs, no fuel; features %s; nan as is; memory %llx "
+        "guard %llx; %s %llu %u %u %u %llu; cpu",
 #if defined(__x86_64__)
         "x86_64",
 #elif defined(__aarch64__)
@@ -234,7 +244,8 @@ static enum hf_err open_cache(struct hf_engine *e, struct hf_report *report)
     e->settings.cache_dir = e->cache_dir;
     if (e->cache_dir == NULL)
         return hf_report_set(report, HF_LIMIT, "out of memory");
-    /* Wasmtime maps code files itself, so they must be files of the system and not of a simulated world. */
+    /* Wasmtime maps code files itself, so they must be files of the system and not of a simulated
+     * world. */
     e->code_cache = e->settings.os == hf_os_linux();
     return hf_cache_open(e, report);
 }

@@ -1,13 +1,20 @@
-/* engine_int.h - what the files of this room share. Only src/engine includes it, and only here is Wasmtime seen.
+/* engine_int.h - what the files of this room share. Only src/engine includes it, and only here is
+ * Wasmtime seen. Who does what:
  *
- * Who owns what:
- *   config.c  the engine: settings filled in, Wasmtime's configuration    sig.c     function types, made once an engine
- *   ticker.c  the thread that moves the epoch                             cache.c   files of compiled code and verdicts
- *   wasm.c    reading the small sections of a module                      rewrite.c new export section, no start section
- *   gate.c    the opcode scanner                                          module.c  all of it together: hf_module_load
- *   store.c   stores, instances, memories, globals                        call.c    in and out of guests
- *   fiber.c   drivers, block, slices, cancel                              trap.c    what went wrong, as text
- *   image.c   memory images and in-place reset                            validate.c full validation; text format
+ * - config.c: the engine: settings filled in, Wasmtime's configuration
+ * - ticker.c: the thread that moves the epoch
+ * - sig.c: function types, made once an engine
+ * - wasm.c: reading the small sections of a module
+ * - gate.c: the opcode scanner
+ * - rewrite.c: a new export section, no start section
+ * - module.c: these together: hf_module_load
+ * - cache.c: the directory of compiled code and verdicts; code.c: the code in it
+ * - store.c: stores, instances, memories, globals
+ * - call.c: in and out of guests
+ * - fiber.c: drivers, block, slices, cancel
+ * - trap.c: what went wrong, as text
+ * - image.c: memory images and the reset in place
+ * - validate.c: full validation; the text format
  */
 #ifndef HF_ENGINE_ENGINE_INT_H
 #define HF_ENGINE_ENGINE_INT_H
@@ -30,17 +37,23 @@ _Static_assert(sizeof(struct hf_extern) >= sizeof(wasmtime_extern_t), "hf_extern
 _Static_assert(sizeof(union hf_val) == sizeof(wasmtime_val_raw_t), "T6: 16 bytes a value");
 _Static_assert(_Alignof(union hf_val) == _Alignof(wasmtime_val_raw_t), "T6");
 
-#ifndef HF_REWRITER_VERSION /* part of every cache key; the Makefile gives the hash of wasm.c, rewrite.c and gate.c */
+#ifndef HF_REWRITER_VERSION /* part of every cache key; the Makefile gives the hash of wasm.c,     \
+                               rewrite.c and gate.c */
 #define HF_REWRITER_VERSION 1
 #endif
-#define HF_RESERVED         "holdfast:" /* prefix of the exports that the rewrite adds */
+#define HF_RESERVED "holdfast:" /* prefix of the exports that the rewrite adds */
 
-#define HF_STACK_SLACK ((size_t)128 << 10) /* T3: C and Rust frames between two guests, and below the last */
-#define HF_STACK_TOP   ((size_t)64 << 10)  /* most bytes a fiber has used when its driver is entered */
+#define HF_STACK_SLACK                                                                             \
+    ((size_t)128 << 10) /* T3: C and Rust frames between two guests, and below the last */
+#define HF_STACK_TOP                                                                               \
+    ((size_t)64 << 10) /* most bytes a fiber has used when its driver is entered                   \
+                        */
 
 /* ---- ticker.c ---- */
 
-#define HF_TICKER_SHARDS 16 /* counters of running guests; a store uses one, chosen by its thread */
+#define HF_TICKER_SHARDS                                                                           \
+    16 /* counters of running guests; a store uses one, chosen by its thread                       \
+        */
 
 struct hf_ticker {
     wasm_engine_t *wasm;
@@ -56,12 +69,14 @@ struct hf_ticker {
         _Alignas(64) _Atomic uint64_t n; /* low half: entered now; high half: entries ever */
     } shards[HF_TICKER_SHARDS];
 };
-enum hf_err hf_ticker_start(struct hf_ticker *t, wasm_engine_t *wasm, uint32_t tick_us, struct hf_report *report);
+enum hf_err hf_ticker_start(struct hf_ticker *t, wasm_engine_t *wasm, uint32_t tick_us,
+                            struct hf_report *report);
 void hf_ticker_stop(struct hf_ticker *t); /* fine when never started */
 void hf_ticker_wake(struct hf_ticker *t);
 uint32_t hf_ticker_shard(void); /* of the calling thread */
-/* Guest code begins (ends) to run: the epoch moves at least as long as one does. Pairs with the fence in ticker.c: the
- * ticker says it sleeps, then counts; we count, then look whether it sleeps; one of the two sees the other. */
+/* Guest code begins (ends) to run: the epoch moves at least as long as one does. Pairs with the
+ * fence in ticker.c: the ticker says it sleeps, then counts; we count, then look whether it sleeps;
+ * one of the two sees the other. */
 static inline void hf_ticker_enter(struct hf_ticker *t, uint32_t shard)
 {
     atomic_fetch_add_explicit(&t->shards[shard].n, UINT64_C(1) << 32 | 1, memory_order_seq_cst);
@@ -75,15 +90,18 @@ static inline void hf_ticker_leave(struct hf_ticker *t, uint32_t shard)
 
 /* ---- sig.c ---- */
 
-struct hf_sigs { /* function types by signature, so that making an import does not go through the type registry */
+struct hf_sigs { /* function types by signature, so that making an import does not go through the
+                    type registry */
     pthread_mutex_t lock;
     struct hf_map map;
     wasm_valtype_t *vals[HF_REF_OTHER]; /* by enum hf_core_type; HF_REF_OTHER has none */
 };
 void hf_sigs_init(struct hf_sigs *sigs, uint64_t seed);
 void hf_sigs_done(struct hf_sigs *sigs);
-/* *owned: not kept, delete it after use. NULL: a type we cannot make (HF_REF_OTHER), or memory is out. */
-const wasm_functype_t *hf_sigs_get(struct hf_sigs *sigs, const struct hf_functype *type, bool *owned);
+/* *owned: not kept, delete it after use. NULL: a type we cannot make (HF_REF_OTHER), or memory is
+ * out. */
+const wasm_functype_t *hf_sigs_get(struct hf_sigs *sigs, const struct hf_functype *type,
+                                   bool *owned);
 
 /* ---- config.c ---- */
 
@@ -104,13 +122,16 @@ struct hf_engine {
 
 /* ---- cache.c ---- */
 
-enum hf_err hf_cache_open(struct hf_engine *engine, struct hf_report *report); /* makes and checks the directory */
+enum hf_err hf_cache_open(struct hf_engine *engine,
+                          struct hf_report *report); /* makes and checks the directory */
 /* Path of the entry, for free(); NULL when memory is out. */
 char *hf_cache_path(const struct hf_engine *engine, const char *kind, const uint8_t key[32]);
 /* Writes a whole file: temporary name, synced, 0400, renamed. */
-enum hf_err hf_cache_write(struct hf_engine *engine, const char *path, struct hf_view bytes, struct hf_report *report);
+enum hf_err hf_cache_write(struct hf_engine *engine, const char *path, struct hf_view bytes,
+                           struct hf_report *report);
 /* A regular file of ours, 0400, of that size (UINT64_MAX: any)? Else HF_NOT_FOUND or HF_CORRUPT. */
-enum hf_err hf_cache_check(const struct hf_engine *engine, const char *path, uint64_t size, uint64_t *ret);
+enum hf_err hf_cache_check(const struct hf_engine *engine, const char *path, uint64_t size,
+                           uint64_t *ret);
 /* The cache could not be used, and work went on without it: counted, the last text kept. */
 void hf_cache_trouble(struct hf_engine *engine, const struct hf_report *report);
 
@@ -170,21 +191,25 @@ struct hf_wasm {
     size_t export_place;                               /* where an export section would go */
     struct hf_wasm_span elements, code, data;
 };
-/* Reads everything but code, elements and data. HF_INVALID with the offset; HF_LIMIT. hf_wasm_done in any case. */
+/* Reads everything but code, elements and data. HF_INVALID with the offset; HF_LIMIT. hf_wasm_done
+ * in any case. */
 enum hf_err hf_wasm_read(struct hf_view bytes, struct hf_wasm *ret, struct hf_report *report);
 void hf_wasm_done(struct hf_wasm *w);
-bool hf_wasm_own_global(const struct hf_wasm *w, uint32_t index); /* defined here, mutable, numeric */
+bool hf_wasm_own_global(const struct hf_wasm *w,
+                        uint32_t index); /* defined here, mutable, numeric */
 
 /* ---- rewrite.c ---- */
 
 enum hf_err hf_wasm_rewrite(const struct hf_wasm *w, struct hf_buf *ret, struct hf_report *report);
 #define HF_RESERVED_MAX 32 /* bytes of a reserved name, NUL included */
-void hf_reserved_name(char what, size_t i, char name[HF_RESERVED_MAX]); /* 'm' memory, 'g' global, 's' start */
+void hf_reserved_name(char what, size_t i,
+                      char name[HF_RESERVED_MAX]); /* 'm' memory, 'g' global, 's' start */
 
 /* ---- gate.c ---- */
 
-/* Skips one instruction. *depth counts open blocks: an `end` at 0 makes it -1. HF_GATE_* found are or-ed in. False: not
- * an instruction we know (HF_GATE_UNKNOWN is set) or the bytes ended (the reader is bad). */
+/* Skips one instruction. *depth counts open blocks: an `end` at 0 makes it -1. HF_GATE_* found are
+ * or-ed in. False: not an instruction we know (HF_GATE_UNKNOWN is set) or the bytes ended (the
+ * reader is bad). */
 bool hf_gate_skip(struct hf_reader *r, int *depth, uint32_t *gate);
 bool hf_gate_skip_const(struct hf_reader *r); /* a constant expression with its `end` */
 enum hf_err hf_gate_scan(const struct hf_wasm *w, uint32_t *gate, struct hf_report *report);
@@ -205,6 +230,16 @@ struct hf_module {
     uint32_t gate;
     uint64_t memory_max;
 };
+
+/* ---- code.c ---- */
+
+/* The code compiled before from `source` under this key, into m->wasm, and m->gate. What m defines
+ * must be known by now. Anything but HF_OK: compile. */
+enum hf_err hf_code_load(struct hf_engine *engine, const uint8_t *key, struct hf_view source,
+                         struct hf_module *m);
+/* Keeps m->wasm and m->gate for the next time. Failing is no failure to load: hf_cache_trouble. */
+void hf_code_keep(struct hf_engine *engine, const uint8_t *key, struct hf_view source,
+                  struct hf_module *m);
 
 /* ---- store.c, call.c, fiber.c ---- */
 
@@ -240,16 +275,17 @@ struct hf_store {
     wasmtime_store_t *wasm;
     void *ctx;
 
-    bool on_fiber;  /* the driver runs on the fiber now, and may block */
-    bool dying;     /* cancelled: no guest is entered any more */
-    bool traced;    /* the report has the backtrace of the trap now travelling up */
-    bool suspect;   /* hf_store_memory_suspect */
-    bool resumed;   /* `block` was polled once: the next poll goes on behind it */
-    bool polled;    /* the future has begun */
+    bool on_fiber; /* the driver runs on the fiber now, and may block */
+    bool dying;    /* cancelled: no guest is entered any more */
+    bool traced;   /* the report has the backtrace of the trap now travelling up */
+    bool suspect;  /* hf_store_memory_suspect */
+    bool resumed;  /* `block` was polled once: the next poll goes on behind it */
+    bool polled;   /* the future has begun */
     enum hf_why why;
     uint32_t shard;
     uint32_t slice_ticks;
-    uint32_t off_left, off_step; /* ticks that guest code off the fiber may still use; of them, until the next callback */
+    uint32_t off_left, off_step; /* ticks that guest code off the fiber may still use; of them,
+                                    until the next callback */
     uint32_t off_depth;          /* nested entries off the fiber */
     uintptr_t stack_low;         /* of the fiber, as of driver entry */
     size_t stack_need;           /* bytes of stack that must be left for one entry */
@@ -277,7 +313,8 @@ void hf_store_report_clear(struct hf_store *s);
 /* Room for one more entry on this stack (T3)? */
 static inline bool hf_store_stack_ok(const struct hf_store *s)
 {
-    return (intptr_t)((uintptr_t)__builtin_frame_address(0) - s->stack_low) >= (intptr_t)s->stack_need;
+    return (intptr_t)((uintptr_t)__builtin_frame_address(0) - s->stack_low) >=
+           (intptr_t)s->stack_need;
 }
 wasmtime_error_t *hf_store_on_epoch(wasmtime_context_t *cx, void *data, uint64_t *delta,
                                     wasmtime_update_deadline_kind_t *kind);
@@ -286,13 +323,14 @@ void hf_store_off_begin(struct hf_store *s);
 void hf_store_off_end(struct hf_store *s);
 /* wasmtime_instance_new where it is allowed: off the fiber directly, on it inside `block` (T4). */
 enum hf_err hf_store_instantiate(struct hf_store *s, struct hf_new_task *task);
-enum hf_err hf_fiber_define(struct hf_engine *engine, struct hf_report *report); /* `block` and `driver` */
+enum hf_err hf_fiber_define(struct hf_engine *engine,
+                            struct hf_report *report); /* `block` and `driver` */
 bool hf_fiber_fetch(struct hf_store *s);
 
 /* ---- trap.c ---- */
 
-/* A call into Wasmtime failed: puts what and where into the store's report (unless an import did), frees both. Returns
- * HF_TRAP, or HF_CANCELLED when the store is dying. */
+/* A call into Wasmtime failed: puts what and where into the store's report (unless an import did),
+ * frees both. Returns HF_TRAP, or HF_CANCELLED when the store is dying. */
 enum hf_err hf_trap_caught(struct hf_store *s, wasmtime_error_t *error, wasm_trap_t *trap);
 enum hf_err hf_trap_stack(struct hf_store *s); /* no room for another entry */
 /* What an import that failed hands to Wasmtime. */

@@ -1,20 +1,23 @@
-/* fiber.c - the fiber of a store: a driver that runs, waits, is put aside when its time is up, or is unwound.
+/* fiber.c - the fiber of a store: a driver that runs, waits, is put aside when its time is up, or
+ * is unwound.
  *
- * The driver is a host function started as if it were a guest's (T4): Wasmtime makes the fiber, and C runs on it in a
- * straight line. To wait, it calls `block`, the only async function there is; that suspends the fiber, and the poll that
- * was running it returns. Guest code that runs too long comes to the epoch callback and is suspended there in the same
- * way. Nothing wakes a fiber: whoever polls knows why (T5).
+ * The driver is a host function started as if it were a guest's (T4): Wasmtime makes the fiber, and
+ * C runs on it in a straight line. To wait, it calls `block`, the only async function there is;
+ * that suspends the fiber, and the poll that was running it returns. Guest code that runs too long
+ * comes to the epoch callback and is suspended there in the same way. Nothing wakes a fiber:
+ * whoever polls knows why (T5).
  *
- * `block` never enters a guest (T2) and is never called when the store is dying or off the fiber: both would abort the
- * process. It has a second use. Wasmtime refuses to make an instance on a fiber ("cannot do blocking `call` from an async
- * context"), because guest code could suspend there; inside an async function it allows it, and with start sections
- * removed there is no guest code. So hf_core_new on the fiber happens inside `block`, which then does not suspend.
+ * `block` never enters a guest (T2) and is never called when the store is dying or off the fiber:
+ * both would abort the process. It has a second use. Wasmtime refuses to make an instance on a
+ * fiber ("cannot do blocking `call` from an async context"), because guest code could suspend
+ * there; inside an async function it allows it, and with start sections removed there is no guest
+ * code. So hf_core_new on the fiber happens inside `block`, which then does not suspend.
  */
 #include "engine/engine_int.h"
 
-#define BLOCK_MODULE  "holdfast"
-#define BLOCK_NAME    "block"
-#define DRIVER_NAME   "driver"
+#define BLOCK_MODULE "holdfast"
+#define BLOCK_NAME   "block"
+#define DRIVER_NAME  "driver"
 
 /* ---- block ---- */
 
@@ -33,7 +36,8 @@ static bool at_once(void *arg)
     return true;
 }
 
-/* Compiled initialisers may run here (segments that cannot be mapped): the callback must not suspend them. */
+/* Compiled initialisers may run here (segments that cannot be mapped): the callback must not
+ * suspend them. */
 static void carry_out(struct hf_store *s, struct hf_new_task *task)
 {
     s->on_fiber = false;
@@ -44,9 +48,9 @@ static void carry_out(struct hf_store *s, struct hf_new_task *task)
     s->on_fiber = true;
 }
 
-static void enter_block(void *env, wasmtime_caller_t *caller, const wasmtime_val_t *args, size_t n_args,
-                        wasmtime_val_t *results, size_t n_results, wasm_trap_t **trap,
-                        wasmtime_async_continuation_t *next)
+static void enter_block(void *env, wasmtime_caller_t *caller, const wasmtime_val_t *args,
+                        size_t n_args, wasmtime_val_t *results, size_t n_results,
+                        wasm_trap_t **trap, wasmtime_async_continuation_t *next)
 {
     (void)env, (void)args, (void)n_args, (void)results, (void)n_results, (void)trap;
     struct hf_store *s = wasmtime_context_get_data(wasmtime_caller_context(caller));
@@ -61,7 +65,8 @@ static void enter_block(void *env, wasmtime_caller_t *caller, const wasmtime_val
     next->callback = go_on;
 }
 
-/* Off the fiber or dying this aborts the process: the callers have looked. HF_CANCELLED: the future was deleted. */
+/* Off the fiber or dying this aborts the process: the callers have looked. HF_CANCELLED: the future
+ * was deleted. */
 static enum hf_err call_block(struct hf_store *s)
 {
     wasm_trap_t *trap = NULL;
@@ -91,8 +96,8 @@ enum hf_err hf_store_instantiate(struct hf_store *s, struct hf_new_task *task)
         return HF_CANCELLED;
     if (!s->on_fiber) {
         hf_store_off_begin(s);
-        task->error = wasmtime_instance_new(s->cx, task->module->wasm, task->imports, task->n_imports,
-                                            &task->instance, &task->trap);
+        task->error = wasmtime_instance_new(s->cx, task->module->wasm, task->imports,
+                                            task->n_imports, &task->instance, &task->trap);
         hf_store_off_end(s);
         return HF_OK;
     }
@@ -136,11 +141,13 @@ wasmtime_error_t *hf_store_on_epoch(wasmtime_context_t *cx, void *data, uint64_t
 /* ---- the driver ---- */
 
 /* HF_STACK_TOP covers what Wasmtime used of the fiber before us. */
-static wasm_trap_t *enter_driver(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *vals, size_t n)
+static wasm_trap_t *enter_driver(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *vals,
+                                 size_t n)
 {
     (void)env, (void)vals, (void)n;
     struct hf_store *s = wasmtime_context_get_data(wasmtime_caller_context(caller));
-    s->stack_low = (uintptr_t)__builtin_frame_address(0) - s->engine->settings.fiber_stack + HF_STACK_TOP;
+    s->stack_low =
+        (uintptr_t)__builtin_frame_address(0) - s->engine->settings.fiber_stack + HF_STACK_TOP;
     s->fn_err = s->fn(s->fn_ctx);
     return NULL;
 }
@@ -148,13 +155,13 @@ static wasm_trap_t *enter_driver(void *env, wasmtime_caller_t *caller, wasmtime_
 enum hf_err hf_fiber_define(struct hf_engine *engine, struct hf_report *report)
 {
     wasmtime_linker_t *l = engine->linker;
-    wasmtime_error_t *error =
-        wasmtime_linker_define_async_func(l, BLOCK_MODULE, strlen(BLOCK_MODULE), BLOCK_NAME, strlen(BLOCK_NAME),
-                                          engine->void_type, enter_block, NULL, NULL);
+    wasmtime_error_t *error = wasmtime_linker_define_async_func(
+        l, BLOCK_MODULE, strlen(BLOCK_MODULE), BLOCK_NAME, strlen(BLOCK_NAME), engine->void_type,
+        enter_block, NULL, NULL);
     if (error == NULL)
-        error = wasmtime_linker_define_func_unchecked(l, BLOCK_MODULE, strlen(BLOCK_MODULE), DRIVER_NAME,
-                                                      strlen(DRIVER_NAME), engine->void_type, enter_driver,
-                                                      NULL, NULL);
+        error = wasmtime_linker_define_func_unchecked(l, BLOCK_MODULE, strlen(BLOCK_MODULE),
+                                                      DRIVER_NAME, strlen(DRIVER_NAME),
+                                                      engine->void_type, enter_driver, NULL, NULL);
     if (error == NULL)
         return HF_OK;
     struct hf_buf text = {0};
@@ -165,11 +172,13 @@ enum hf_err hf_fiber_define(struct hf_engine *engine, struct hf_report *report)
     return HF_UNSUPPORTED;
 }
 
-/* Fetched, not linked as an import: a store with an async import may not be entered off the fiber (T1). */
+/* Fetched, not linked as an import: a store with an async import may not be entered off the fiber
+ * (T1). */
 static bool fetch(struct hf_store *s, const char *name, wasmtime_func_t *ret)
 {
     wasmtime_extern_t e;
-    if (!wasmtime_linker_get(s->engine->linker, s->cx, BLOCK_MODULE, strlen(BLOCK_MODULE), name, strlen(name), &e))
+    if (!wasmtime_linker_get(s->engine->linker, s->cx, BLOCK_MODULE, strlen(BLOCK_MODULE), name,
+                             strlen(name), &e))
         return false;
     HF_ASSERT(e.kind == WASMTIME_EXTERN_FUNC);
     *ret = e.of.func;
@@ -196,8 +205,8 @@ enum hf_err hf_store_start(struct hf_store *store, hf_driver_fn fn, void *ctx)
     store->polled = false;
     store->future_trap = NULL;
     store->future_error = NULL;
-    store->future = wasmtime_func_call_async(store->cx, &store->driver, NULL, 0, NULL, 0, &store->future_trap,
-                                             &store->future_error);
+    store->future = wasmtime_func_call_async(store->cx, &store->driver, NULL, 0, NULL, 0,
+                                             &store->future_trap, &store->future_error);
     return HF_OK;
 }
 
@@ -210,7 +219,8 @@ static void drop_future(struct hf_store *s)
     s->future_trap = NULL;
 }
 
-/* Our driver never fails towards Wasmtime, so a failed future is one that had no fiber to begin on. */
+/* Our driver never fails towards Wasmtime, so a failed future is one that had no fiber to begin on.
+ */
 static enum hf_err no_fiber(struct hf_store *s)
 {
     struct hf_buf text = {0};
@@ -229,7 +239,8 @@ enum hf_err hf_store_poll(struct hf_store *store)
         store->polled = true;
         store->thread = pthread_self();
     }
-    HF_ASSERT(pthread_equal(store->thread, pthread_self())); /* T5: C frames may hold addresses of the thread */
+    HF_ASSERT(pthread_equal(store->thread,
+                            pthread_self())); /* T5: C frames may hold addresses of the thread */
     store->why = HF_WHY_NONE;
     store->on_fiber = true;
     hf_ticker_enter(&store->engine->ticker, store->shard);
@@ -261,9 +272,11 @@ bool hf_store_on_fiber(const struct hf_store *store)
 void hf_store_cancel(struct hf_store *store)
 {
     store->dying = true;
-    if (store->future == NULL || store->on_fiber) /* from inside: the import that runs now is the last */
+    if (store->future == NULL ||
+        store->on_fiber) /* from inside: the import that runs now is the last */
         return;
-    drop_future(store); /* resumes the fiber with an error: the C frames unwind before this returns */
+    drop_future(
+        store); /* resumes the fiber with an error: the C frames unwind before this returns */
     if (store->future_error != NULL)
         wasmtime_error_delete(store->future_error);
     store->future_error = NULL;

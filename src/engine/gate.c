@@ -1,11 +1,13 @@
 /* gate.c - the static gate: can an instance of this module be put back in place?
  *
- * A reset restores memories and mutable numeric globals. Tables, segments and garbage-collected objects cannot be read
- * through any API, so a module that could change them has no image. That is decided once, by looking at every
- * instruction; what is absent from the code cannot happen (reference 7.2). The code is scanned, not understood: each
- * instruction is told from the next by the lengths of its immediates. Validity is not checked here.
+ * A reset restores memories and mutable numeric globals. Tables, segments and garbage-collected
+ * objects cannot be read through any API, so a module that could change them has no image. That is
+ * decided once, by looking at every instruction; what is absent from the code cannot happen
+ * (reference 7.2). The code is scanned, not understood: each instruction is told from the next by
+ * the lengths of its immediates. Validity is not checked here.
  *
- * Not here: a memory that grew (image.c sees it), what the host keeps behind handles (component room).
+ * Not here: a memory that grew (image.c sees it), what the host keeps behind handles (component
+ * room).
  */
 #include "engine/engine_int.h"
 
@@ -18,8 +20,8 @@ enum shape {
     TRY_TABLE, /* the same with a list of catches behind the type */
     END,
     END_U32,
-    LABELS,    /* br_table */
-    TYPES,     /* select with a list of types */
+    LABELS, /* br_table */
+    TYPES,  /* select with a list of types */
     MEMARG,
     MEMARG_LANE,
     S32,
@@ -29,7 +31,7 @@ enum shape {
     BYTES_8,
     BYTES_16,
     HEAP_TYPE,
-    CAST,      /* flags, label, two heap types */
+    CAST, /* flags, label, two heap types */
     UNKNOWN
 };
 
@@ -41,43 +43,44 @@ struct range {
 
 /* Opcodes of one byte. What no range names is unknown. */
 static const struct range plain[] = {
-    {0x00, 0x01, NONE, 0},             /* unreachable, nop */
-    {0x02, 0x04, BLOCK, 0},            /* block, loop, if */
-    {0x05, 0x05, NONE, 0},             /* else */
-    {0x06, 0x06, BLOCK, 0},            /* try (old) */
-    {0x07, 0x09, U32, 0},              /* catch (old), throw, rethrow (old) */
-    {0x0a, 0x0a, NONE, 0},             /* throw_ref */
+    {0x00, 0x01, NONE, 0},  /* unreachable, nop */
+    {0x02, 0x04, BLOCK, 0}, /* block, loop, if */
+    {0x05, 0x05, NONE, 0},  /* else */
+    {0x06, 0x06, BLOCK, 0}, /* try (old) */
+    {0x07, 0x09, U32, 0},   /* catch (old), throw, rethrow (old) */
+    {0x0a, 0x0a, NONE, 0},  /* throw_ref */
     {0x0b, 0x0b, END, 0},
-    {0x0c, 0x0d, U32, 0},              /* br, br_if */
+    {0x0c, 0x0d, U32, 0}, /* br, br_if */
     {0x0e, 0x0e, LABELS, 0},
-    {0x0f, 0x0f, NONE, 0},             /* return */
-    {0x10, 0x10, U32, 0},              /* call */
-    {0x11, 0x11, U32_U32, 0},          /* call_indirect */
-    {0x12, 0x12, U32, 0},              /* return_call */
-    {0x13, 0x13, U32_U32, 0},          /* return_call_indirect */
-    {0x14, 0x15, U32, 0},              /* call_ref, return_call_ref */
-    {0x18, 0x18, END_U32, 0},          /* delegate (old): ends its block */
-    {0x19, 0x1b, NONE, 0},             /* catch_all (old), drop, select */
+    {0x0f, 0x0f, NONE, 0},    /* return */
+    {0x10, 0x10, U32, 0},     /* call */
+    {0x11, 0x11, U32_U32, 0}, /* call_indirect */
+    {0x12, 0x12, U32, 0},     /* return_call */
+    {0x13, 0x13, U32_U32, 0}, /* return_call_indirect */
+    {0x14, 0x15, U32, 0},     /* call_ref, return_call_ref */
+    {0x18, 0x18, END_U32, 0}, /* delegate (old): ends its block */
+    {0x19, 0x1b, NONE, 0},    /* catch_all (old), drop, select */
     {0x1c, 0x1c, TYPES, 0},
     {0x1f, 0x1f, TRY_TABLE, 0},
-    {0x20, 0x25, U32, 0},              /* local, global, table.get */
+    {0x20, 0x25, U32, 0}, /* local, global, table.get */
     {0x26, 0x26, U32, HF_GATE_TABLE_OPS},
     {0x28, 0x3e, MEMARG, 0},
-    {0x3f, 0x40, U32, 0},              /* memory.size, memory.grow */
+    {0x3f, 0x40, U32, 0}, /* memory.size, memory.grow */
     {0x41, 0x41, S32, 0},
     {0x42, 0x42, S64, 0},
     {0x43, 0x43, BYTES_4, 0},
     {0x44, 0x44, BYTES_8, 0},
     {0x45, 0xc4, NONE, 0},
-    {0xd0, 0xd0, HEAP_TYPE, 0},        /* ref.null */
+    {0xd0, 0xd0, HEAP_TYPE, 0}, /* ref.null */
     {0xd1, 0xd1, NONE, 0},
-    {0xd2, 0xd2, U32, 0},              /* ref.func */
-    {0xd3, 0xd3, NONE, HF_GATE_GC},    /* ref.eq */
-    {0xd4, 0xd4, NONE, 0},             /* ref.as_non_null */
-    {0xd5, 0xd6, U32, 0},              /* br_on_null, br_on_non_null */
+    {0xd2, 0xd2, U32, 0},           /* ref.func */
+    {0xd3, 0xd3, NONE, HF_GATE_GC}, /* ref.eq */
+    {0xd4, 0xd4, NONE, 0},          /* ref.as_non_null */
+    {0xd5, 0xd6, U32, 0},           /* br_on_null, br_on_non_null */
 };
 
-static const struct range prefix_fb[] = { /* garbage collection */
+static const struct range prefix_fb[] = {
+    /* garbage collection */
     {0, 1, U32, HF_GATE_GC},       /* struct.new, .new_default */
     {2, 5, U32_U32, HF_GATE_GC},   /* struct.get, .set */
     {6, 7, U32, HF_GATE_GC},       /* array.new, .new_default */
@@ -86,40 +89,38 @@ static const struct range prefix_fb[] = { /* garbage collection */
     {15, 15, NONE, HF_GATE_GC},    /* array.len */
     {16, 16, U32, HF_GATE_GC},     /* array.fill */
     {17, 19, U32_U32, HF_GATE_GC}, /* array.copy, init_data, init_elem */
-    {20, 23, HEAP_TYPE, HF_GATE_GC},
-    {24, 25, CAST, HF_GATE_GC},
-    {26, 30, NONE, HF_GATE_GC},
+    {20, 23, HEAP_TYPE, HF_GATE_GC}, {24, 25, CAST, HF_GATE_GC}, {26, 30, NONE, HF_GATE_GC},
 };
 
 static const struct range prefix_fc[] = {
-    {0, 7, NONE, 0},                           /* saturating truncation */
-    {8, 8, U32_U32, HF_GATE_DATA_OPS},         /* memory.init */
-    {9, 9, U32, HF_GATE_DATA_OPS},             /* data.drop */
-    {10, 10, U32_U32, 0},                      /* memory.copy */
-    {11, 11, U32, 0},                          /* memory.fill */
-    {12, 12, U32_U32, HF_GATE_TABLE_OPS},      /* table.init */
-    {13, 13, U32, HF_GATE_TABLE_OPS},          /* elem.drop */
-    {14, 14, U32_U32, HF_GATE_TABLE_OPS},      /* table.copy */
-    {15, 15, U32, HF_GATE_TABLE_OPS},          /* table.grow */
-    {16, 16, U32, 0},                          /* table.size */
-    {17, 17, U32, HF_GATE_TABLE_OPS},          /* table.fill */
-    {19, 22, NONE, 0},                         /* 128-bit arithmetic */
+    {0, 7, NONE, 0},                      /* saturating truncation */
+    {8, 8, U32_U32, HF_GATE_DATA_OPS},    /* memory.init */
+    {9, 9, U32, HF_GATE_DATA_OPS},        /* data.drop */
+    {10, 10, U32_U32, 0},                 /* memory.copy */
+    {11, 11, U32, 0},                     /* memory.fill */
+    {12, 12, U32_U32, HF_GATE_TABLE_OPS}, /* table.init */
+    {13, 13, U32, HF_GATE_TABLE_OPS},     /* elem.drop */
+    {14, 14, U32_U32, HF_GATE_TABLE_OPS}, /* table.copy */
+    {15, 15, U32, HF_GATE_TABLE_OPS},     /* table.grow */
+    {16, 16, U32, 0},                     /* table.size */
+    {17, 17, U32, HF_GATE_TABLE_OPS},     /* table.fill */
+    {19, 22, NONE, 0},                    /* 128-bit arithmetic */
 };
 
 static const struct range prefix_fd[] = {
-    {0x00, 0x0b, MEMARG, 0},      {0x0c, 0x0d, BYTES_16, 0},     {0x0e, 0x14, NONE, 0},
-    {0x15, 0x22, BYTE, 0}, /* lanes */
-    {0x23, 0x53, NONE, 0},        {0x54, 0x5b, MEMARG_LANE, 0},  {0x5c, 0x5d, MEMARG, 0},
-    {0x5e, 0x114, NONE, 0}, /* with relaxed SIMD */
+    {0x00, 0x0b, MEMARG, 0}, {0x0c, 0x0d, BYTES_16, 0},
+    {0x0e, 0x14, NONE, 0},   {0x15, 0x22, BYTE, 0}, /* lanes */
+    {0x23, 0x53, NONE, 0},   {0x54, 0x5b, MEMARG_LANE, 0},
+    {0x5c, 0x5d, MEMARG, 0}, {0x5e, 0x114, NONE, 0}, /* with relaxed SIMD */
 };
 
-static const struct range prefix_fe[] = { /* atomics */
+static const struct range prefix_fe[] = {
+    /* atomics */
     {0x00, 0x02, MEMARG, HF_GATE_SHARED},
     {0x03, 0x03, BYTE, HF_GATE_SHARED}, /* fence */
     {0x10, 0x4e, MEMARG, HF_GATE_SHARED},
 };
 
-/* Two indexed steps for the opcodes of one byte, which are nearly all of a module. */
 struct decoded {
     uint8_t shape, gate;
 };
@@ -253,8 +254,8 @@ bool hf_gate_skip_const(struct hf_reader *r)
 
 /* ---- the sections that only the gate reads ---- */
 
-/* To the end of the body. In a valid body the `end` at depth 0 is its last byte; when it is not, we have lost the thread
- * and know nothing. */
+/* To the end of the body. In a valid body the `end` at depth 0 is its last byte; when it is not, we
+ * have lost the thread and know nothing. */
 static bool scan_body(struct hf_view body, uint32_t *gate)
 {
     struct hf_reader r = hf_reader(body);
@@ -307,7 +308,8 @@ static enum hf_err scan_data(const struct hf_wasm *w, uint32_t *gate, struct hf_
     return r.bad || r.at != r.end ? bad_at(w, &r, "data section", report) : HF_OK;
 }
 
-/* Bit 0: not active. Bit 1: declared only (not active) or an explicit table (active). Bit 2: expressions. */
+/* Bit 0: not active. Bit 1: declared only (not active) or an explicit table (active). Bit 2:
+ * expressions. */
 static enum hf_err scan_elements(const struct hf_wasm *w, uint32_t *gate, struct hf_report *report)
 {
     struct hf_reader r = hf_reader(w->elements.body);
@@ -357,7 +359,8 @@ void hf_gate_text(uint32_t gate, struct hf_buf *ret)
         uint32_t bit;
         const char *text;
     } texts[] = {
-        {HF_GATE_TABLE_OPS, "changes tables (table.set, grow, fill, copy, init, elem.drop or passive elements)"},
+        {HF_GATE_TABLE_OPS,
+         "changes tables (table.set, grow, fill, copy, init, elem.drop or passive elements)"},
         {HF_GATE_DATA_OPS, "uses passive data (memory.init, data.drop or passive segments)"},
         {HF_GATE_REF_GLOBALS, "has mutable globals of reference type"},
         {HF_GATE_SHARED, "uses shared memory or atomics"},

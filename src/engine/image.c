@@ -1,19 +1,21 @@
 /* image.c - saved memories, and putting a memory back by copying only what was written.
  *
- * An instance's memory begins as a private mapping of its initial bytes (or as nothing at all); every page the guest
- * writes becomes an anonymous page of its own. The kernel can list those: PAGEMAP_SCAN (Linux 6.7) over the memory gives
- * ranges of pages that are not file pages and are present or swapped. They, and nothing else, are copied from the image.
+ * An instance's memory begins as a private mapping of its initial bytes (or as nothing at all);
+ * every page the guest writes becomes an anonymous page of its own. The kernel can list those:
+ * PAGEMAP_SCAN (Linux 6.7) over the memory gives ranges of pages that are not file pages and are
+ * present or swapped. They, and nothing else, are copied from the image.
  *
  * The mask matters, for a page that is missed shows one tenant's data to the next:
- *   - SWAPPED belongs to it: a page that the kernel is just moving (compaction) is reported so, and not as PRESENT;
- *   - a page that was only read where nothing was mapped is the shared page of zeroes (PFNZERO): it equals the image
- *     exactly if the image's page is zero, so those are compared with a bitmap and not copied.
- * Anything unexpected - an error, a category we did not ask for, a range outside - is HF_UNKNOWN, and the caller throws
- * the instance away.
+ *   - SWAPPED belongs to it: a page that the kernel is just moving (compaction) is reported so, and
+ * not as PRESENT;
+ *   - a page that was only read where nothing was mapped is the shared page of zeroes (PFNZERO): it
+ * equals the image exactly if the image's page is zero, so those are compared with a bitmap and not
+ * copied. Anything unexpected - an error, a category we did not ask for, a range outside - is
+ * HF_UNKNOWN, and the caller throws the instance away.
  *
- * A page once written stays anonymous for the life of the instance: the cost of a reset follows the union of what all
- * requests wrote. Reading an untouched memory maps its pages too and makes every later scan slow, which is why an image is
- * taken from an instance that never serves.
+ * A page once written stays anonymous for the life of the instance: the cost of a reset follows the
+ * union of what all requests wrote. Reading an untouched memory maps its pages too and makes every
+ * later scan slow, which is why an image is taken from an instance that never serves.
  */
 #include "engine/engine_int.h"
 
@@ -24,7 +26,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* The kernel's structures and constants: the headers of this system may be older than the kernel. */
+/* The kernel's structures and constants: the headers of this system may be older than the kernel.
+ */
 struct scan_region {
     uint64_t start, end, categories;
 };
@@ -40,7 +43,8 @@ struct scan_arg {
 
 #define REGIONS 256 /* of one system call; more take more calls */
 
-/* Lies in a page that a fork wipes: /proc/self/pagemap of the parent says nothing about the child. */
+/* Lies in a page that a fork wipes: /proc/self/pagemap of the parent says nothing about the child.
+ */
 struct hf_scanner {
     uint64_t alive;
     int fd;
@@ -50,7 +54,7 @@ struct hf_scanner {
 
 struct hf_memimage {
     size_t size, page;
-    uint8_t *bytes; /* zero pages are never touched, so they cost nothing */
+    uint8_t *bytes;  /* zero pages are never touched, so they cost nothing */
     uint64_t zero[]; /* a bit a page */
 };
 
@@ -84,14 +88,16 @@ enum hf_err hf_scanner_new(struct hf_scanner **ret, struct hf_report *report)
     s->page = page;
     s->fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
     uintptr_t walk_end, at = (uintptr_t)s & ~(page - 1);
-    if (s->fd < 0 || madvise(s, sizeof *s, MADV_WIPEONFORK) != 0 || scan(s, at, at + page, &walk_end) != 1) {
+    if (s->fd < 0 || madvise(s, sizeof *s, MADV_WIPEONFORK) != 0 ||
+        scan(s, at, at + page, &walk_end) != 1) {
         int number = errno;
         if (s->fd >= 0)
             close(s->fd);
         munmap(s, sizeof *s);
-        return hf_report_set(report, HF_UNSUPPORTED,
-                             "page scanner: this kernel cannot list written pages (PAGEMAP_SCAN, Linux 6.7): %s",
-                             strerror(number));
+        return hf_report_set(
+            report, HF_UNSUPPORTED,
+            "page scanner: this kernel cannot list written pages (PAGEMAP_SCAN, Linux 6.7): %s",
+            strerror(number));
     }
     s->alive = 1;
     *ret = s;
@@ -119,7 +125,8 @@ static bool zero_bit(const struct hf_memimage *img, size_t i)
     return img->zero[i / 64] >> i % 64 & 1;
 }
 
-enum hf_err hf_memimage_take(struct hf_store *store, const struct hf_memory *m, struct hf_memimage **ret)
+enum hf_err hf_memimage_take(struct hf_store *store, const struct hf_memory *m,
+                             struct hf_memimage **ret)
 {
     uint8_t *base;
     size_t size, page = (size_t)sysconf(_SC_PAGESIZE);
@@ -133,7 +140,8 @@ enum hf_err hf_memimage_take(struct hf_store *store, const struct hf_memory *m, 
     img->size = size;
     img->page = page;
     if (size > 0) {
-        img->bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        img->bytes = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (img->bytes == MAP_FAILED) {
             free(img);
             return HF_LIMIT;
@@ -211,15 +219,17 @@ static enum hf_err reset_region(struct reset *r, const struct scan_region *regio
 {
     uintptr_t base = (uintptr_t)r->base;
     size_t page = r->img->page;
-    if ((region->categories & ~PAGE_ZERO) != 0 || region->start < base || region->end > base + r->img->size ||
-        region->start >= region->end || (region->start - base) % page != 0 || (region->end - base) % page != 0)
+    if ((region->categories & ~PAGE_ZERO) != 0 || region->start < base ||
+        region->end > base + r->img->size || region->start >= region->end ||
+        (region->start - base) % page != 0 || (region->end - base) % page != 0)
         return HF_UNKNOWN;
     size_t first = (region->start - base) / page, last = (region->end - base) / page;
     r->stats->regions++;
     if (region->categories == 0)
         return put_back(r, first, last);
     enum hf_err err = HF_OK;
-    for (; err == HF_OK && first < last; first++) { /* zero pages now: right where the image has zeroes */
+    for (; err == HF_OK && first < last;
+         first++) { /* zero pages now: right where the image has zeroes */
         if (zero_bit(r->img, first))
             r->stats->pages_zero++;
         else
@@ -229,7 +239,8 @@ static enum hf_err reset_region(struct reset *r, const struct scan_region *regio
 }
 
 enum hf_err hf_memory_reset(struct hf_scanner *s, struct hf_store *store, const struct hf_memory *m,
-                            const struct hf_memimage *img, uint64_t max_pages, struct hf_reset_stats *stats)
+                            const struct hf_memimage *img, uint64_t max_pages,
+                            struct hf_reset_stats *stats)
 {
     struct hf_reset_stats unwanted = {0};
     struct reset r = {.scanner = s,
@@ -240,7 +251,8 @@ enum hf_err hf_memory_reset(struct hf_scanner *s, struct hf_store *store, const 
     hf_memory_get(store, m, &r.base, &size);
     if (size > img->size)
         return HF_LIMIT;
-    if (size != img->size || !s->alive || s->page != img->page || (uintptr_t)r.base % img->page != 0)
+    if (size != img->size || !s->alive || s->page != img->page ||
+        (uintptr_t)r.base % img->page != 0)
         return HF_UNKNOWN;
     uintptr_t at = (uintptr_t)r.base, end = at + size;
     while (at < end) {

@@ -1,25 +1,18 @@
-/* module.c - a core module, compiled: read, rewritten, gated, and kept on disk so that all of it is done once.
+/* module.c - a core module, compiled: read, rewritten, gated, and kept on disk so that all of it is
+ * done once.
  *
- * A hit costs reading the small sections and mapping a file. What the gate said and how the file looked lie in a verdict
- * beside the code ("gate"); code without its verdict, or not of the size and CRC written there, is compiled again.
+ * A hit costs reading the small sections and mapping a file (code.c). Compiling is Wasmtime's; what
+ * it refuses is told apart here into wrong, too large and not here.
  */
 #include "engine/engine_int.h"
 
 #include <stdlib.h>
 
-#include "base/hash.h"
 #include "base/vec.h"
 
 #include <hf_deps.h>
 
-#define KIND_CODE "code"
-#define KIND_GATE "gate"
 #define ARENA_MAX ((size_t)512 << 20)
-
-#define SAMPLE_ALL   ((size_t)1 << 20)  /* bytes; files up to this are checked whole */
-#define SAMPLE_END   ((size_t)64 << 10) /* of a larger one: this much at either end, */
-#define SAMPLE_PAGE  ((size_t)4 << 10)  /* and pages of this size */
-#define SAMPLE_PAGES 128u               /* evenly in between */
 
 /* ---- what does not fit the pool, by name ---- */
 
@@ -30,39 +23,44 @@ static enum hf_err check_pool(const struct hf_engine_settings *s, const struct h
     size_t tables = w->tables.len - w->imported_tables;
     if (memories > s->memories_per_module)
         return hf_report_set(report, HF_LIMIT,
-                             "the core module defines %zu memories, memories_per_module allows %u", memories,
-                             s->memories_per_module);
+                             "the core module defines %zu memories, memories_per_module allows %u",
+                             memories, s->memories_per_module);
     if (tables > s->tables_per_module)
-        return hf_report_set(report, HF_LIMIT, "the core module defines %zu tables, tables_per_module allows %u",
+        return hf_report_set(report, HF_LIMIT,
+                             "the core module defines %zu tables, tables_per_module allows %u",
                              tables, s->tables_per_module);
     for (size_t i = w->imported_memories; i < w->memories.len; i++) {
         const struct hf_wasm_memory *m = &w->memories.ptr[i];
         if (m->min > s->memory_max >> m->page_log2)
             return hf_report_set(report, HF_LIMIT,
-                                 "memory %zu of the core module begins with %llu pages of %u bytes, memory_max allows "
+                                 "memory %zu of the core module begins with %llu pages of %u "
+                                 "bytes, memory_max allows "
                                  "%llu bytes",
                                  i, (unsigned long long)m->min, 1u << m->page_log2,
                                  (unsigned long long)s->memory_max);
     }
     for (size_t i = w->imported_tables; i < w->tables.len; i++)
         if (w->tables.ptr[i].min > s->table_elements)
-            return hf_report_set(report, HF_LIMIT,
-                                 "table %zu of the core module begins with %llu elements, table_elements allows %u", i,
-                                 (unsigned long long)w->tables.ptr[i].min, s->table_elements);
+            return hf_report_set(
+                report, HF_LIMIT,
+                "table %zu of the core module begins with %llu elements, table_elements allows %u",
+                i, (unsigned long long)w->tables.ptr[i].min, s->table_elements);
     return HF_OK;
 }
 
 /* ---- compiling ---- */
 
-/* Wasmtime refused: is the module wrong, or does it ask for what is not here? Offsets of the rewritten bytes mean nothing
- * to the reader, so the validator is asked about the original. */
-static enum hf_err refused(const struct hf_wasm *w, wasmtime_error_t *error, struct hf_report *report)
+/* Wasmtime refused: is the module wrong, or does it ask for what is not here? Offsets of the
+ * rewritten bytes mean nothing to the reader, so the validator is asked about the original. */
+static enum hf_err refused(const struct hf_wasm *w, wasmtime_error_t *error,
+                           struct hf_report *report)
 {
     struct hf_buf text = {0};
     hf_trap_error_text(error, &text);
     char *invalid = hf_deps_validate(w->bytes.ptr, w->bytes.len, 0);
-    char *always = hf_deps_validate(w->bytes.ptr, w->bytes.len,
-                                    HF_DEPS_VALIDATE_GC | HF_DEPS_VALIDATE_THREADS | HF_DEPS_VALIDATE_DRAFTS);
+    char *always =
+        hf_deps_validate(w->bytes.ptr, w->bytes.len,
+                         HF_DEPS_VALIDATE_GC | HF_DEPS_VALIDATE_THREADS | HF_DEPS_VALIDATE_DRAFTS);
     const char *why = text.ptr == NULL ? "refused by the compiler" : (const char *)text.ptr;
     enum hf_err err = HF_UNSUPPORTED;
     if (invalid != NULL && always != NULL) {
@@ -92,198 +90,6 @@ static enum hf_err compile(struct hf_engine *engine, const struct hf_wasm *w, st
     }
     hf_buf_done(&bytes);
     return err;
-}
-
-/* ---- the cache ---- */
-
-struct verdict {
-    uint32_t gate, crc;
-    uint64_t size;       /* of the compiled code */
-    uint32_t added;      /* exports that the rewrite added: store.c looks for them by name, and takes them for granted */
-    uint32_t source_crc; /* of the module it was made from: a key that once meant another module must not bring that */
-    uint64_t source_size;
-};
-
-static uint32_t added_exports(const struct hf_module *m)
-{
-    return (uint32_t)(m->n_memories + m->n_globals + m->has_start);
-}
-
-/* Parts of a file that are looked at: all of a small one; of a large one its ends and pages in between. A whole CRC would
- * be 90 % of the time of a cached load (7 ms for the 37 MB of JavaScript's engine), and only guards against a failing disk:
- * who can write here can write the CRC. Wholeness comes from syncing before renaming and from the exact size. 0: no more. */
-static size_t sample(uint64_t size, size_t i, uint64_t *at)
-{
-    *at = 0;
-    if (size <= SAMPLE_ALL)
-        return i == 0 ? (size_t)size : 0;
-    if (i == 0)
-        return SAMPLE_END;
-    if (i > SAMPLE_PAGES) {
-        *at = size - SAMPLE_END;
-        return i == SAMPLE_PAGES + 1 ? SAMPLE_END : 0;
-    }
-    *at = size / (SAMPLE_PAGES + 1) * i;
-    return SAMPLE_PAGE;
-}
-
-static uint32_t bytes_crc(struct hf_view bytes)
-{
-    uint32_t crc = 0;
-    uint64_t at;
-    size_t len;
-    for (size_t i = 0; (len = sample(bytes.len, i, &at)) != 0; i++)
-        crc = hf_crc32c(crc, bytes.ptr + at, len);
-    return crc;
-}
-
-static enum hf_err file_crc(struct hf_os *os, const char *path, uint64_t size, uint32_t *ret)
-{
-    struct hf_os_file *f = NULL;
-    size_t room = size < SAMPLE_ALL ? (size_t)size : SAMPLE_ALL, len;
-    uint8_t *part = malloc(room + 1);
-    uint64_t at;
-    enum hf_err err = part == NULL ? HF_LIMIT : os->file_open(os, path, HF_OS_READ, &f, NULL);
-    *ret = 0;
-    for (size_t i = 0; err == HF_OK && (len = sample(size, i, &at)) != 0; i++) {
-        size_t got = 0;
-        err = os->file_read_at(f, at, part, len, &got);
-        if (err == HF_OK && got != len)
-            err = HF_CORRUPT;
-        *ret = hf_crc32c(*ret, part, got);
-    }
-    os->file_close(f);
-    free(part);
-    return err;
-}
-
-static enum hf_err decode_verdict(struct hf_view bytes, struct verdict *v)
-{
-    struct hf_reader r = hf_reader(bytes);
-    v->gate = hf_read_u32le(&r);
-    v->crc = hf_read_u32le(&r);
-    v->size = hf_read_u64le(&r);
-    v->added = hf_read_u32le(&r);
-    v->source_crc = hf_read_u32le(&r);
-    v->source_size = hf_read_u64le(&r);
-    return r.bad || r.at != r.end ? HF_NOT_FOUND : HF_OK;
-}
-
-/* HF_NOT_FOUND also when it is about another module than this. */
-static enum hf_err read_verdict(struct hf_engine *engine, const uint8_t *key, const struct hf_module *m,
-                                struct hf_view source, struct verdict *v)
-{
-    struct hf_buf b = {0};
-    enum hf_err err = hf_cache_get(engine, KIND_GATE, key, &b);
-    if (err == HF_OK)
-        err = decode_verdict(hf_buf_view(&b), v);
-    hf_buf_done(&b);
-    if (err == HF_OK && (v->added != added_exports(m) || v->source_size != source.len ||
-                         v->source_crc != bytes_crc(source)))
-        err = HF_NOT_FOUND;
-    return err;
-}
-
-static enum hf_err map_code(struct hf_engine *engine, const char *path, const struct verdict *v,
-                            struct hf_module *m, struct hf_report *report)
-{
-    uint32_t crc;
-    enum hf_err err = hf_cache_check(engine, path, v->size, NULL);
-    if (err == HF_NOT_FOUND)
-        return err;
-    if (err == HF_OK)
-        err = file_crc(engine->settings.os, path, v->size, &crc);
-    if (err != HF_OK || crc != v->crc)
-        return hf_report_set(report, HF_CORRUPT, "%s is damaged or not ours: removed, compiling again", path);
-    wasmtime_error_t *error = wasmtime_module_deserialize_file(engine->wasm, path, &m->wasm);
-    if (error == NULL)
-        return HF_OK;
-    struct hf_buf text = {0};
-    hf_trap_error_text(error, &text);
-    hf_report_set(report, HF_CORRUPT, "%s does not load: removed, compiling again: %s", path,
-                  text.ptr == NULL ? "" : (const char *)text.ptr);
-    hf_buf_done(&text);
-    return HF_CORRUPT;
-}
-
-/* HF_OK: m->wasm and m->gate are there. Anything else: compile. */
-static enum hf_err load_cached(struct hf_engine *engine, const uint8_t *key, struct hf_view source,
-                               struct hf_module *m)
-{
-    struct verdict v;
-    struct hf_report report = {0};
-    if (read_verdict(engine, key, m, source, &v) != HF_OK)
-        return HF_NOT_FOUND;
-    char *path = hf_cache_path(engine, KIND_CODE, key);
-    enum hf_err err = path == NULL ? HF_LIMIT : map_code(engine, path, &v, m, &report);
-    if (err == HF_OK)
-        m->gate = v.gate;
-    if (err == HF_CORRUPT) {
-        (void)engine->settings.os->path_remove(engine->settings.os, path); /* a rename replaces it anyway */
-        hf_cache_trouble(engine, &report);
-    }
-    free(path);
-    return err;
-}
-
-static enum hf_err write_verdict(struct hf_engine *engine, const uint8_t *key, const struct verdict *v,
-                                 struct hf_report *report)
-{
-    struct hf_buf b = {0};
-    enum hf_err err = hf_write_u32le(&b, v->gate);
-    if (err == HF_OK)
-        err = hf_write_u32le(&b, v->crc);
-    if (err == HF_OK)
-        err = hf_write_u64le(&b, v->size);
-    if (err == HF_OK)
-        err = hf_write_u32le(&b, v->added);
-    if (err == HF_OK)
-        err = hf_write_u32le(&b, v->source_crc);
-    if (err == HF_OK)
-        err = hf_write_u64le(&b, v->source_size);
-    if (err == HF_OK)
-        err = hf_cache_put(engine, KIND_GATE, key, hf_buf_view(&b), report);
-    hf_buf_done(&b);
-    return err;
-}
-
-/* Writes the code, then its verdict, and goes on with the mapped file: its pages are the system's, not ours. Failing to
- * keep it is no failure to load. */
-static void keep(struct hf_engine *engine, const uint8_t *key, struct hf_view source, struct hf_module *m)
-{
-    struct hf_report report = {0};
-    wasm_byte_vec_t code;
-    wasmtime_error_t *error = wasmtime_module_serialize(m->wasm, &code);
-    if (error != NULL) {
-        wasmtime_error_delete(error);
-        hf_report_set(&report, HF_LIMIT, "compiled code cannot be serialised");
-        hf_cache_trouble(engine, &report);
-        return;
-    }
-    struct verdict v = {.gate = m->gate,
-                        .crc = bytes_crc(hf_view(code.data, code.size)),
-                        .size = code.size,
-                        .added = added_exports(m),
-                        .source_crc = bytes_crc(source),
-                        .source_size = source.len};
-    char *path = hf_cache_path(engine, KIND_CODE, key);
-    enum hf_err err = path == NULL ? HF_LIMIT : hf_cache_write(engine, path, hf_view(code.data, code.size), &report);
-    wasm_byte_vec_delete(&code);
-    if (err == HF_OK)
-        err = write_verdict(engine, key, &v, &report);
-    if (err == HF_OK) {
-        struct hf_module mapped = {0}; /* map_code fills in the code alone */
-        err = map_code(engine, path, &v, &mapped, &report);
-        if (err == HF_OK) {
-            wasmtime_module_delete(m->wasm);
-            m->wasm = mapped.wasm;
-        }
-    }
-    if (err != HF_OK) {
-        hf_report_set(&report, err, "out of memory");
-        hf_cache_trouble(engine, &report);
-    }
-    free(path);
 }
 
 /* ---- what the module says about itself ---- */
@@ -351,7 +157,8 @@ static enum hf_err describe(struct hf_module *m, const struct hf_wasm *w, struct
     m->n_memories = w->memories.len - w->imported_memories;
     for (uint32_t i = 0; i < w->globals.len; i++)
         m->n_globals += hf_wasm_own_global(w, i);
-    struct hf_wasm_memory *memories = hf_arena_array(&m->arena, m->n_memories + 1, sizeof *memories);
+    struct hf_wasm_memory *memories =
+        hf_arena_array(&m->arena, m->n_memories + 1, sizeof *memories);
     if (memories == NULL || !copy_items(&m->arena, w->imports.ptr, m->n_imports, &m->imports) ||
         !copy_items(&m->arena, w->exports.ptr, m->n_exports, &m->exports) || !index_exports(m))
         return hf_report_set(report, HF_LIMIT, "core module: out of memory");
@@ -373,12 +180,12 @@ static enum hf_err load(struct hf_engine *engine, const struct hf_wasm *w, const
         err = describe(m, w, report);
     if (err != HF_OK)
         return err;
-    *hit = cache && load_cached(engine, key, w->bytes, m) == HF_OK;
+    *hit = cache && hf_code_load(engine, key, w->bytes, m) == HF_OK;
     if (*hit)
         return HF_OK;
     err = compile(engine, w, m, report);
     if (err == HF_OK && cache)
-        keep(engine, key, w->bytes, m);
+        hf_code_keep(engine, key, w->bytes, m);
     return err;
 }
 

@@ -1,9 +1,10 @@
 /* rewrite.c - a module with its inside made reachable: more exports, and no start section.
  *
- * Every memory and mutable numeric global that the module defines, and its start function, become exports under reserved
- * names. Only the export and start sections change; function bodies are copied as they are, so offsets in backtraces
- * (counted from the start of a function) stay true. Without a start section, instantiation runs no guest code: we call
- * the function when we are ready for it to wait or to spin (hf_core_start).
+ * Every memory and mutable numeric global that the module defines, and its start function, become
+ * exports under reserved names. Only the export and start sections change; function bodies are
+ * copied as they are, so offsets in backtraces (counted from the start of a function) stay true.
+ * Without a start section, instantiation runs no guest code: we call the function when we are ready
+ * for it to wait or to spin (hf_core_start).
  */
 #include "engine/engine_int.h"
 
@@ -84,10 +85,11 @@ static enum hf_err refuse_clash(const struct hf_wasm *w, struct hf_report *repor
     for (size_t i = 0; i < w->exports.len; i++) {
         struct hf_view name = w->exports.ptr[i].name;
         if (hf_view_starts(name, HF_VIEW(HF_RESERVED)))
-            return hf_report_set(report, HF_INVALID,
-                                 "the core module exports \"%.*s\": names that begin with \"" HF_RESERVED
-                                 "\" are reserved, rename the export",
-                                 (int)(name.len < 128 ? name.len : 128), (const char *)name.ptr);
+            return hf_report_set(
+                report, HF_INVALID,
+                "the core module exports \"%.*s\": names that begin with \"" HF_RESERVED
+                "\" are reserved, rename the export",
+                (int)(name.len < 128 ? name.len : 128), (const char *)name.ptr);
     }
     return HF_OK;
 }
@@ -113,5 +115,6 @@ enum hf_err hf_wasm_rewrite(const struct hf_wasm *w, struct hf_buf *ret, struct 
         err = hf_buf_add(ret, w->bytes.ptr + after, start_at - after);
     if (err == HF_OK)
         err = hf_buf_add(ret, w->bytes.ptr + start_end, w->bytes.len - start_end);
-    return err == HF_OK ? HF_OK : hf_report_set(report, err, "rewriting the core module: out of memory");
+    return err == HF_OK ? HF_OK
+                        : hf_report_set(report, err, "rewriting the core module: out of memory");
 }

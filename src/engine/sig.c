@@ -1,7 +1,8 @@
 /* sig.c - Wasmtime's function types by signature, made once an engine.
  *
- * Making a function type goes through the engine's registry of types under a lock and takes a dozen allocations; every
- * import of every instance needs one, and there are few different ones. They are kept until the engine ends.
+ * Making a function type goes through the engine's registry of types under a lock and takes a dozen
+ * allocations; every import of every instance needs one, and there are few different ones. They are
+ * kept until the engine ends.
  */
 #include "engine/engine_int.h"
 
@@ -19,9 +20,8 @@ struct sig {
 void hf_sigs_init(struct hf_sigs *sigs, uint64_t seed)
 {
     static const wasm_valkind_t kinds[] = {
-        [HF_I32] = WASM_I32,         [HF_I64] = WASM_I64,
-        [HF_F32] = WASM_F32,         [HF_F64] = WASM_F64,
-        [HF_FUNCREF] = WASM_FUNCREF, [HF_EXTERNREF] = WASM_EXTERNREF,
+        [HF_I32] = WASM_I32, [HF_I64] = WASM_I64,         [HF_F32] = WASM_F32,
+        [HF_F64] = WASM_F64, [HF_FUNCREF] = WASM_FUNCREF, [HF_EXTERNREF] = WASM_EXTERNREF,
     };
     HF_ASSERT(pthread_mutex_init(&sigs->lock, NULL) == 0);
     hf_map_init(&sigs->map, SIGS_MAX);

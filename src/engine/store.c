@@ -1,7 +1,8 @@
 /* store.c - stores, and what lives in them: instances, memories, globals.
  *
- * A handle is Wasmtime's own value under another name, so nothing is looked up between a caller and the object. The start
- * function of a module is an ordinary export after the rewrite; making an instance runs no code of the guest's.
+ * A handle is Wasmtime's own value under another name, so nothing is looked up between a caller and
+ * the object. The start function of a module is an ordinary export after the rewrite; making an
+ * instance runs no code of the guest's.
  */
 #include "engine/engine_int.h"
 
@@ -16,8 +17,8 @@ static uint32_t or_else(uint32_t value, uint32_t normal)
     return value == 0 ? normal : value;
 }
 
-enum hf_err hf_store_new(struct hf_engine *engine, const struct hf_store_settings *s, struct hf_store **ret,
-                         struct hf_report *report)
+enum hf_err hf_store_new(struct hf_engine *engine, const struct hf_store_settings *s,
+                         struct hf_store **ret, struct hf_report *report)
 {
     static const struct hf_store_settings none = {0};
     const struct hf_engine_settings *es = &engine->settings;
@@ -25,10 +26,12 @@ enum hf_err hf_store_new(struct hf_engine *engine, const struct hf_store_setting
     struct hf_store *store = malloc(sizeof *store);
     if (store == NULL)
         return hf_report_set(report, HF_LIMIT, "making a store: out of memory");
-    memset(store, 0, offsetof(struct hf_store, report)); /* a report needs no zeroes, and is 4 KiB */
+    memset(store, 0,
+           offsetof(struct hf_store, report)); /* a report needs no zeroes, and is 4 KiB */
     hf_report_init(&store->report);
     store->engine = engine;
-    store->memory_max = s->memory_max == 0 || s->memory_max > es->memory_max ? es->memory_max : s->memory_max;
+    store->memory_max =
+        s->memory_max == 0 || s->memory_max > es->memory_max ? es->memory_max : s->memory_max;
     store->slice_ticks = or_else(s->slice_ticks, es->slice_ticks);
     store->stack_need = es->wasm_stack + HF_STACK_SLACK;
     store->shard = hf_ticker_shard();
@@ -118,7 +121,8 @@ static void get_reserved(struct hf_store *s, const struct hf_core *core, char wh
 }
 
 /* Remembers the memories an instance brings, for hf_store_memory_suspect. */
-static enum hf_err note_memories(struct hf_store *s, const struct hf_module *m, const struct hf_core *core)
+static enum hf_err note_memories(struct hf_store *s, const struct hf_module *m,
+                                 const struct hf_core *core)
 {
     if (!HF_VEC_RESERVE(&s->memories, m->n_memories))
         return HF_LIMIT;
@@ -129,14 +133,14 @@ static enum hf_err note_memories(struct hf_store *s, const struct hf_module *m, 
         uint64_t most = s->memory_max;
         if (def->max < most >> def->page_log2)
             most = def->max << def->page_log2;
-        s->memories.ptr[s->memories.len++] =
-            (struct hf_store_memory){.memory = e.of.memory, .min = def->min << def->page_log2, .max = most};
+        s->memories.ptr[s->memories.len++] = (struct hf_store_memory){
+            .memory = e.of.memory, .min = def->min << def->page_log2, .max = most};
     }
     return HF_OK;
 }
 
-/* Why an instance was refused. Wasmtime tells only in words; imports that do not fit are the caller's mistake, anything
- * else ran out (pool, limits of the store). */
+/* Why an instance was refused. Wasmtime tells only in words; imports that do not fit are the
+ * caller's mistake, anything else ran out (pool, limits of the store). */
 static enum hf_err refused(const struct hf_new_task *task, struct hf_report *report)
 {
     struct hf_buf text = {0};
@@ -154,8 +158,9 @@ static enum hf_err refused(const struct hf_new_task *task, struct hf_report *rep
     return err;
 }
 
-static enum hf_err instantiate(struct hf_store *s, struct hf_new_task *task, const struct hf_module *m,
-                               struct hf_core *ret, struct hf_report *report)
+static enum hf_err instantiate(struct hf_store *s, struct hf_new_task *task,
+                               const struct hf_module *m, struct hf_core *ret,
+                               struct hf_report *report)
 {
     enum hf_err err = hf_store_instantiate(s, task);
     if (err != HF_OK)
@@ -165,16 +170,19 @@ static enum hf_err instantiate(struct hf_store *s, struct hf_new_task *task, con
         return refused(task, report);
     memcpy(ret, &task->instance, sizeof *ret);
     err = note_memories(s, m, ret);
-    return err == HF_OK ? HF_OK : hf_report_set(report, err, "making a core instance: out of memory");
+    return err == HF_OK ? HF_OK
+                        : hf_report_set(report, err, "making a core instance: out of memory");
 }
 
-enum hf_err hf_core_new(struct hf_store *store, const struct hf_module *m, const struct hf_extern *imports,
-                        size_t n_imports, struct hf_core *ret, struct hf_report *report)
+enum hf_err hf_core_new(struct hf_store *store, const struct hf_module *m,
+                        const struct hf_extern *imports, size_t n_imports, struct hf_core *ret,
+                        struct hf_report *report)
 {
     wasmtime_extern_t few[32], *externs = few;
     HF_ASSERT(m->engine == store->engine);
     if (n_imports != m->n_imports)
-        return hf_report_set(report, HF_INVALID, "making a core instance: it has %zu imports, %zu were given",
+        return hf_report_set(report, HF_INVALID,
+                             "making a core instance: it has %zu imports, %zu were given",
                              m->n_imports, n_imports);
     if (n_imports > HF_ARRAY_LEN(few)) {
         externs = calloc(n_imports, sizeof *externs);
@@ -190,7 +198,8 @@ enum hf_err hf_core_new(struct hf_store *store, const struct hf_module *m, const
     return err;
 }
 
-enum hf_err hf_core_start(struct hf_store *store, const struct hf_module *m, const struct hf_core *core)
+enum hf_err hf_core_start(struct hf_store *store, const struct hf_module *m,
+                          const struct hf_core *core)
 {
     wasmtime_extern_t e;
     struct hf_func f;
@@ -212,8 +221,8 @@ bool hf_core_export(struct hf_store *store, const struct hf_core *core, struct h
     return true;
 }
 
-void hf_core_memory(struct hf_store *store, const struct hf_module *m, const struct hf_core *core, size_t i,
-                    struct hf_memory *ret)
+void hf_core_memory(struct hf_store *store, const struct hf_module *m, const struct hf_core *core,
+                    size_t i, struct hf_memory *ret)
 {
     wasmtime_extern_t e;
     HF_ASSERT(i < m->n_memories);
@@ -221,8 +230,8 @@ void hf_core_memory(struct hf_store *store, const struct hf_module *m, const str
     memcpy(ret, &e.of.memory, sizeof *ret);
 }
 
-void hf_core_global(struct hf_store *store, const struct hf_module *m, const struct hf_core *core, size_t i,
-                    struct hf_global *ret)
+void hf_core_global(struct hf_store *store, const struct hf_module *m, const struct hf_core *core,
+                    size_t i, struct hf_global *ret)
 {
     wasmtime_extern_t e;
     HF_ASSERT(i < m->n_globals);

@@ -1,12 +1,14 @@
 /* ticker.c - one thread an engine that moves the epoch, and sleeps while no guest runs.
  *
- * Compiled code compares a counter with a deadline at every loop head and function entry; this thread is what makes the
- * counter move. What happens at the deadline is the store's business (fiber.c).
+ * Compiled code compares a counter with a deadline at every loop head and function entry; this
+ * thread is what makes the counter move. What happens at the deadline is the store's business
+ * (fiber.c).
  *
- * It must tick while any guest runs and should not when none does. Counting the guests in one place would make every
- * request of every worker write the same cache line, so there are several counters, and a store uses one that only its
- * thread's stores use, as a rule. The ticker sums them up once a tick. Not asleep does not mean that a guest runs: under
- * load it ticks on through the gaps, so that requests rarely pay the system call that wakes it.
+ * It must tick while any guest runs and should not when none does. Counting the guests in one place
+ * would make every request of every worker write the same cache line, so there are several
+ * counters, and a store uses one that only its thread's stores use, as a rule. The ticker sums them
+ * up once a tick. Not asleep does not mean that a guest runs: under load it ticks on through the
+ * gaps, so that requests rarely pay the system call that wakes it.
  */
 #include "engine/engine_int.h"
 
@@ -62,7 +64,8 @@ static void *ticker_main(void *arg)
         entries = c.entries;
         if (idle < IDLE_TICKS)
             continue;
-        /* Whoever enters from here on sees that we sleep; whoever entered before is in the count. */
+        /* Whoever enters from here on sees that we sleep; whoever entered before is in the count.
+         */
         atomic_store_explicit(&t->asleep, true, memory_order_seq_cst);
         c = count_guests(t);
         if (c.running != 0 || c.entries != entries)
@@ -126,6 +129,7 @@ void hf_ticker_wake(struct hf_ticker *t)
 
 uint32_t hf_ticker_shard(void)
 {
-    /* The address of a thread's descriptor: its low bits and those of the alignment of stacks say nothing. */
+    /* The address of a thread's descriptor: its low bits and those of the alignment of stacks say
+     * nothing. */
     return (uint32_t)(((uint64_t)(uintptr_t)pthread_self() * UINT64_C(0x9E3779B97F4A7C15)) >> 60);
 }

@@ -1,8 +1,10 @@
-/* trap.c - what went wrong in a guest, in words: a reason, and the names of the functions it happened in.
+/* trap.c - what went wrong in a guest, in words: a reason, and the names of the functions it
+ * happened in.
  *
- * The reason is the first one known: an import that refused has written its own into the store's report; otherwise it is
- * the kind of trap, or the text of an error of ours (time, cancel). The backtrace is added once, where the failure is
- * first caught, because that is where all frames are still known. Names come from the guest: they are cleaned and cut.
+ * The reason is the first one known: an import that refused has written its own into the store's
+ * report; otherwise it is the kind of trap, or the text of an error of ours (time, cancel). The
+ * backtrace is added once, where the failure is first caught, because that is where all frames are
+ * still known. Names come from the guest: they are cleaned and cut.
  */
 #include "engine/engine_int.h"
 
@@ -20,13 +22,15 @@ static const char *trap_text(wasmtime_trap_code_t code)
     case WASMTIME_TRAP_CODE_STACK_OVERFLOW: return "call stack exhausted";
     case WASMTIME_TRAP_CODE_MEMORY_OUT_OF_BOUNDS: return "out of bounds memory access";
     case WASMTIME_TRAP_CODE_HEAP_MISALIGNED: return "unaligned atomic";
-    case WASMTIME_TRAP_CODE_TABLE_OUT_OF_BOUNDS: return "undefined element: out of bounds table access";
+    case WASMTIME_TRAP_CODE_TABLE_OUT_OF_BOUNDS:
+        return "undefined element: out of bounds table access";
     case WASMTIME_TRAP_CODE_INDIRECT_CALL_TO_NULL: return "uninitialized element";
     case WASMTIME_TRAP_CODE_BAD_SIGNATURE: return "indirect call type mismatch";
     case WASMTIME_TRAP_CODE_INTEGER_OVERFLOW: return "integer overflow";
     case WASMTIME_TRAP_CODE_INTEGER_DIVISION_BY_ZERO: return "integer divide by zero";
     case WASMTIME_TRAP_CODE_BAD_CONVERSION_TO_INTEGER: return "invalid conversion to integer";
-    case WASMTIME_TRAP_CODE_UNREACHABLE_CODE_REACHED: return "wasm `unreachable` instruction executed";
+    case WASMTIME_TRAP_CODE_UNREACHABLE_CODE_REACHED:
+        return "wasm `unreachable` instruction executed";
     case WASMTIME_TRAP_CODE_INTERRUPT: return "interrupt";
     case WASMTIME_TRAP_CODE_OUT_OF_FUEL: return "all fuel consumed";
     case WASMTIME_TRAP_CODE_NULL_REFERENCE: return "null reference";
@@ -44,8 +48,8 @@ static void add_text(struct hf_buf *buf, const char *text, size_t len)
         hf_buf_clear(buf); /* out of memory: the callers say so */
 }
 
-/* Wasmtime prints the backtrace first and the reasons after "Caused by:"; the last reason is the first cause. Without
- * that it is the reason alone. */
+/* Wasmtime prints the backtrace first and the reasons after "Caused by:"; the last reason is the
+ * first cause. Without that it is the reason alone. */
 static void innermost(const char *text, size_t len, struct hf_buf *buf)
 {
     static const char mark[] = "Caused by:";
@@ -94,8 +98,9 @@ void hf_trap_trap_text(wasm_trap_t *trap, struct hf_buf *buf)
 
 /* ---- memory near its limit ---- */
 
-/* Wasmtime's limiter refuses a growth silently and guests answer with `unreachable`. A memory that has grown and stands in
- * the last eighth of what it may be is a fair suspect; one that was never allowed to grow is not. */
+/* Wasmtime's limiter refuses a growth silently and guests answer with `unreachable`. A memory that
+ * has grown and stands in the last eighth of what it may be is a fair suspect; one that was never
+ * allowed to grow is not. */
 static const struct hf_store_memory *suspect(struct hf_store *s, size_t *size)
 {
     for (size_t i = 0; i < s->memories.len; i++) {
@@ -120,8 +125,8 @@ static void set_reason(struct hf_store *s, wasmtime_error_t *error, wasm_trap_t 
         if (m == NULL)
             hf_report_set(&s->report, HF_TRAP, "%s", reason);
         else
-            hf_report_set(&s->report, HF_TRAP, "%s, probably memory: it stands at %zu of %llu KiB", reason,
-                          size >> 10, (unsigned long long)m->max >> 10);
+            hf_report_set(&s->report, HF_TRAP, "%s, probably memory: it stands at %zu of %llu KiB",
+                          reason, size >> 10, (unsigned long long)m->max >> 10);
         return;
     }
     wasm_name_t message;
@@ -201,8 +206,9 @@ enum hf_err hf_trap_caught(struct hf_store *s, wasmtime_error_t *error, wasm_tra
 
 enum hf_err hf_trap_stack(struct hf_store *s)
 {
-    return hf_report_set(&s->report, HF_TRAP,
-                         "call stack exhausted: guests and host functions call each other too deeply");
+    return hf_report_set(
+        &s->report, HF_TRAP,
+        "call stack exhausted: guests and host functions call each other too deeply");
 }
 
 wasm_trap_t *hf_trap_raise(struct hf_store *s, enum hf_err err)

@@ -1,8 +1,9 @@
 /* wasm.c - reading the small sections of a core module: what it imports, exports and defines.
  *
- * Code, elements and data are stepped over, so reading costs the same however large a module is. Bytes may come from
- * anybody and need not be valid; every count is held against the engine's own limits and the bytes that are left.
- * Wasmtime validates again when it compiles; here only what we use must be sound.
+ * Code, elements and data are stepped over, so reading costs the same however large a module is.
+ * Bytes may come from anybody and need not be valid; every count is held against the engine's own
+ * limits and the bytes that are left. Wasmtime validates again when it compiles; here only what we
+ * use must be sound.
  */
 #include "base/vec.h"
 #include "engine/engine_int.h"
@@ -31,9 +32,9 @@ enum section {
 
 /* Place of each section in a module, by its number. */
 static const uint8_t order[SEC_N] = {
-    [SEC_TYPE] = 1,   [SEC_IMPORT] = 2, [SEC_FUNC] = 3,    [SEC_TABLE] = 4,       [SEC_MEMORY] = 5,
-    [SEC_TAG] = 6,    [SEC_GLOBAL] = 7, [SEC_EXPORT] = 8,  [SEC_START] = 9,       [SEC_ELEMENT] = 10,
-    [SEC_DATA_COUNT] = 11,              [SEC_CODE] = 12,   [SEC_DATA] = 13,
+    [SEC_TYPE] = 1,        [SEC_IMPORT] = 2, [SEC_FUNC] = 3,   [SEC_TABLE] = 4, [SEC_MEMORY] = 5,
+    [SEC_TAG] = 6,         [SEC_GLOBAL] = 7, [SEC_EXPORT] = 8, [SEC_START] = 9, [SEC_ELEMENT] = 10,
+    [SEC_DATA_COUNT] = 11, [SEC_CODE] = 12,  [SEC_DATA] = 13,
 };
 
 struct parse {
@@ -46,6 +47,16 @@ static enum hf_err bad(struct parse *p, const char *what)
 {
     return hf_report_set(p->report, HF_INVALID, "core module: %s (at byte %zu)", what,
                          (size_t)(p->r.at - p->w->bytes.ptr));
+}
+
+#define KIND_EXACT 0x20 /* the validator takes it whatever is enabled; Wasmtime does not */
+
+static enum hf_err exact(struct parse *p)
+{
+    return hf_report_set(
+        p->report, HF_UNSUPPORTED,
+        "core module: functions of exact type (custom descriptors) are not here (at byte %zu)",
+        (size_t)(p->r.at - p->w->bytes.ptr));
 }
 
 static enum hf_err too_many(struct parse *p, const char *what)
@@ -288,6 +299,7 @@ static enum hf_err read_import(struct parse *p)
         err = read_tag(p);
         item.kind = HF_CORE_TAG;
         break;
+    case KIND_EXACT: return exact(p);
     default: return bad(p, "unknown kind of import");
     }
     if (err == HF_OK && !HF_VEC_PUSH(&w->imports, item))
@@ -305,10 +317,14 @@ static enum hf_err read_export(struct parse *p)
         enum hf_core_kind kind;
         size_t len;
     } spaces[] = {
-        {HF_CORE_FUNC, w->funcs.len},     {HF_CORE_TABLE, w->tables.len},
-        {HF_CORE_MEMORY, w->memories.len}, {HF_CORE_GLOBAL, w->globals.len},
+        {HF_CORE_FUNC, w->funcs.len},
+        {HF_CORE_TABLE, w->tables.len},
+        {HF_CORE_MEMORY, w->memories.len},
+        {HF_CORE_GLOBAL, w->globals.len},
         {HF_CORE_TAG, w->tags},
     };
+    if (!p->r.bad && kind == KIND_EXACT)
+        return exact(p);
     if (p->r.bad || kind >= HF_ARRAY_LEN(spaces) || index >= spaces[kind].len)
         return bad(p, "an export names nothing");
     describe(w, &item, spaces[kind].kind, index);
@@ -352,7 +368,10 @@ static enum hf_err read_section(struct parse *p, enum section id, const struct h
     case SEC_CODE: w->code = *span; return HF_OK;
     case SEC_DATA: w->data = *span; return HF_OK;
     case SEC_DATA_COUNT: return HF_OK;
-    case SEC_EXPORT: w->export_section = *span; err = read_items(p, id); break;
+    case SEC_EXPORT:
+        w->export_section = *span;
+        err = read_items(p, id);
+        break;
     default: err = read_items(p, id); break;
     }
     if (err == HF_OK && p->r.at != p->r.end)
@@ -383,7 +402,8 @@ static enum hf_err read_module(struct parse *p)
             continue;
         if (id >= SEC_N || order[id] <= last)
             return bad(p, "unknown section, or sections out of order");
-        if (order[id] > order[SEC_EXPORT] && last <= order[SEC_EXPORT] && w->export_place == w->bytes.len)
+        if (order[id] > order[SEC_EXPORT] && last <= order[SEC_EXPORT] &&
+            w->export_place == w->bytes.len)
             w->export_place = span.at;
         last = order[id];
         p->r = hf_reader(span.body);

@@ -7,6 +7,9 @@
 #include "host/guest.h"
 
 #define BLOCKING_WRITE_MAX 4096u
+/* Most bytes one read hands out, whatever was asked for: a small guest's memory must not have to grow for a piece of a body
+ * (a grown memory cannot be put back in place). Splice moves more at once, without the guest. */
+#define READ_MAX (32u * 1024)
 
 /* ---- errors ---------------------------------------------------------------------------------------------- */
 
@@ -140,8 +143,8 @@ static enum hf_err do_read(struct hf_call *call, const struct hf_value *args, st
     struct hf_value *bytes = hf_call_alloc(call, sizeof *bytes);
     if (bytes == NULL)
         return hf_call_limit(call, "memory of a call");
-    if (v.len > UINT32_MAX)
-        v.len = UINT32_MAX;
+    if (v.len > READ_MAX)
+        v.len = READ_MAX;
     *bytes = hf_value_bytes(v);
     *result = hf_value_case(0, bytes);
     if (v.len > 0)

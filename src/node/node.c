@@ -225,6 +225,7 @@ static enum hf_err make_service(struct hf_node *node, const struct hf_service_op
         .args = o->args,
         .memory_max = o->memory_max,
         .invoke = invoke,
+        .body_window = HF_BODY_WINDOW,
     };
     err = hf_service_new(&s, ret, report);
     if (err != HF_OK)

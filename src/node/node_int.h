@@ -18,6 +18,9 @@
 #define HF_SERVICES_MAX  64
 #define HF_LISTENERS_MAX 16
 #define HF_WORKERS_MAX   256
+/* Bytes of a body that may wait for its reader, each way: a 1 MiB echo costs a third less than with 64 KiB, and only a body in
+ * flight holds them. */
+#define HF_BODY_WINDOW (256u * 1024)
 
 struct hf_node_service {
     struct hf_service *svc;

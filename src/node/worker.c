@@ -75,6 +75,7 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
         .head_timeout_ns = node->opt.head_timeout_ns,
         .idle_timeout_ns = node->opt.idle_timeout_ns,
         .body_timeout_ns = node->opt.body_timeout_ns,
+        .body_window = HF_BODY_WINDOW,
         .debug_header = node->opt.debug,
     };
     return hf_gateway_new(&gs, &w->gateway, report);

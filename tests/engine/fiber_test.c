@@ -1,12 +1,9 @@
-/* fiber_test.c - drivers, waiting, time, cancelling, dying, stacks: the bold rules of the engine's design, on our side.
- *
- * What Wasmtime itself does (T1-T10) is asserted in quirks_test.c.
- */
+/* fiber_test.c - drivers, waiting, cancelling, dying, start sections, futures: the bold rules of
+ * the engine's design, on our side. Time and stacks are in time_test.c; what Wasmtime itself does
+ * (T1-T10) is asserted in quirks_test.c. */
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
-#include "engine/engine_int.h" /* for the ticker's count */
 #include "support.h"
 
 static const char waits[] = "(module (import \"h\" \"wait\" (func $wait (param i32) (result i32)))"
@@ -16,12 +13,13 @@ static const char waits[] = "(module (import \"h\" \"wait\" (func $wait (param i
                             "    (i32.add (call $wait (local.get 0)) (i32.const 1)))"
                             "  (func (export \"nothing\")))";
 
-static const char spins[] = "(module (import \"h\" \"note\" (func $note))"
-                            "  (func (export \"spin\") (loop (br 0)))"
-                            "  (func (export \"count\") (param i32) (result i32)"
-                            "    (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))"
-                            "    (local.get 0))"
-                            "  (func (export \"note\") (call $note)))";
+static const char spins[] =
+    "(module (import \"h\" \"note\" (func $note))"
+    "  (func (export \"spin\") (loop (br 0)))"
+    "  (func (export \"count\") (param i32) (result i32)"
+    "    (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))"
+    "    (local.get 0))"
+    "  (func (export \"note\") (call $note)))";
 
 static struct hf_engine *engine;
 
@@ -140,7 +138,8 @@ static void a_guest_called_by_an_import_waits_too(void **state)
     outer.store = inner.store;
     struct hf_func f = make_import(inner.store, 1, 1, call_inner, &n);
     guest_new(&outer, engine, waits, &f, 1);
-    struct call c = {.store = inner.store, .func = guest_func(&outer, "run"), .vals = {{.i32 = 10}}};
+    struct call c = {
+        .store = inner.store, .func = guest_func(&outer, "run"), .vals = {{.i32 = 10}}};
     assert_int_equal(hf_store_start(inner.store, call_driver, &c), HF_OK);
     assert_int_equal(hf_store_poll(inner.store), HF_AGAIN);
     assert_int_equal(hf_store_poll(inner.store), HF_OK);
@@ -158,7 +157,8 @@ static void block_off_the_fiber_is_refused(void **state)
     assert_int_equal(hf_store_block(g.store), HF_UNSUPPORTED);
     union hf_val v[1] = {{.i32 = 1}};
     struct hf_func f = guest_func(&g, "run");
-    assert_int_equal(hf_store_call(g.store, &f, v, 1), HF_TRAP); /* the import could not wait, and said so */
+    assert_int_equal(hf_store_call(g.store, &f, v, 1),
+                     HF_TRAP); /* the import could not wait, and said so */
     assert_int_equal(w.err, HF_UNSUPPORTED);
     assert_report(hf_store_report(g.store), "unsupported");
     guest_done(&g);
@@ -283,7 +283,7 @@ static void a_store_is_freed_while_it_waits(void **state)
     assert_int_equal(w.left, 1);
 }
 
-/* ---- time ---- */
+/* ---- start sections ---- */
 
 static enum hf_err nothing(void *env, union hf_val *vals)
 {
@@ -291,143 +291,12 @@ static enum hf_err nothing(void *env, union hf_val *vals)
     return HF_OK;
 }
 
-static void spinning_guest(struct guest *g)
-{
-    *g = (struct guest){.store = make_store(engine)};
-    struct hf_func f = make_import(g->store, 0, 0, nothing, NULL);
-    guest_new(g, engine, spins, &f, 1);
-}
-
-static void a_guest_that_computes_yields_after_its_slice(void **state)
-{
-    (void)state;
-    struct guest g;
-    spinning_guest(&g);
-    struct call c = {.store = g.store, .func = guest_func(&g, "spin")};
-    assert_int_equal(hf_store_start(g.store, call_driver, &c), HF_OK);
-    for (int i = 0; i < 5; i++) {
-        uint64_t before = hf_os_linux()->now_ns(hf_os_linux());
-        assert_int_equal(hf_store_poll(g.store), HF_AGAIN);
-        uint64_t took = hf_os_linux()->now_ns(hf_os_linux()) - before;
-        assert_int_equal(hf_store_why(g.store), HF_WHY_SLICE);
-        assert_true(took > 5000000 && took < 2000000000); /* 10 ticks of 1 ms; a loaded machine adds */
-    }
-    hf_store_cancel(g.store); /* unwinds guest frames, too */
-    assert_int_equal(hf_store_running(g.store), false);
-    guest_done(&g);
-}
-
-static void a_long_guest_ends_in_slices(void **state)
-{
-    (void)state;
-    struct guest g;
-    spinning_guest(&g);
-    struct call c = {.store = g.store, .func = guest_func(&g, "count"), .vals = {{.i32 = 200000000}}};
-    unsigned slices = 0;
-    enum hf_err err;
-    assert_int_equal(hf_store_start(g.store, call_driver, &c), HF_OK);
-    while ((err = hf_store_poll(g.store)) == HF_AGAIN)
-        slices++;
-    assert_int_equal(err, HF_OK);
-    assert_int_equal(c.vals[0].i32, 0);
-    assert_true(slices >= 1);
-    guest_done(&g);
-}
-
-static void set_short(struct hf_engine_settings *s)
-{
-    s->tick_us = 500;
-    s->offfiber_ticks = 60;
-}
-
-static void a_guest_that_spins_off_the_fiber_is_ended(void **state)
-{
-    (void)state;
-    struct hf_engine *e = make_engine(set_short), *kept = engine;
-    struct guest g;
-    engine = e;
-    spinning_guest(&g);
-    struct hf_func spin = guest_func(&g, "spin"), count = guest_func(&g, "count");
-    union hf_val v[1] = {{.i32 = 5}};
-    for (int i = 0; i < 2; i++) {
-        assert_int_equal(hf_store_call(g.store, &spin, NULL, 0), HF_TRAP);
-        assert_report(hf_store_report(g.store), "interrupted");
-        assert_report(hf_store_report(g.store), "  at ");
-        assert_int_equal(hf_store_report(g.store)->err, HF_TIMEOUT);
-        v[0].i32 = 5;
-        assert_int_equal(hf_store_call(g.store, &count, v, 1), HF_OK); /* each call has the whole limit */
-    }
-    guest_done(&g);
-    hf_engine_free(e);
-    engine = kept;
-}
-
-struct inner_spin {
-    struct hf_store *store;
-    struct hf_func spin;
-};
-
-static enum hf_err spin_inside(void *env, union hf_val *vals)
-{
-    struct inner_spin *s = env;
-    (void)vals;
-    return hf_store_call(s->store, &s->spin, NULL, 0);
-}
-
-/* A realloc that spins is a guest function called by an import. */
-static void a_guest_that_spins_inside_an_import_yields_like_any_other(void **state)
-{
-    (void)state;
-    struct guest inner, outer = {0};
-    spinning_guest(&inner);
-    struct inner_spin s = {.store = inner.store, .spin = guest_func(&inner, "spin")};
-    outer.store = inner.store;
-    struct hf_func f = make_import(inner.store, 0, 0, spin_inside, &s);
-    guest_new(&outer, engine, spins, &f, 1);
-    struct call c = {.store = inner.store, .func = guest_func(&outer, "note")};
-    assert_int_equal(hf_store_start(inner.store, call_driver, &c), HF_OK);
-    for (int i = 0; i < 3; i++) {
-        assert_int_equal(hf_store_poll(inner.store), HF_AGAIN);
-        assert_int_equal(hf_store_why(inner.store), HF_WHY_SLICE);
-    }
-    hf_store_cancel(inner.store);
-    hf_module_unref(outer.module);
-    guest_done(&inner);
-}
-
-static void the_ticker_sleeps_and_wakes(void **state)
-{
-    (void)state;
-    struct guest g;
-    spinning_guest(&g);
-    struct timespec pause = {.tv_nsec = 20000000};
-    for (int i = 0; i < 3; i++) {
-        uint64_t ticks, before;
-        int tries = 0;
-        do { /* nothing runs: soon it ticks no more */
-            before = atomic_load(&engine->ticker.ticks);
-            nanosleep(&pause, NULL);
-            ticks = atomic_load(&engine->ticker.ticks);
-            assert_true(++tries < 500);
-        } while (ticks != before);
-        struct call c = {.store = g.store, .func = guest_func(&g, "spin")};
-        assert_int_equal(hf_store_start(g.store, call_driver, &c), HF_OK);
-        assert_int_equal(hf_store_poll(g.store), HF_AGAIN); /* hangs if nobody moved the epoch */
-        assert_int_equal(hf_store_why(g.store), HF_WHY_SLICE);
-        hf_store_free(g.store);
-        hf_module_unref(g.module);
-        spinning_guest(&g);
-    }
-    guest_done(&g);
-}
-
-/* ---- start sections ---- */
-
-static const char start_waits[] = "(module (import \"h\" \"wait\" (func $wait (param i32) (result i32)))"
-                                  "  (global $g (mut i32) (i32.const 0))"
-                                  "  (func $start (global.set $g (call $wait (i32.const 21))))"
-                                  "  (start $start)"
-                                  "  (func (export \"get\") (param i32) (result i32) (global.get $g)))";
+static const char start_waits[] =
+    "(module (import \"h\" \"wait\" (func $wait (param i32) (result i32)))"
+    "  (global $g (mut i32) (i32.const 0))"
+    "  (func $start (global.set $g (call $wait (i32.const 21))))"
+    "  (start $start)"
+    "  (func (export \"get\") (param i32) (result i32) (global.get $g)))";
 
 struct making {
     struct hf_store *store;
@@ -471,8 +340,10 @@ static void a_start_section_that_blocks(void **state)
 static void a_start_section_that_spins(void **state)
 {
     (void)state;
-    struct making m = {.store = make_store(engine),
-                       .module = make_module(engine, "(module (import \"h\" \"x\" (func)) (func $s (loop (br 0))) (start $s))")};
+    struct making m = {
+        .store = make_store(engine),
+        .module = make_module(
+            engine, "(module (import \"h\" \"x\" (func)) (func $s (loop (br 0))) (start $s))")};
     struct hf_func f = make_import(m.store, 0, 0, nothing, NULL);
     hf_extern_of_func(&f, &m.import);
     assert_int_equal(hf_store_start(m.store, make_and_start, &m), HF_OK);
@@ -490,16 +361,20 @@ static void a_start_function_may_be_an_import(void **state)
 {
     (void)state;
     struct waiter w = {.store = make_store(engine)};
-    struct making m = {.store = w.store, .module = make_module(engine, "(module (import \"h\" \"s\" (func $s)) (start $s))")};
+    struct making m = {
+        .store = w.store,
+        .module = make_module(engine, "(module (import \"h\" \"s\" (func $s)) (start $s))")};
     struct hf_func f = make_import(w.store, 0, 0, cancel_inside, &w.store);
     hf_extern_of_func(&f, &m.import);
-    assert_int_equal(run(w.store, make_and_start, &m), HF_CANCELLED); /* it was called, and did its work */
+    assert_int_equal(run(w.store, make_and_start, &m),
+                     HF_CANCELLED); /* it was called, and did its work */
     assert_true(hf_store_dead(w.store));
     hf_store_free(w.store);
     hf_module_unref(m.module);
 }
 
-/* Segments that Wasmtime cannot map become compiled code that runs at instantiation: also on the fiber. */
+/* Segments that Wasmtime cannot map become compiled code that runs at instantiation: also on the
+ * fiber. */
 static void instances_with_initialisers_are_made_on_the_fiber(void **state)
 {
     (void)state;
@@ -507,7 +382,8 @@ static void instances_with_initialisers_are_made_on_the_fiber(void **state)
                                "  (data (i32.const 65530) \"abcdef\") (elem (i32.const 7) $x)"
                                "  (func (export \"get\") (param i32) (result i32)"
                                "    (i32.load8_u (i32.const 65535))))";
-    static const char wrong[] = "(module (import \"h\" \"x\" (func $x)) (memory 1) (data (i32.const 65531) \"abcdef\"))";
+    static const char wrong[] =
+        "(module (import \"h\" \"x\" (func $x)) (memory 1) (data (i32.const 65531) \"abcdef\"))";
     struct making m = {.store = make_store(engine), .module = make_module(engine, text)};
     struct hf_func f = make_import(m.store, 0, 0, nothing, NULL);
     hf_extern_of_func(&f, &m.import);
@@ -522,87 +398,6 @@ static void instances_with_initialisers_are_made_on_the_fiber(void **state)
     assert_report(&m.report, "out of bounds memory access");
     hf_store_free(m.store);
     hf_module_unref(m.module);
-}
-
-/* ---- stacks ---- */
-
-/* Uses stack `depth` frames deep, then calls out; the import calls in again. */
-static const char deep[] = "(module (import \"h\" \"again\" (func $again (param i32) (result i32)))"
-                           "  (func $deep (export \"deep\") (param i32) (result i32)"
-                           "    (if (result i32) (local.get 0)"
-                           "      (then (i32.add (call $deep (i32.sub (local.get 0) (i32.const 1))) (i32.const 1)))"
-                           "      (else (call $again (i32.const 0))))))";
-
-struct ladder {
-    struct hf_store *store;
-    struct hf_func deep;
-    int32_t depth;
-    int levels, reached;
-};
-
-static enum hf_err next_level(void *env, union hf_val *vals)
-{
-    struct ladder *l = env;
-    if (++l->reached >= l->levels) {
-        vals[0].i32 = 0;
-        return HF_OK;
-    }
-    union hf_val v[1] = {{.i32 = l->depth}};
-    enum hf_err err = hf_store_call(l->store, &l->deep, v, 1);
-    vals[0].i32 = v[0].i32;
-    return err;
-}
-
-static enum hf_err climb(struct ladder *l)
-{
-    struct call c = {.store = l->store, .func = l->deep, .vals = {{.i32 = l->depth}}};
-    l->reached = 0;
-    return run(l->store, call_driver, &c);
-}
-
-static void stack_is_checked_before_every_entry(void **state)
-{
-    (void)state;
-    struct guest g = {.store = make_store(engine)};
-    struct ladder l = {.store = g.store, .levels = 1, .depth = 256};
-    struct hf_func f = make_import(g.store, 1, 1, next_level, &l);
-    guest_new(&g, engine, deep, &f, 1);
-    l.deep = guest_func(&g, "deep");
-    while (climb(&l) == HF_OK) /* how deep one guest may go */
-        l.depth += l.depth / 4;
-    assert_report(hf_store_report(g.store), "call stack exhausted");
-    l.depth = l.depth / 4 * 3;
-    assert_int_equal(climb(&l), HF_OK);
-    l.levels = 4; /* fits: each level has its own 512 KiB of the 4 MiB */
-    assert_int_equal(climb(&l), HF_OK);
-    assert_int_equal(l.reached, 4);
-    l.levels = 100; /* without the check this would run off the fiber and abort the process */
-    assert_int_equal(climb(&l), HF_TRAP);
-    assert_report(hf_store_report(g.store), "call each other too deeply");
-    assert_true(l.reached > 4 && l.reached < 10);
-    l.depth = 0; /* thin levels: the same limit, more of them */
-    assert_int_equal(climb(&l), HF_OK);
-    assert_int_equal(l.reached, 100);
-    l.levels = 1000000;
-    assert_int_equal(climb(&l), HF_TRAP);
-    assert_report(hf_store_report(g.store), "call each other too deeply");
-    l.levels = 2;
-    assert_int_equal(climb(&l), HF_OK); /* only that call died */
-    guest_done(&g);
-}
-
-static void off_the_fiber_the_stack_limit_of_the_first_entry_holds(void **state)
-{
-    (void)state;
-    struct guest g = {.store = make_store(engine)};
-    struct ladder l = {.store = g.store, .levels = 1000000, .depth = 100};
-    struct hf_func f = make_import(g.store, 1, 1, next_level, &l);
-    guest_new(&g, engine, deep, &f, 1);
-    l.deep = guest_func(&g, "deep");
-    union hf_val v[1] = {{.i32 = 100}};
-    assert_int_equal(hf_store_call(g.store, &l.deep, v, 1), HF_TRAP);
-    assert_report(hf_store_report(g.store), "call stack exhausted");
-    guest_done(&g);
 }
 
 /* ---- futures ---- */
@@ -724,50 +519,6 @@ static void many_stores_wait_at_once(void **state)
     }
 }
 
-/* ---- threads ---- */
-
-static void *work(void *arg)
-{
-    struct hf_module *m = arg;
-    for (int i = 0; i < 60; i++) {
-        struct hf_store *s = NULL;
-        struct hf_core core;
-        struct hf_extern e;
-        struct hf_func f;
-        static const enum hf_core_type types[] = {HF_I32, HF_I64, HF_F32, HF_F64};
-        const struct hf_functype none = {0}, odd = {.n_params = (uint32_t)i % 4, .params = types};
-        if (hf_store_new(engine, NULL, &s, NULL) != HF_OK || hf_func_new(s, &none, nothing, NULL, &f) != HF_OK)
-            return "store";
-        hf_extern_of_func(&f, &e);
-        if (hf_func_new(s, &odd, nothing, NULL, &f) != HF_OK || hf_core_new(s, m, &e, 1, &core, NULL) != HF_OK)
-            return "instance";
-        struct hf_extern out;
-        struct call c = {.store = s, .vals = {{.i32 = 3000000}}};
-        if (!hf_core_export(s, &core, HF_VIEW("count"), &out) || !hf_extern_func(&out, &c.func) ||
-            run(s, call_driver, &c) != HF_OK || c.vals[0].i32 != 0)
-            return "call";
-        hf_store_free(s);
-    }
-    return NULL;
-}
-
-static void many_threads_share_an_engine(void **state)
-{
-    (void)state;
-    pthread_t t[4];
-    struct hf_store *s = make_store(engine); /* puts the signal handlers back */
-    struct hf_module *m = make_module(engine, spins);
-    for (size_t i = 0; i < HF_ARRAY_LEN(t); i++)
-        assert_int_equal(pthread_create(&t[i], NULL, work, m), 0);
-    for (size_t i = 0; i < HF_ARRAY_LEN(t); i++) {
-        void *failed;
-        pthread_join(t[i], &failed);
-        assert_null(failed);
-    }
-    hf_module_unref(m);
-    hf_store_free(s);
-}
-
 static void the_context_of_a_store_is_its_owners(void **state)
 {
     (void)state;
@@ -794,23 +545,15 @@ int main(void)
         cmocka_unit_test(cancel_before_the_first_poll_runs_nothing),
         cmocka_unit_test(cancel_from_an_import_ends_the_guest_at_its_return),
         cmocka_unit_test(a_store_is_freed_while_it_waits),
-        cmocka_unit_test(a_guest_that_computes_yields_after_its_slice),
-        cmocka_unit_test(a_long_guest_ends_in_slices),
-        cmocka_unit_test(a_guest_that_spins_off_the_fiber_is_ended),
-        cmocka_unit_test(a_guest_that_spins_inside_an_import_yields_like_any_other),
-        cmocka_unit_test(the_ticker_sleeps_and_wakes),
         cmocka_unit_test(a_start_section_that_blocks),
         cmocka_unit_test(a_start_section_that_spins),
         cmocka_unit_test(a_start_function_may_be_an_import),
         cmocka_unit_test(instances_with_initialisers_are_made_on_the_fiber),
-        cmocka_unit_test(stack_is_checked_before_every_entry),
-        cmocka_unit_test(off_the_fiber_the_stack_limit_of_the_first_entry_holds),
         cmocka_unit_test(futures_go_on_only_when_polled),
         cmocka_unit_test(one_future_a_store_on_one_thread),
         cmocka_unit_test(no_stack_left_is_a_limit_with_a_name),
         cmocka_unit_test(a_store_keeps_its_stack_until_it_is_freed),
         cmocka_unit_test(many_stores_wait_at_once),
-        cmocka_unit_test(many_threads_share_an_engine),
         cmocka_unit_test(the_context_of_a_store_is_its_owners),
     };
     signals_keep();

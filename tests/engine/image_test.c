@@ -1,4 +1,5 @@
-/* image_test.c - images of memories, and the reset in place: after it every byte is the image's, or it says so. */
+/* image_test.c - images of memories, and the reset in place: after it every byte is the image's, or
+ * it says so. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -12,15 +13,16 @@
 #define PAGE 4096u
 
 /* 64 MiB: initial bytes in some pages, none in most; what is written comes from the test. */
-static const char guest_text[] = "(module (memory (export \"m\") 1024 2048) (global $g (mut i32) (i32.const 5))"
-                                 "  (data (i32.const 0) \"first page\") (data (i32.const 20000) \"another\")"
-                                 "  (data (i32.const 600000) \"the last with bytes\")"
-                                 "  (func (export \"peek\") (param i32) (result i32) (i32.load8_u (local.get 0)))"
-                                 "  (func (export \"poke\") (param i32) (result i32)"
-                                 "    (i32.store8 (local.get 0) (i32.const 0xAA)) (i32.const 0))"
-                                 "  (func (export \"grow\") (param i32) (result i32) (memory.grow (local.get 0)))"
-                                 "  (func (export \"count\") (param i32) (result i32)"
-                                 "    (global.set $g (i32.add (global.get $g) (i32.const 1))) (global.get $g)))";
+static const char guest_text[] =
+    "(module (memory (export \"m\") 1024 2048) (global $g (mut i32) (i32.const 5))"
+    "  (data (i32.const 0) \"first page\") (data (i32.const 20000) \"another\")"
+    "  (data (i32.const 600000) \"the last with bytes\")"
+    "  (func (export \"peek\") (param i32) (result i32) (i32.load8_u (local.get 0)))"
+    "  (func (export \"poke\") (param i32) (result i32)"
+    "    (i32.store8 (local.get 0) (i32.const 0xAA)) (i32.const 0))"
+    "  (func (export \"grow\") (param i32) (result i32) (memory.grow (local.get 0)))"
+    "  (func (export \"count\") (param i32) (result i32)"
+    "    (global.set $g (i32.add (global.get $g) (i32.const 1))) (global.get $g)))";
 
 static struct hf_engine *engine, *on_demand;
 static struct hf_scanner *scanner;
@@ -143,7 +145,7 @@ static void only_written_pages_are_copied(void **state)
     served_new(&s, engine);
     assert_int_equal(reset(&s, 0, &stats), HF_OK);
     assert_int_equal(stats.pages_copied, 0);
-    assert_int_equal(call_i32(&s.g, "poke", 5, NULL), HF_OK);       /* initial bytes */
+    assert_int_equal(call_i32(&s.g, "poke", 5, NULL), HF_OK); /* initial bytes */
     assert_int_equal(call_i32(&s.g, "poke", 600000, NULL), HF_OK);
     assert_int_equal(call_i32(&s.g, "poke", 40000000, NULL), HF_OK); /* nothing there before */
     assert_int_equal(reset(&s, 0, &stats), HF_OK);
@@ -174,7 +176,8 @@ static void after_any_writes_every_byte_is_the_images(void **state)
             memset(s.base + rnd(700000), 0, rnd(70000)); /* zeroes over initial bytes */
             assert_int_equal(reset(&s, 0, &stats), HF_OK);
             assert_true(stats.pages_copied > 0);
-            if (round % 10 == 9) /* comparing maps every page: after that the zero pages are seen, too */
+            if (round % 10 ==
+                9) /* comparing maps every page: after that the zero pages are seen, too */
                 assert_equal_to_image(&s);
         }
         assert_equal_to_image(&s);
@@ -213,15 +216,17 @@ static void pages_that_were_only_read_are_not_copied(void **state)
     served_done(&s);
 }
 
-/* A page of zeroes (PFNZERO) where the image has bytes must be copied. The guest cannot make one there, but a memory that
- * lost its pages (a pool slot put back wrongly) looks like this. */
+/* A page of zeroes (PFNZERO) where the image has bytes must be copied. The guest cannot make one
+ * there, but a memory that lost its pages (a pool slot put back wrongly) looks like this. */
 static void a_zero_page_over_initial_bytes_is_put_right(void **state)
 {
     (void)state;
     struct served s;
     served_new(&s, on_demand);
     uint8_t *page = s.base + 600000 / PAGE * PAGE;
-    assert_ptr_equal(mmap(page, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), page);
+    assert_ptr_equal(
+        mmap(page, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
+        page);
     assert_int_equal(*(volatile uint8_t *)page, 0); /* read: now it is the zero page */
     struct hf_reset_stats stats = {0};
     assert_int_equal(reset(&s, 0, &stats), HF_OK);

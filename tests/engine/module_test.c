@@ -1,11 +1,6 @@
-/* module_test.c - core modules: reading, rewriting, the gate, what does not fit, and compiled code on disk. */
-#include <dirent.h>
-#include <fcntl.h>
-#include <pthread.h>
+/* module_test.c - core modules: reading, rewriting, the gate, what does not fit. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "support.h"
 
@@ -30,14 +25,15 @@ static int tear_down(void **state)
 static void imports_and_exports_are_described(void **state)
 {
     (void)state;
-    struct hf_module *m = make_module(engine,
-                                      "(module (import \"a\" \"f\" (func (param i32 f64) (result i64)))"
-                                      "  (import \"a\" \"t\" (table 1 funcref)) (import \"b\" \"m\" (memory 2 5))"
-                                      "  (import \"b\" \"g\" (global (mut i32))) (import \"c\" \"e\" (tag (param i32)))"
-                                      "  (func (export \"x\") (param v128 funcref externref) (result f32) (f32.const 0))"
-                                      "  (memory (export \"own\") 1) (global (export \"k\") i64 (i64.const 1))"
-                                      "  (export \"again\" (memory 0)) (export \"tag\" (tag 0)))");
-    static const enum hf_core_kind kinds[] = {HF_CORE_FUNC, HF_CORE_TABLE, HF_CORE_MEMORY, HF_CORE_GLOBAL, HF_CORE_TAG};
+    struct hf_module *m = make_module(
+        engine, "(module (import \"a\" \"f\" (func (param i32 f64) (result i64)))"
+                "  (import \"a\" \"t\" (table 1 funcref)) (import \"b\" \"m\" (memory 2 5))"
+                "  (import \"b\" \"g\" (global (mut i32))) (import \"c\" \"e\" (tag (param i32)))"
+                "  (func (export \"x\") (param v128 funcref externref) (result f32) (f32.const 0))"
+                "  (memory (export \"own\") 1) (global (export \"k\") i64 (i64.const 1))"
+                "  (export \"again\" (memory 0)) (export \"tag\" (tag 0)))");
+    static const enum hf_core_kind kinds[] = {HF_CORE_FUNC, HF_CORE_TABLE, HF_CORE_MEMORY,
+                                              HF_CORE_GLOBAL, HF_CORE_TAG};
     assert_int_equal(hf_module_n_imports(m), 5);
     for (size_t i = 0; i < 5; i++)
         assert_int_equal(hf_module_import(m, i)->kind, kinds[i]);
@@ -79,7 +75,8 @@ static void every_truncation_and_every_flipped_byte_is_survived(void **state)
     wat("(module (type $t (func (param i32 (ref null func)) (result i32)))"
         "  (import \"a\" \"f\" (func $f (type $t))) (import \"a\" \"m\" (memory 1 2))"
         "  (table 2 funcref) (memory 1) (tag (param i32))"
-        "  (global (mut i32) (i32.add (i32.const 1) (i32.const 2))) (global (mut v128) (v128.const i64x2 1 2))"
+        "  (global (mut i32) (i32.add (i32.const 1) (i32.const 2))) (global (mut v128) (v128.const "
+        "i64x2 1 2))"
         "  (start $s) (elem (i32.const 0) $s) (elem funcref (ref.func $s))"
         "  (func $s (local i64 v128) (block (loop (br_table 0 1 (i32.const 0)))))"
         "  (data (i32.const 8) \"hello\") (export \"s\" (func $s)))",
@@ -128,8 +125,9 @@ static void bad_files_are_told_apart(void **state)
     for (size_t i = 0; i < HF_ARRAY_LEN(cases); i++) {
         struct hf_module *m = NULL;
         struct hf_report report = {0};
-        assert_int_equal(hf_module_load(engine, hf_view(cases[i].bytes, cases[i].len), NULL, &m, NULL, &report),
-                         HF_INVALID);
+        assert_int_equal(
+            hf_module_load(engine, hf_view(cases[i].bytes, cases[i].len), NULL, &m, NULL, &report),
+            HF_INVALID);
         assert_report(&report, cases[i].text);
     }
     /* What only the validator sees; offsets are those of the file, not of the rewritten one. */
@@ -171,8 +169,10 @@ static void hidden_memories_and_globals_are_reachable(void **state)
     union hf_val v;
     int32_t result;
     guest_new(&g, engine,
-              "(module (global (mut i32) (i32.const 7)) (global i32 (i32.const 8)) (global (mut funcref) (ref.null func))"
-              "  (global (mut f64) (f64.const 2.5)) (global (mut i64) (i64.const -3)) (global (mut f32) (f32.const 0.5))"
+              "(module (global (mut i32) (i32.const 7)) (global i32 (i32.const 8)) (global (mut "
+              "funcref) (ref.null func))"
+              "  (global (mut f64) (f64.const 2.5)) (global (mut i64) (i64.const -3)) (global (mut "
+              "f32) (f32.const 0.5))"
               "  (global (mut v128) (v128.const i64x2 5 6))"
               "  (memory 1) (memory 2) (data (memory 1) (i32.const 3) \"Z\")"
               "  (func (export \"get\") (param i32) (result i32) (global.get 0)))",
@@ -214,7 +214,8 @@ static void a_module_without_an_export_section_gets_one(void **state)
     uint8_t *base;
     size_t size;
     guest_new(&g, engine,
-              "(module (memory 1) (global $g (mut i32) (i32.const 1)) (func $s (global.set $g (i32.const 2)))"
+              "(module (memory 1) (global $g (mut i32) (i32.const 1)) (func $s (global.set $g "
+              "(i32.const 2)))"
               "  (start $s) (data (i32.const 0) \"x\"))",
               NULL, 0);
     assert_int_equal(hf_module_n_exports(g.module), 0);
@@ -236,8 +237,12 @@ static void a_module_without_an_export_section_gets_one(void **state)
 static void the_smallest_modules_are_rewritten(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"(module)", "(module (memory 0))", "(module (func))", "(module (func $s) (start $s))",
-                                        "(module (global (mut i32) (i32.const 0)))", "(module (@custom \"x\" \"y\"))"};
+    static const char *const texts[] = {"(module)",
+                                        "(module (memory 0))",
+                                        "(module (func))",
+                                        "(module (func $s) (start $s))",
+                                        "(module (global (mut i32) (i32.const 0)))",
+                                        "(module (@custom \"x\" \"y\"))"};
     for (size_t i = 0; i < HF_ARRAY_LEN(texts); i++) {
         struct guest g = {0};
         guest_new(&g, engine, texts[i], NULL, 0);
@@ -257,8 +262,8 @@ static void the_reserved_prefix_is_refused(void **state)
     assert_report(&report, "\"holdfast:m0\"");
     assert_report(&report, "reserved");
     hf_buf_done(&b);
-    hf_module_unref(make_module(
-        engine, "(module (import \"holdfast:x\" \"holdfast:y\" (func)) (func (export \"holdfast\")))")); /* no clash */
+    hf_module_unref(make_module(engine, "(module (import \"holdfast:x\" \"holdfast:y\" (func)) "
+                                        "(func (export \"holdfast\")))")); /* no clash */
 }
 
 /* ---- the gate ---- */
@@ -284,7 +289,9 @@ static void the_gate_flags_each_way_to_change_a_table(void **state)
     };
     for (size_t i = 0; i < HF_ARRAY_LEN(ops); i++) {
         char text[300];
-        snprintf(text, sizeof text, "(module (table 2 funcref) (elem declare func 0) (func (block (loop %s))))", ops[i]);
+        snprintf(text, sizeof text,
+                 "(module (table 2 funcref) (elem declare func 0) (func (block (loop %s))))",
+                 ops[i]);
         assert_int_equal(gate_of(text), HF_GATE_TABLE_OPS);
     }
     assert_int_equal(gate_of("(module (table 2 funcref) (elem func 0) (func))"), HF_GATE_TABLE_OPS);
@@ -297,59 +304,77 @@ static void the_gate_flags_each_way_to_change_data(void **state)
     assert_int_equal(gate_of("(module (memory 1) (data (i32.const 0) \"x\")"
                              "  (func (memory.init 0 (i32.const 0) (i32.const 0) (i32.const 0))))"),
                      HF_GATE_DATA_OPS);
-    assert_int_equal(gate_of("(module (memory 1) (data (i32.const 0) \"x\") (func (data.drop 0)))"), HF_GATE_DATA_OPS);
+    assert_int_equal(gate_of("(module (memory 1) (data (i32.const 0) \"x\") (func (data.drop 0)))"),
+                     HF_GATE_DATA_OPS);
 }
 
 static void the_gate_flags_mutable_references(void **state)
 {
     (void)state;
-    assert_int_equal(gate_of("(module (global (mut funcref) (ref.null func)))"), HF_GATE_REF_GLOBALS);
-    assert_int_equal(gate_of("(module (global (mut externref) (ref.null extern)))"), HF_GATE_REF_GLOBALS);
-    assert_int_equal(gate_of("(module (type $t (func)) (global (mut (ref null $t)) (ref.null $t)))"), HF_GATE_REF_GLOBALS);
+    assert_int_equal(gate_of("(module (global (mut funcref) (ref.null func)))"),
+                     HF_GATE_REF_GLOBALS);
+    assert_int_equal(gate_of("(module (global (mut externref) (ref.null extern)))"),
+                     HF_GATE_REF_GLOBALS);
+    assert_int_equal(
+        gate_of("(module (type $t (func)) (global (mut (ref null $t)) (ref.null $t)))"),
+        HF_GATE_REF_GLOBALS);
     assert_int_equal(gate_of("(module (global funcref (ref.null func)))"), 0);
-    assert_int_equal(gate_of("(module (import \"a\" \"g\" (global (mut funcref))))"), 0); /* its owner's business */
+    assert_int_equal(gate_of("(module (import \"a\" \"g\" (global (mut funcref))))"),
+                     0); /* its owner's business */
 }
 
-/* Everything ordinary, with every shape of immediate, so that a wrong length would be noticed: what follows would be read
- * as some flagged or unknown instruction, or the body would not end where it ends. */
+/* Everything ordinary, with every shape of immediate, so that a wrong length would be noticed: what
+ * follows would be read as some flagged or unknown instruction, or the body would not end where it
+ * ends. */
 static void the_gate_flags_nothing_ordinary(void **state)
 {
     (void)state;
     assert_int_equal(gate_of("(module (func))"), 0);
     static const char text[] =
         "(module (type $n (func)) (type $ii (func (param i32) (result i32)))"
-        "  (memory 1) (memory $two 1) (table 3 funcref) (tag $e (param i32)) (global $g (mut i64) (i64.const 0))"
+        "  (memory 1) (memory $two 1) (table 3 funcref) (tag $e (param i32)) (global $g (mut i64) "
+        "(i64.const 0))"
         "  (global $r funcref (ref.func $f)) (elem (i32.const 0) $f $h) (elem declare func $f)"
-        "  (elem (table 0) (i32.const 2) funcref (ref.null func)) (data (i32.const 0) \"abc\") (data (memory $two) (i32.const 1) \"d\")"
+        "  (elem (table 0) (i32.const 2) funcref (ref.null func)) (data (i32.const 0) \"abc\") "
+        "(data (memory $two) (i32.const 1) \"d\")"
         "  (func $f (type $n)) (func $h (type $ii) (local.get 0))"
-        "  (func (export \"all\") (param i32) (result i32) (local i64 f32 f64 v128 funcref (ref null $ii))"
+        "  (func (export \"all\") (param i32) (result i32) (local i64 f32 f64 v128 funcref (ref "
+        "null $ii))"
         "    (block (block (block (br_table 0 1 2 0 (local.get 0)))))"
         "    (drop (select (result i32) (i32.const 1) (i32.const 2) (local.get 0)))"
         "    (drop (select (i64.const -9223372036854775808) (i64.const 1) (local.get 0)))"
-        "    (drop (f32.const 0x1.fep3)) (drop (f64.const -0x1.8p100)) (drop (i32.const -2147483648))"
-        "    (i64.store offset=0xfffffff (i32.const 0) (i64.const 1)) (i32.store16 $two offset=5 (i32.const 1) (i32.const 2))"
+        "    (drop (f32.const 0x1.fep3)) (drop (f64.const -0x1.8p100)) (drop (i32.const "
+        "-2147483648))"
+        "    (i64.store offset=0xfffffff (i32.const 0) (i64.const 1)) (i32.store16 $two offset=5 "
+        "(i32.const 1) (i32.const 2))"
         "    (drop (memory.grow (i32.const 0))) (drop (memory.size $two))"
-        "    (memory.copy (i32.const 0) (i32.const 1) (i32.const 2)) (memory.fill (i32.const 0) (i32.const 0) (i32.const 1))"
+        "    (memory.copy (i32.const 0) (i32.const 1) (i32.const 2)) (memory.fill (i32.const 0) "
+        "(i32.const 0) (i32.const 1))"
         "    (memory.copy $two 0 (i32.const 0) (i32.const 1) (i32.const 2))"
         "    (drop (table.size 0)) (drop (table.get 0 (i32.const 0)))"
         "    (call_indirect (type $n) (i32.const 0)) (call_ref $n (ref.func $f))"
         "    (drop (ref.is_null (ref.null $ii))) (drop (ref.as_non_null (ref.func $f)))"
         "    (block $no (drop (br_on_null $no (ref.func $f))))"
-        "    (drop (block $yes (result (ref func)) (br_on_non_null $yes (ref.func $f)) (unreachable)))"
+        "    (drop (block $yes (result (ref func)) (br_on_non_null $yes (ref.func $f)) "
+        "(unreachable)))"
         "    (drop (i32.trunc_sat_f64_u (f64.const 1))) (drop (i32.extend8_s (i32.const 1)))"
         "    (local.set 4 (v128.const i32x4 1 2 3 4))"
-        "    (local.set 4 (i8x16.shuffle 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 (local.get 4) (local.get 4)))"
+        "    (local.set 4 (i8x16.shuffle 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 (local.get 4) "
+        "(local.get 4)))"
         "    (local.set 4 (i32x4.replace_lane 3 (local.get 4) (i32.const 9)))"
         "    (local.set 4 (v128.load8_lane offset=300 7 (i32.const 0) (local.get 4)))"
-        "    (local.set 4 (v128.load32_zero (i32.const 0))) (v128.store64_lane 1 (i32.const 0) (local.get 4))"
+        "    (local.set 4 (v128.load32_zero (i32.const 0))) (v128.store64_lane 1 (i32.const 0) "
+        "(local.get 4))"
         "    (local.set 4 (f32x4.relaxed_madd (local.get 4) (local.get 4) (local.get 4)))"
         "    (local.set 4 (i16x8.extadd_pairwise_i8x16_u (local.get 4)))"
         "    (block (drop (block $h (result i32)"
         "      (try_table (result i32) (catch $e $h) (catch_all 1) (throw $e (i32.const 3))))))"
         "    (block $x (result exnref) (try_table (catch_all_ref $x)) (unreachable)) (throw_ref))"
         "  (func (param i32) (result i32) (return_call $h (local.get 0)))"
-        "  (func (param i32) (result i32) (return_call_indirect (type $ii) (local.get 0) (i32.const 1)))"
-        "  (func (param i32) (result i32) (return_call_ref $ii (local.get 0) (ref.func $h))) (elem declare func $h))";
+        "  (func (param i32) (result i32) (return_call_indirect (type $ii) (local.get 0) "
+        "(i32.const 1)))"
+        "  (func (param i32) (result i32) (return_call_ref $ii (local.get 0) (ref.func $h))) (elem "
+        "declare func $h))";
     struct hf_buf b = {0};
     struct hf_report report = {0};
     assert_int_equal(hf_engine_wat(text, strlen(text), &b, &report), HF_OK);
@@ -384,8 +409,10 @@ static void pool_limits_are_refused_by_name(void **state)
     static const struct {
         const char *text, *name;
     } cases[] = {
-        {"(module (memory 1) (memory 1) (memory 1) (memory 1) (memory 1))", "memories_per_module allows 4"},
-        {"(module (table 1 funcref) (table 1 funcref) (table 1 funcref) (table 1 funcref) (table 1 funcref)"
+        {"(module (memory 1) (memory 1) (memory 1) (memory 1) (memory 1))",
+         "memories_per_module allows 4"},
+        {"(module (table 1 funcref) (table 1 funcref) (table 1 funcref) (table 1 funcref) (table 1 "
+         "funcref)"
          " (table 1 funcref) (table 1 funcref) (table 1 funcref) (table 1 funcref))",
          "tables_per_module allows 8"},
         {"(module (table 200001 funcref))", "table_elements allows 200000"},
@@ -395,7 +422,8 @@ static void pool_limits_are_refused_by_name(void **state)
         struct hf_module *m = NULL;
         struct hf_report report = {0};
         wat(cases[i].text, &b);
-        assert_int_equal(hf_module_load(engine, hf_buf_view(&b), NULL, &m, NULL, &report), HF_LIMIT);
+        assert_int_equal(hf_module_load(engine, hf_buf_view(&b), NULL, &m, NULL, &report),
+                         HF_LIMIT);
         assert_report(&report, cases[i].name);
         hf_buf_done(&b);
     }
@@ -479,292 +507,18 @@ static void settings_make_the_fingerprint(void **state)
     assert_int_equal(hf_module_load(min, hf_buf_view(&b), NULL, &m, NULL, &report), HF_UNSUPPORTED);
     assert_report(&report, "SIMD");
     assert_int_equal(hf_engine_get_settings(min)->slice_ticks, 10); /* zeroes are filled in */
-    struct guest g = {0}; /* on demand */
+    struct guest g = {0};                                           /* on demand */
     int32_t result;
-    guest_new(&g, min, "(module (memory 1) (func (export \"f\") (param i32) (result i32) (memory.grow (i32.const 1))))", NULL, 0);
+    guest_new(&g, min,
+              "(module (memory 1) (func (export \"f\") (param i32) (result i32) (memory.grow "
+              "(i32.const 1))))",
+              NULL, 0);
     assert_int_equal(call_i32(&g, "f", 0, &result), HF_OK);
     assert_int_equal(result, 1);
     guest_done(&g);
     hf_buf_done(&b);
     hf_engine_free(min);
     hf_engine_free(same);
-}
-
-/* ---- compiled code on disk ---- */
-
-static char *dir;
-
-static void set_cache(struct hf_engine_settings *s)
-{
-    s->cache_dir = dir;
-}
-
-static const uint8_t key[32] = {1, 2, 3};
-
-/* Loads under `key`; the module must work. Returns whether it was a hit. */
-static bool load_and_run(struct hf_engine *e, int32_t want)
-{
-    char text[200];
-    struct hf_buf b = {0};
-    struct hf_report report = {0};
-    struct guest g = {.store = make_store(e), .engine = e};
-    bool hit = false;
-    int32_t result = 0;
-    snprintf(text, sizeof text, "(module $cached (memory 1) (data \"x\") (func (export \"f\") (param i32) (result i32) (i32.const %d)))", want);
-    wat(text, &b);
-    if (hf_module_load(e, hf_buf_view(&b), key, &g.module, &hit, &report) != HF_OK)
-        fail_msg("%s", report.text);
-    assert_int_equal(hf_module_gate(g.module), HF_GATE_DATA_OPS); /* the verdict comes with it */
-    assert_int_equal(hf_core_new(g.store, g.module, NULL, 0, &g.core, &report), HF_OK);
-    assert_int_equal(call_i32(&g, "f", 0, &result), HF_OK);
-    assert_int_equal(result, want);
-    guest_done(&g);
-    hf_buf_done(&b);
-    return hit;
-}
-
-/* Path of the entry of that kind. */
-static char *entry(const char *kind)
-{
-    char *found = NULL;
-    DIR *d = opendir(dir);
-    struct dirent *e;
-    while ((e = readdir(d)) != NULL)
-        if (strncmp(e->d_name, kind, strlen(kind)) == 0) {
-            assert_null(found);
-            assert_true(asprintf(&found, "%s/%s", dir, e->d_name) > 0);
-        }
-    closedir(d);
-    assert_non_null(found);
-    return found;
-}
-
-static int cached_engine(void **state)
-{
-    dir = make_dir();
-    assert_int_equal(rmdir(dir), 0);
-    *state = make_engine(set_cache);
-    return 0;
-}
-
-static int cached_done(void **state)
-{
-    hf_engine_free(*state);
-    remove_dir(dir);
-    return 0;
-}
-
-static void compiled_code_is_found_again(void **state)
-{
-    struct stat st;
-    struct hf_engine *e = *state;
-    assert_int_equal(stat(dir, &st), 0);
-    assert_int_equal(st.st_mode & 07777, 0700);
-    assert_false(load_and_run(e, 5));
-    assert_true(load_and_run(e, 5));
-    struct hf_engine *other = make_engine(set_cache);
-    assert_true(load_and_run(other, 5));
-    hf_engine_free(other);
-    char *code = entry("code");
-    assert_int_equal(stat(code, &st), 0);
-    assert_int_equal(st.st_mode & 07777, 0400);
-    assert_int_equal(hf_engine_cache_troubles(e, NULL), 0);
-    free(code);
-}
-
-/* A key is what somebody says; code is run. */
-static void a_key_that_meant_another_module_does_not_bring_it(void **state)
-{
-    struct hf_engine *e = *state;
-    assert_false(load_and_run(e, 5));
-    assert_false(load_and_run(e, 6)); /* as long, and 6 must come out */
-    assert_true(load_and_run(e, 6));
-    assert_false(load_and_run(e, 500));
-    assert_true(load_and_run(e, 500));
-    assert_int_equal(hf_engine_cache_troubles(e, NULL), 0);
-}
-
-static void other_settings_find_nothing(void **state)
-{
-    struct hf_engine *e = *state;
-    assert_false(load_and_run(e, 5));
-    struct hf_engine_settings s = *hf_engine_get_settings(e);
-    struct hf_engine *min = NULL;
-    struct hf_report report = {0};
-    s.keep_wasm_features_min = true;
-    assert_int_equal(hf_engine_new(&s, &min, &report), HF_OK);
-    assert_false(load_and_run(min, 5));
-    assert_true(load_and_run(min, 5));
-    assert_true(load_and_run(e, 5));
-    hf_engine_free(min);
-}
-
-static void without_a_key_nothing_is_kept(void **state)
-{
-    struct hf_engine *e = *state;
-    hf_module_unref(make_module(e, "(module)"));
-    DIR *d = opendir(dir);
-    struct dirent *f;
-    while ((f = readdir(d)) != NULL)
-        assert_true(f->d_name[0] == '.');
-    closedir(d);
-}
-
-/* Each way to damage an entry: found, removed, said, compiled again, kept again. */
-static void damaged_code_is_removed_and_compiled_again(void **state)
-{
-    struct hf_engine *e = *state;
-    struct hf_report last = {0};
-    assert_false(load_and_run(e, 5));
-    for (int way = 0; way < 6; way++) {
-        char *path = entry(way < 4 ? "code" : "gate");
-        struct stat st;
-        assert_int_equal(stat(path, &st), 0);
-        assert_int_equal(chmod(path, 0600), 0);
-        int fd = open(path, O_RDWR);
-        assert_true(fd >= 0);
-        switch (way) {
-        case 0: assert_int_equal(ftruncate(fd, st.st_size / 2), 0); break;
-        case 1: assert_int_equal(ftruncate(fd, 0), 0); break;
-        case 2: assert_int_equal(pwrite(fd, "stranger", 8, 0), 8); break;
-        case 3: assert_int_equal(pwrite(fd, "\x90\x90\x90", 3, st.st_size / 2), 3); break;
-        case 4: assert_int_equal(pwrite(fd, "x", 1, st.st_size - 1), 1); break;
-        default: assert_int_equal(ftruncate(fd, 3), 0); break;
-        }
-        close(fd);
-        assert_int_equal(chmod(path, 0400), 0);
-        free(path);
-        assert_false(load_and_run(e, 5));
-        assert_int_equal(hf_engine_cache_troubles(e, &last), way + 1);
-        assert_true(last.len > 0);
-        assert_true(load_and_run(e, 5));
-    }
-}
-
-static void code_that_others_could_write_is_not_used(void **state)
-{
-    struct hf_engine *e = *state;
-    assert_false(load_and_run(e, 5));
-    char *path = entry("code");
-    assert_int_equal(chmod(path, 0644), 0);
-    assert_false(load_and_run(e, 5));
-    assert_true(load_and_run(e, 5));
-    /* A link in its place leads somewhere else. */
-    char *real;
-    assert_true(asprintf(&real, "%s/elsewhere", dir) > 0);
-    assert_int_equal(rename(path, real), 0);
-    assert_int_equal(symlink(real, path), 0);
-    assert_false(load_and_run(e, 5));
-    assert_true(load_and_run(e, 5));
-    free(real);
-    free(path);
-}
-
-static void a_cache_that_cannot_be_written_is_no_failure(void **state)
-{
-    struct hf_engine *e = *state;
-    if (geteuid() == 0) { /* root writes anywhere: take the directory away instead */
-        assert_int_equal(rmdir(dir), 0);
-    } else {
-        assert_int_equal(chmod(dir, 0500), 0);
-    }
-    struct hf_report last = {0};
-    assert_false(load_and_run(e, 5));
-    assert_false(load_and_run(e, 5));
-    assert_int_equal(hf_engine_cache_troubles(e, &last), 2);
-    assert_report(&last, "code-");
-    if (geteuid() == 0)
-        assert_int_equal(mkdir(dir, 0700), 0);
-    assert_int_equal(chmod(dir, 0700), 0);
-}
-
-static void *load_there(void *arg)
-{
-    load_and_run(arg, 5);
-    return NULL;
-}
-
-static void two_threads_compile_the_same_at_once(void **state)
-{
-    struct hf_engine *e = *state;
-    pthread_t t[2];
-    for (int i = 0; i < 2; i++)
-        assert_int_equal(pthread_create(&t[i], NULL, load_there, e), 0);
-    for (int i = 0; i < 2; i++)
-        pthread_join(t[i], NULL);
-    assert_true(load_and_run(e, 5));
-    assert_int_equal(hf_engine_cache_troubles(e, NULL), 0);
-    free(entry("code")); /* one, and nothing temporary: */
-    DIR *d = opendir(dir);
-    struct dirent *f;
-    while ((f = readdir(d)) != NULL)
-        assert_null(strstr(f->d_name, ".tmp-"));
-    closedir(d);
-}
-
-static void refused_dir(const char *path, enum hf_err want, const char *text)
-{
-    struct hf_engine_settings s;
-    struct hf_engine *e = NULL;
-    struct hf_report report = {0};
-    hf_engine_settings_init(&s);
-    s.instances_max = s.stacks_max = 10;
-    s.cache_dir = path;
-    assert_int_equal(hf_engine_new(&s, &e, &report), want);
-    assert_report(&report, text);
-}
-
-static void a_directory_that_is_not_ours_alone_is_refused(void **state)
-{
-    (void)state;
-    char *d = make_dir(), *sub;
-    assert_int_equal(chmod(d, 0755), 0);
-    refused_dir(d, HF_DENIED, "others may enter it (mode 0755)");
-    assert_int_equal(chmod(d, 0770), 0);
-    refused_dir(d, HF_DENIED, "chmod 700");
-    assert_int_equal(chmod(d, 0700), 0);
-    assert_true(asprintf(&sub, "%s/x", d) > 0);
-    assert_int_equal(symlink("/tmp", sub), 0);
-    refused_dir(sub, HF_DENIED, "symbolic link");
-    assert_int_equal(unlink(sub), 0);
-    int fd = open(sub, O_CREAT | O_WRONLY, 0600);
-    close(fd);
-    refused_dir(sub, HF_DENIED, "it is a file");
-    refused_dir("", HF_INVALID, "empty");
-    assert_int_equal(unlink(sub), 0);
-    if (geteuid() == 0) {
-        assert_int_equal(mkdir(sub, 0700), 0);
-        assert_int_equal(chown(sub, 12345, 12345), 0);
-        refused_dir(sub, HF_DENIED, "belongs to user 12345");
-        assert_int_equal(rmdir(sub), 0);
-    } else {
-        printf("SKIP: a directory of another user: needs root\n");
-    }
-    free(sub);
-    remove_dir(d);
-}
-
-static void verdicts_are_kept_and_checked(void **state)
-{
-    struct hf_engine *e = *state;
-    struct hf_report report = {0};
-    struct hf_buf b = {0};
-    uint8_t other[32] = {9};
-    assert_int_equal(hf_cache_get(e, "verdict", key, &b), HF_NOT_FOUND);
-    assert_int_equal(hf_cache_put(e, "verdict", key, HF_VIEW("valid"), &report), HF_OK);
-    assert_int_equal(hf_cache_put(e, "verdict", other, HF_VIEW(""), &report), HF_OK);
-    assert_int_equal(hf_cache_get(e, "verdict", key, &b), HF_OK);
-    assert_true(hf_view_eq(hf_buf_view(&b), HF_VIEW("valid")));
-    assert_int_equal(hf_cache_get(e, "verdict", other, &b), HF_OK);
-    assert_int_equal(b.len, 5); /* appended nothing */
-    assert_int_equal(hf_cache_get(e, "names", key, &b), HF_NOT_FOUND);
-    assert_int_equal(hf_cache_put(e, "verdict", key, HF_VIEW("changed"), &report), HF_OK); /* renamed over */
-    hf_buf_clear(&b);
-    assert_int_equal(hf_cache_get(e, "verdict", key, &b), HF_OK);
-    assert_true(hf_view_eq(hf_buf_view(&b), HF_VIEW("changed")));
-    assert_int_equal(hf_cache_get(engine, "verdict", key, &b), HF_NOT_FOUND); /* an engine without a cache */
-    assert_int_equal(hf_cache_put(engine, "verdict", key, HF_VIEW("x"), &report), HF_NOT_FOUND);
-    hf_buf_done(&b);
 }
 
 int main(void)
@@ -787,16 +541,6 @@ int main(void)
         cmocka_unit_test(memory_and_instance_size_are_refused_by_name),
         cmocka_unit_test(an_engine_too_large_for_the_machine_is_refused_and_not_aborted),
         cmocka_unit_test(settings_make_the_fingerprint),
-        cmocka_unit_test_setup_teardown(compiled_code_is_found_again, cached_engine, cached_done),
-        cmocka_unit_test_setup_teardown(a_key_that_meant_another_module_does_not_bring_it, cached_engine, cached_done),
-        cmocka_unit_test_setup_teardown(other_settings_find_nothing, cached_engine, cached_done),
-        cmocka_unit_test_setup_teardown(without_a_key_nothing_is_kept, cached_engine, cached_done),
-        cmocka_unit_test_setup_teardown(damaged_code_is_removed_and_compiled_again, cached_engine, cached_done),
-        cmocka_unit_test_setup_teardown(code_that_others_could_write_is_not_used, cached_engine, cached_done),
-        cmocka_unit_test_setup_teardown(a_cache_that_cannot_be_written_is_no_failure, cached_engine, cached_done),
-        cmocka_unit_test_setup_teardown(two_threads_compile_the_same_at_once, cached_engine, cached_done),
-        cmocka_unit_test(a_directory_that_is_not_ours_alone_is_refused),
-        cmocka_unit_test_setup_teardown(verdicts_are_kept_and_checked, cached_engine, cached_done),
     };
     signals_keep();
     return cmocka_run_group_tests(tests, set_up, tear_down);

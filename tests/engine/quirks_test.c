@@ -1,7 +1,9 @@
-/* quirks_test.c - what Wasmtime's core C API does, that our glue is built on (reference component-model 6.4, T1-T10).
+/* quirks_test.c - what Wasmtime's core C API does, that our glue is built on (reference
+ * component-model 6.4, T1-T10).
  *
- * One test a trap, talking to Wasmtime directly: an upgrade that changes one of these must fail here, with its name, before
- * it fails somewhere in a server. What ends the process is shown in a child. This is the only test that calls Wasmtime.
+ * One test a trap, talking to Wasmtime directly: an upgrade that changes one of these must fail
+ * here, with its name, before it fails somewhere in a server. What ends the process is shown in a
+ * child. This is the only test that calls Wasmtime.
  */
 #include <wasmtime.h>
 
@@ -21,8 +23,8 @@ struct raw {
     wasmtime_func_t block, driver;
     wasmtime_instance_t instance;
     wasmtime_module_t *module;
-    int pending;           /* how often the continuation says "not yet" */
-    int asked;             /* how often it was asked */
+    int pending; /* how often the continuation says "not yet" */
+    int asked;   /* how often it was asked */
     bool finalized;
     void (*in_block)(struct raw *r);
     wasm_trap_t *(*body)(struct raw *r); /* of the driver */
@@ -40,9 +42,9 @@ static void note_end(void *arg)
     ((struct raw *)arg)->finalized = true;
 }
 
-static void enter_block(void *env, wasmtime_caller_t *caller, const wasmtime_val_t *args, size_t n_args,
-                        wasmtime_val_t *results, size_t n_results, wasm_trap_t **trap,
-                        wasmtime_async_continuation_t *next)
+static void enter_block(void *env, wasmtime_caller_t *caller, const wasmtime_val_t *args,
+                        size_t n_args, wasmtime_val_t *results, size_t n_results,
+                        wasm_trap_t **trap, wasmtime_async_continuation_t *next)
 {
     struct raw *r = env;
     (void)caller, (void)args, (void)n_args, (void)results, (void)n_results, (void)trap;
@@ -53,7 +55,8 @@ static void enter_block(void *env, wasmtime_caller_t *caller, const wasmtime_val
     next->finalizer = note_end;
 }
 
-static wasm_trap_t *enter_driver(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *vals, size_t n)
+static wasm_trap_t *enter_driver(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *vals,
+                                 size_t n)
 {
     struct raw *r = env;
     (void)caller, (void)vals, (void)n;
@@ -74,7 +77,8 @@ static void raw_new(struct raw *r, size_t fiber_stack)
     r->linker = wasmtime_linker_new(r->engine);
     r->none = wasm_functype_new(&a, &b);
     wasmtime_extern_t e;
-    assert_null(wasmtime_linker_define_async_func(r->linker, "h", 1, "block", 5, r->none, enter_block, r, NULL));
+    assert_null(wasmtime_linker_define_async_func(r->linker, "h", 1, "block", 5, r->none,
+                                                  enter_block, r, NULL));
     assert_true(wasmtime_linker_get(r->linker, r->cx, "h", 1, "block", 5, &e));
     r->block = e.of.func;
     wasmtime_func_new_unchecked(r->cx, r->none, enter_driver, r, NULL, &r->driver);
@@ -132,7 +136,8 @@ static int raw_run(struct raw *r)
     wasm_trap_t *trap = NULL;
     wasmtime_error_t *error = NULL;
     int n = 0;
-    wasmtime_call_future_t *f = wasmtime_func_call_async(r->cx, &r->driver, NULL, 0, NULL, 0, &trap, &error);
+    wasmtime_call_future_t *f =
+        wasmtime_func_call_async(r->cx, &r->driver, NULL, 0, NULL, 0, &trap, &error);
     while (!wasmtime_call_future_poll(f))
         n++;
     wasmtime_call_future_delete(f);
@@ -157,9 +162,11 @@ static void t1_sync_entry_points_refuse_a_store_with_an_async_import(void **stat
     assert_null(wasmtime_func_call(r.cx, &f, NULL, 0, NULL, 0, &trap));
     assert_null(trap);
 
-    /* ... linking it as a module's import does: from then on only the async and the unchecked ways in are left. */
+    /* ... linking it as a module's import does: from then on only the async and the unchecked ways
+     * in are left. */
     raw_module(&r, "(module (import \"h\" \"block\" (func)) (func (export \"f\")))");
-    assert_error(wasmtime_linker_instantiate(r.linker, r.cx, r.module, &r.instance, &trap), "*_async");
+    assert_error(wasmtime_linker_instantiate(r.linker, r.cx, r.module, &r.instance, &trap),
+                 "*_async");
     wasmtime_call_future_t *make =
         wasmtime_linker_instantiate_async(r.linker, r.cx, r.module, &r.instance, &trap, &error);
     assert_true(wasmtime_call_future_poll(make));
@@ -203,7 +210,8 @@ static void guest_in_async_callback(void *in_block)
     wasm_trap_t *trap = NULL;
     wasmtime_error_t *error = NULL;
     raw_new(&r, 2 << 20);
-    raw_module(&r, "(module (import \"h\" \"block\" (func $b)) (func (export \"g\") (call $b)) (func (export \"f\")))");
+    raw_module(&r, "(module (import \"h\" \"block\" (func $b)) (func (export \"g\") (call $b)) "
+                   "(func (export \"f\")))");
     wasmtime_call_future_t *f =
         wasmtime_linker_instantiate_async(r.linker, r.cx, r.module, &r.instance, &trap, &error);
     if (!wasmtime_call_future_poll(f))
@@ -234,11 +242,12 @@ static void t2_an_async_callback_that_reaches_async_again_aborts(void **state)
 
 /* ---- T3 ---- */
 
-static const char deep[] = "(module (import \"h\" \"again\" (func $again))"
-                           "  (func $deep (export \"deep\") (param i32) (result i32)"
-                           "    (if (result i32) (local.get 0)"
-                           "      (then (i32.add (call $deep (i32.sub (local.get 0) (i32.const 1))) (i32.const 1)))"
-                           "      (else (call $again) (i32.const 0)))))";
+static const char deep[] =
+    "(module (import \"h\" \"again\" (func $again))"
+    "  (func $deep (export \"deep\") (param i32) (result i32)"
+    "    (if (result i32) (local.get 0)"
+    "      (then (i32.add (call $deep (i32.sub (local.get 0) (i32.const 1))) (i32.const 1)))"
+    "      (else (call $again) (i32.const 0)))))";
 struct ladder {
     struct raw raw;
     wasmtime_func_t deep;
@@ -259,7 +268,8 @@ static void call_deep(struct ladder *l)
     l->trapped = error != NULL || trap != NULL;
 }
 
-static wasm_trap_t *enter_again(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *vals, size_t n)
+static wasm_trap_t *enter_again(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *vals,
+                                size_t n)
 {
     struct ladder *l = env;
     (void)caller, (void)vals, (void)n;
@@ -336,7 +346,8 @@ static void make_instance(struct raw *r)
 static wasm_trap_t *make_in_driver(struct raw *r)
 {
     wasm_trap_t *trap = NULL;
-    assert_error(wasmtime_instance_new(r->cx, r->module, NULL, 0, &r->instance, &trap), "async context");
+    assert_error(wasmtime_instance_new(r->cx, r->module, NULL, 0, &r->instance, &trap),
+                 "async context");
     r->in_block = make_instance; /* in an async function's callback it is allowed: fiber.c */
     call_block(r);
     wasmtime_func_t f = raw_func(r, "f");
@@ -384,12 +395,14 @@ static void t5_a_future_is_asked_at_each_poll_and_deleting_it_resumes_with_an_er
     r.body = block_and_tell;
     r.pending = 3;
     assert_int_equal(raw_run(&r), 3);
-    assert_int_equal(r.asked, 4); /* once at once, then once a poll: nobody wakes it, nobody else asks */
+    assert_int_equal(r.asked,
+                     4); /* once at once, then once a poll: nobody wakes it, nobody else asks */
     assert_true(r.finalized);
 
     r.pending = 1000;
     r.finalized = false;
-    wasmtime_call_future_t *f = wasmtime_func_call_async(r.cx, &r.driver, NULL, 0, NULL, 0, &trap, &error);
+    wasmtime_call_future_t *f =
+        wasmtime_func_call_async(r.cx, &r.driver, NULL, 0, NULL, 0, &trap, &error);
     assert_false(wasmtime_call_future_poll(f));
     wasmtime_call_future_delete(f);
     assert_int_equal(r.pending, -100); /* the C frames saw the error and came back */
@@ -407,10 +420,11 @@ static void t6_raw_values_are_16_bytes_and_one_array_serves_both_ways(void **sta
     struct guest g = {0};
     struct hf_engine *e = make_engine(NULL);
     assert_int_equal(sizeof(wasmtime_val_raw_t), 16);
-    guest_new(&g, e,
-              "(module (func (export \"f\") (param i32 i64) (result i64 i32 v128)"
-              "  (local.get 1) (local.get 0) (v128.const i8x16 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)))",
-              NULL, 0);
+    guest_new(
+        &g, e,
+        "(module (func (export \"f\") (param i32 i64) (result i64 i32 v128)"
+        "  (local.get 1) (local.get 0) (v128.const i8x16 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)))",
+        NULL, 0);
     struct hf_func f = guest_func(&g, "f");
     union hf_val v[3];
     memset(v, 0xee, sizeof v);
@@ -441,12 +455,14 @@ static void t7_one_c_function_serves_many_imports_by_its_env(void **state)
     int ten = 10, hundred = 100;
     int32_t result;
     g.store = make_store(e);
-    struct hf_func f[2] = {make_import(g.store, 1, 1, add_env, &ten), make_import(g.store, 1, 1, add_env, &hundred)};
-    guest_new(&g, e,
-              "(module (import \"a\" \"f\" (func $f (param i32) (result i32)))"
-              "  (import \"b\" \"f\" (func $g (param i32) (result i32)))"
-              "  (func (export \"run\") (param i32) (result i32) (call $g (call $f (local.get 0)))))",
-              f, 2);
+    struct hf_func f[2] = {make_import(g.store, 1, 1, add_env, &ten),
+                           make_import(g.store, 1, 1, add_env, &hundred)};
+    guest_new(
+        &g, e,
+        "(module (import \"a\" \"f\" (func $f (param i32) (result i32)))"
+        "  (import \"b\" \"f\" (func $g (param i32) (result i32)))"
+        "  (func (export \"run\") (param i32) (result i32) (call $g (call $f (local.get 0)))))",
+        f, 2);
     assert_int_equal(call_i32(&g, "run", 1, &result), HF_OK);
     assert_int_equal(result, 111);
     guest_done(&g);
@@ -459,10 +475,10 @@ static void t8_what_is_not_deterministic_is_off(void **state)
 {
     (void)state;
     static const char *const refused[] = {
-        "(module (memory 1 1 shared))",                                 /* threads */
+        "(module (memory 1 1 shared))", /* threads */
         "(module (func (drop (i32.atomic.load (i32.const 0)))) (memory 1))",
-        "(module (memory i64 1))",                                      /* S3 */
-        "(module (type (struct (field i32))))",                         /* garbage collection */
+        "(module (memory i64 1))",              /* S3 */
+        "(module (type (struct (field i32))))", /* garbage collection */
     };
     struct guest g = {0};
     struct hf_engine *e = make_engine(NULL);
@@ -476,12 +492,14 @@ static void t8_what_is_not_deterministic_is_off(void **state)
         assert_null(m);
         hf_buf_done(&bytes);
     }
-    /* Relaxed SIMD gives the results of the specification's deterministic profile: index 16 selects nothing. */
-    guest_new(&g, e,
-              "(module (func (export \"f\") (param i32) (result i32)"
-              "  (i8x16.extract_lane_u 0 (i8x16.relaxed_swizzle"
-              "    (v128.const i8x16 77 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0) (i8x16.splat (local.get 0))))))",
-              NULL, 0);
+    /* Relaxed SIMD gives the results of the specification's deterministic profile: index 16 selects
+     * nothing. */
+    guest_new(
+        &g, e,
+        "(module (func (export \"f\") (param i32) (result i32)"
+        "  (i8x16.extract_lane_u 0 (i8x16.relaxed_swizzle"
+        "    (v128.const i8x16 77 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0) (i8x16.splat (local.get 0))))))",
+        NULL, 0);
     int32_t result;
     assert_int_equal(call_i32(&g, "f", 0, &result), HF_OK);
     assert_int_equal(result, 77);
@@ -516,7 +534,8 @@ static void t9_an_import_costs_no_allocation(void **state)
     uint64_t took = hf_os_linux()->now_ns(hf_os_linux()) - start;
     assert_int_equal(result, 1000000);
     assert_true(mallinfo2().uordblks <= before.uordblks + 65536);
-    assert_true(took < 2000000000u); /* 10 ns each when all is well; 2 us would be another mechanism */
+    assert_true(took <
+                2000000000u); /* 10 ns each when all is well; 2 us would be another mechanism */
     guest_done(&g);
     hf_engine_free(e);
 }
@@ -531,7 +550,8 @@ static void t10_the_yielding_epoch_option_forbids_sync_entry(void **state)
     raw_new(&r, 2 << 20);
     raw_module(&r, "(module)");
     assert_null(wasmtime_instance_new(r.cx, r.module, NULL, 0, &r.instance, &trap));
-    /* Its header promises an error object; the function returns nothing, so what comes back must not be looked at. */
+    /* Its header promises an error object; the function returns nothing, so what comes back must
+     * not be looked at. */
     (void)wasmtime_context_epoch_deadline_async_yield_and_update(r.cx, 1);
     assert_error(wasmtime_instance_new(r.cx, r.module, NULL, 0, &r.instance, &trap), "*_async");
     raw_done(&r);
@@ -554,7 +574,8 @@ static void types_are_compared_because_asking_for_kinds_aborts(void **state)
     assert_child_died(in_child(asking_for_the_kind_of_an_unusual_type_aborts, NULL));
     guest_new(&g, e,
               "(module (type $t (func)) (func (export \"r\") (param (ref $t)))"
-              "  (func (export \"v\") (param v128)) (func (export \"i\") (param i32) (result i32) (local.get 0)))",
+              "  (func (export \"v\") (param v128)) (func (export \"i\") (param i32) (result i32) "
+              "(local.get 0)))",
               NULL, 0);
     struct hf_functype t = {.n_params = 1, .params = i32};
     struct hf_func r = guest_func(&g, "r"), v = guest_func(&g, "v"), i = guest_func(&g, "i");
@@ -571,7 +592,8 @@ static void types_are_compared_because_asking_for_kinds_aborts(void **state)
     struct hf_func f;
     assert_int_equal(hf_func_new(g.store, &t, add_env, NULL, &f), HF_UNSUPPORTED);
     /* Parameters and results of imports are told apart. */
-    const struct hf_functype in = {.n_params = 1, .params = i32}, out = {.n_results = 1, .results = i32};
+    const struct hf_functype in = {.n_params = 1, .params = i32},
+                             out = {.n_results = 1, .results = i32};
     for (int round = 0; round < 2; round++) {
         f = make_import(g.store, 1, 0, add_env, NULL);
         assert_true(hf_func_is(g.store, &f, &in));

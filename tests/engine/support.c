@@ -83,7 +83,8 @@ struct hf_store *make_store(struct hf_engine *e)
     return s;
 }
 
-void guest_new(struct guest *g, struct hf_engine *e, const char *text, const struct hf_func *imports, size_t n)
+void guest_new(struct guest *g, struct hf_engine *e, const char *text,
+               const struct hf_func *imports, size_t n)
 {
     struct hf_extern externs[16];
     struct hf_report report = {0};
@@ -118,10 +119,12 @@ struct hf_func guest_func(struct guest *g, const char *name)
     return core_func(g->store, &g->core, name);
 }
 
-struct hf_func make_import(struct hf_store *s, uint32_t n_params, uint32_t n_results, hf_import_fn fn, void *env)
+struct hf_func make_import(struct hf_store *s, uint32_t n_params, uint32_t n_results,
+                           hf_import_fn fn, void *env)
 {
     static const enum hf_core_type i32s[] = {HF_I32, HF_I32, HF_I32, HF_I32};
-    struct hf_functype t = {.n_params = n_params, .n_results = n_results, .params = i32s, .results = i32s};
+    struct hf_functype t = {
+        .n_params = n_params, .n_results = n_results, .params = i32s, .results = i32s};
     struct hf_func f;
     assert_int_equal(hf_func_new(s, &t, fn, env, &f), HF_OK);
     return f;

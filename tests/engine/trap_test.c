@@ -27,7 +27,8 @@ static const char many[] =
     "  (func $load (export \"load\") (param i32) (result i32) (i32.load (local.get 0)))"
     "  (func (export \"div\") (param i32) (result i32) (i32.div_s (i32.const 7) (local.get 0)))"
     "  (func (export \"trunc\") (param i32) (result i32) (i32.trunc_f32_s (f32.const nan)))"
-    "  (func (export \"overflow\") (param i32) (result i32) (i32.div_s (i32.const 0x80000000) (i32.const -1)))"
+    "  (func (export \"overflow\") (param i32) (result i32) (i32.div_s (i32.const 0x80000000) "
+    "(i32.const -1)))"
     "  (func (export \"null\") (call_indirect (type $none) (i32.const 0)))"
     "  (func (export \"type\") (call_indirect (type $none) (i32.const 1)))"
     "  (func (export \"far\") (call_indirect (type $none) (i32.const 9)))"
@@ -72,14 +73,10 @@ static void traps_say_what_and_where(void **state)
     static const struct {
         const char *func, *text;
     } cases[] = {
-        {"unreachable", "unreachable"},
-        {"load", "out of bounds memory access"},
-        {"div", "integer divide by zero"},
-        {"trunc", "invalid conversion to integer"},
-        {"overflow", "integer overflow"},
-        {"null", "uninitialized element"},
-        {"type", "indirect call type mismatch"},
-        {"far", "undefined element"},
+        {"unreachable", "unreachable"},          {"load", "out of bounds memory access"},
+        {"div", "integer divide by zero"},       {"trunc", "invalid conversion to integer"},
+        {"overflow", "integer overflow"},        {"null", "uninitialized element"},
+        {"type", "indirect call type mismatch"}, {"far", "undefined element"},
         {"deeper", "call stack exhausted"},
     };
     struct guest g;
@@ -104,7 +101,8 @@ static void backtraces_name_the_functions_innermost_first(void **state)
     shop(&g, &h);
     assert_int_equal(call_i32(&g, "fails", 0, NULL), HF_TRAP);
     const char *text = hf_store_report(g.store)->text;
-    const char *inner = strstr(text, "at shop!unreachable + 0x"), *outer = strstr(text, "at shop!fails + 0x");
+    const char *inner = strstr(text, "at shop!unreachable + 0x"),
+               *outer = strstr(text, "at shop!fails + 0x");
     assert_non_null(inner);
     assert_non_null(outer);
     assert_true(inner < outer);
@@ -120,7 +118,8 @@ static void endless_backtraces_are_bounded(void **state)
     shop(&g, &h);
     assert_int_equal(call_i32(&g, "deeper", 0, NULL), HF_TRAP);
     int lines = 0;
-    for (const char *at = hf_store_report(g.store)->text; (at = strstr(at, "\n  at ")) != NULL; at++)
+    for (const char *at = hf_store_report(g.store)->text; (at = strstr(at, "\n  at ")) != NULL;
+         at++)
         lines++;
     assert_true(lines > 5 && lines <= 32);
     guest_done(&g);
@@ -155,7 +154,8 @@ static void a_trap_in_a_nested_guest_is_told_once_with_all_frames(void **state)
     struct guest inner, outer = {0};
     struct helper unused, h = {0};
     shop(&inner, &unused);
-    h = (struct helper){.store = inner.store, .has_call = true, .call = guest_func(&inner, "fails")};
+    h = (struct helper){
+        .store = inner.store, .has_call = true, .call = guest_func(&inner, "fails")};
     outer.store = inner.store;
     struct hf_func f = make_import(inner.store, 1, 1, help, &h);
     guest_new(&outer, engine, many, &f, 1);
@@ -209,7 +209,8 @@ static void other_stores_and_later_calls_do_not_notice(void **state)
         assert_int_equal(call_i32(&a, "fails", 0, NULL), HF_TRAP);
         assert_int_equal(call_i32(&b, "div", 2, &result), HF_OK);
         assert_int_equal(result, 3);
-        assert_int_equal(call_i32(&a, "div", 1, &result), HF_OK); /* the engine allows it; whether to is not its business */
+        assert_int_equal(call_i32(&a, "div", 1, &result),
+                         HF_OK); /* the engine allows it; whether to is not its business */
         assert_int_equal(result, 7);
     }
     guest_done(&a);
@@ -221,17 +222,18 @@ static void names_from_guests_are_cleaned(void **state)
     (void)state;
     /* A name section written by hand: function 0 is called "a\nb\x1b[31m". */
     static const uint8_t bytes[] = {
-        0, 'a', 's', 'm', 1, 0, 0, 0,
-        1, 4, 1, 0x60, 0, 0,             /* type () -> () */
-        3, 2, 1, 0,                      /* function 0 */
-        7, 5, 1, 1, 'f', 0, 0,           /* export "f" */
-        10, 5, 1, 3, 0, 0x00, 0x0b,      /* unreachable */
-        0, 18, 4, 'n', 'a', 'm', 'e', 1, 11, 1, 0, 8, 'a', '\n', 'b', 0x1b, '[', '3', '1', 'm',
+        0,   'a',  's', 'm', 1,   0,    0,    0, 1,  4, 1, 0x60, 0,   0, /* type () -> () */
+        3,   2,    1,   0,                                               /* function 0 */
+        7,   5,    1,   1,   'f', 0,    0,                               /* export "f" */
+        10,  5,    1,   3,   0,   0x00, 0x0b,                            /* unreachable */
+        0,   18,   4,   'n', 'a', 'm',  'e',  1, 11, 1, 0, 8,    'a', '\n',
+        'b', 0x1b, '[', '3', '1', 'm',
     };
     struct hf_module *m = NULL;
     struct hf_report report = {0};
     struct guest g = {.store = make_store(engine)};
-    assert_int_equal(hf_module_load(engine, hf_view(bytes, sizeof bytes), NULL, &m, NULL, &report), HF_OK);
+    assert_int_equal(hf_module_load(engine, hf_view(bytes, sizeof bytes), NULL, &m, NULL, &report),
+                     HF_OK);
     g.module = m;
     assert_int_equal(hf_core_new(g.store, m, NULL, 0, &g.core, &report), HF_OK);
     assert_int_equal(call_i32(&g, "f", 0, NULL), HF_TRAP);
@@ -248,7 +250,8 @@ static void an_uncaught_exception_is_a_trap(void **state)
               "(module (tag $t (param i32))"
               "  (func $throw (export \"throw\") (throw $t (i32.const 1)))"
               "  (func (export \"catch\") (param i32) (result i32)"
-              "    (block $h (result i32) (try_table (catch $t $h) (throw $t (i32.const 42))) (i32.const 0))))",
+              "    (block $h (result i32) (try_table (catch $t $h) (throw $t (i32.const 42))) "
+              "(i32.const 0))))",
               NULL, 0);
     assert_int_equal(call_i32(&g, "catch", 0, &result), HF_OK);
     assert_int_equal(result, 42);
@@ -259,11 +262,12 @@ static void an_uncaught_exception_is_a_trap(void **state)
 
 /* ---- memory limits ---- */
 
-static const char grows[] = "(module (memory (export \"m\") 1 400)"
-                            "  (func (export \"grow\") (param i32) (result i32)"
-                            "    (if (i32.eq (memory.grow (local.get 0)) (i32.const -1)) (then (unreachable)))"
-                            "    (memory.size))"
-                            "  (func (export \"die\") (unreachable)))";
+static const char grows[] =
+    "(module (memory (export \"m\") 1 400)"
+    "  (func (export \"grow\") (param i32) (result i32)"
+    "    (if (i32.eq (memory.grow (local.get 0)) (i32.const -1)) (then (unreachable)))"
+    "    (memory.size))"
+    "  (func (export \"die\") (unreachable)))";
 
 static void memory_limits_are_enforced_and_suspected(void **state)
 {
@@ -341,7 +345,8 @@ static void too_many_instances_for_the_store_or_the_pool_are_a_limit(void **stat
     assert_report(&reports[1], "limit of 50");
     hf_store_free(stores[0]);
     reports[1] = (struct hf_report){0};
-    assert_int_equal(fill(stores[1], m, &reports[1]), 9); /* the refused one counts against its store */
+    assert_int_equal(fill(stores[1], m, &reports[1]),
+                     9); /* the refused one counts against its store */
     hf_store_free(stores[1]);
     hf_module_unref(m);
 }
@@ -350,7 +355,8 @@ static void imports_that_do_not_fit_are_named(void **state)
 {
     (void)state;
     struct hf_store *store = make_store(engine);
-    struct hf_module *m = make_module(engine, "(module (import \"wasi\" \"now\" (func (param i64))))");
+    struct hf_module *m =
+        make_module(engine, "(module (import \"wasi\" \"now\" (func (param i64))))");
     struct hf_report report = {0};
     struct hf_core core;
     struct hf_extern e;

@@ -289,6 +289,33 @@ static void trailers_dropped_let_go_of_the_body(void **state)
     world_close(&w);
 }
 
+static void drops_body(struct guest *t)
+{
+    uint32_t body, in = body_stream(t, &body);
+    CALL(r, "input-stream.blocking-read", H(in), U(2));
+    CHECK_INT(r->items[0].len, 2);
+    DROP(in);
+    DROP(body);
+    t->w->note++;
+    uint32_t timer = subscribe_ns(t, MS);
+    DO("pollable.block", H(timer));
+    CHECK(answer(t, "done"));
+}
+
+static void body_dropped_is_wanted_no_more(void **state)
+{
+    struct world w;
+    world_open(&w, state);
+    size_t i = post_with(&w, drops_body, &(struct req){.stream = true});
+    feed(&w, i, "abcdef");
+    assert_int_equal(w.note, 1);
+    assert_false(hf_blob_wanted(w.requests[i].in));
+    assert_int_equal(hf_blob_push(w.requests[i].in, HF_VIEW("more")), HF_CLOSED);
+    world_pass(&w, MS);
+    assert_int_equal(status(&w, i), 200);
+    world_close(&w);
+}
+
 /* ---- the client goes ---- */
 
 static void reads_until_it_breaks(struct guest *t)
@@ -463,6 +490,7 @@ int main(void)
         cmocka_unit_test(trailers_may_be_none),
         cmocka_unit_test(trailers_of_a_broken_body_are_an_error),
         cmocka_unit_test(trailers_dropped_let_go_of_the_body),
+        cmocka_unit_test(body_dropped_is_wanted_no_more),
         cmocka_unit_test(body_that_breaks_off_is_connection_terminated),
         cmocka_unit_test(body_shorter_than_declared_is_connection_terminated),
         cmocka_unit_test(body_is_taken_as_fast_as_the_guest_reads),
