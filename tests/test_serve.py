@@ -42,6 +42,15 @@ def test_a_component_that_takes_one_request_only():
         check("per-request never fails", got == [200] * 5, got)
 
 
+def test_one_bad_request_does_not_mark_a_component():
+    with Server(guest("c-hostile"), "--workers", 1, "--max", 1) as s:
+        for _ in range(2):
+            s.get("/count")
+            check("a trap as the second request", s.get("/before-set").status == 500)
+        got = [s.get("/count").body.strip() for _ in range(4)]
+        check("instances are still reused", got == [b"1", b"2", b"3", b"4"], (got, s.text()))
+
+
 def counts(server, n=3):
     return [server.get("/").body.strip() for _ in range(n)]
 

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define SECOND_TRAPS 3u
+
 const struct hf_services *hf_guest_services(const struct hf_guest *g)
 {
     return g->worker->svc->s.services;
@@ -58,13 +60,17 @@ static enum hf_end failed(struct hf_guest *g)
 }
 
 /* "A component whose second handle fails is marked not reusable" (design lifecycle): some toolchains make components that
- * can take one request only. */
-static void second_failed(struct hf_guest *g)
+ * can take one request only; they return from the second without an answer. One bad request must not have that mark put on a
+ * component that can do better: none is put once any instance served a second request, and traps must come three times. */
+static void second_failed(struct hf_guest *g, bool trapped)
 {
-    if (hf_turn_served(g->turn) == 2 && hf_guest_settings(g)->lifecycle == HF_LIFE_REUSE) {
-        say(g, HF_VIEW("the second request on this instance failed: from now on each instance serves one request"));
-        hf_turn_class_single_use(g->turn);
-    }
+    struct hf_service_worker *w = g->worker;
+    if (hf_turn_served(g->turn) != 2 || w->second_ok || hf_guest_settings(g)->lifecycle != HF_LIFE_REUSE)
+        return;
+    if (trapped && ++w->second_traps < SECOND_TRAPS)
+        return;
+    say(g, HF_VIEW("the second request on this instance failed: from now on each instance serves one request"));
+    hf_turn_class_single_use(g->turn);
 }
 
 static void put_back(struct hf_guest *g)
@@ -114,17 +120,19 @@ static enum hf_end request_over(struct hf_guest *g, enum hf_err err)
         return HF_END_DONE;
     }
     if (err != HF_OK) {
-        second_failed(g);
+        second_failed(g, true);
         return failed(g);
     }
     if (open && hf_turn_duty(g->turn) == HF_DUTY_OPEN) {
         hf_counter_add(&g->worker->counters.no_answer, 1);
         say(g, HF_VIEW("handle returned without calling response-outparam.set"));
         if (hf_turn_served(g->turn) == 2) {
-            second_failed(g);
+            second_failed(g, false);
             hf_turn_retire(g->turn, "second request unanswered");
             return HF_END_DONE;
         }
+    } else if (hf_turn_served(g->turn) == 2) {
+        g->worker->second_ok = true;
     }
     if (hf_guest_settings(g)->lifecycle == HF_LIFE_PER_REQUEST)
         put_back(g);

@@ -21,6 +21,8 @@ struct hf_service_worker {
     struct hf_scanner *scanner;
     struct hf_obj_pool pool;
     struct hf_worker_counters counters;
+    bool second_ok;        /* an instance served a second request: the component is reusable */
+    uint32_t second_traps; /* second requests that trapped before that */
     bool grown_said; /* "reset=grown" goes to the log once a worker, then is only counted */
 };
 

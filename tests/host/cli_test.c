@@ -1,4 +1,5 @@
-/* cli_test.c - wasi:cli, wasi:random, and the refusals of wasi:filesystem and wasi:sockets (http-and-poll 1.1). */
+/* cli_test.c - wasi:cli, wasi:random, and the refusals of wasi:filesystem and wasi:sockets
+ * (http-and-poll 1.1). */
 #include "support.h"
 
 static bool print_to(struct guest *t, const char *which, struct hf_view text)
@@ -47,7 +48,9 @@ static void lines(struct guest *t)
 
 static void stdout_lines_go_to_the_log_with_the_services_name(void **state)
 {
-    logged(state, lines, "stdout s: one\nstdout s: two\nstdout s: \nstderr s: err\nstdout s: half line\nstderr s: no end\n");
+    logged(state, lines,
+           "stdout s: one\nstdout s: two\nstdout s: \nstderr s: err\nstdout s: half line\nstderr "
+           "s: no end\n");
 }
 
 static char line_text[5000];
@@ -59,7 +62,8 @@ static void long_lines(struct guest *t)
         CHECK(print_to(t, "get-stdout", hf_view(line_text, lengths[i])));
         CHECK(print_to(t, "get-stdout", HF_VIEW("\n"))); /* the end comes in a write of its own */
         struct hf_buf whole = {0};
-        bool ok = hf_buf_add(&whole, line_text, lengths[i]) == HF_OK && hf_buf_add_text(&whole, "\n") == HF_OK;
+        bool ok = hf_buf_add(&whole, line_text, lengths[i]) == HF_OK &&
+                  hf_buf_add_text(&whole, "\n") == HF_OK;
         ok = ok && print_to(t, "get-stdout", hf_buf_view(&whole));
         hf_buf_done(&whole);
         CHECK(ok);
@@ -135,7 +139,8 @@ static void environment(struct guest *t)
     CHECK_INT(e->len, 4);
     static const char *const want[4][2] = {{"A", "1"}, {"EMPTY", ""}, {"EQ", "a=b"}, {"NONE", ""}};
     for (uint32_t i = 0; i < 4; i++)
-        CHECK(is_text(&e->items[i].items[0], want[i][0]) && is_text(&e->items[i].items[1], want[i][1]));
+        CHECK(is_text(&e->items[i].items[0], want[i][0]) &&
+              is_text(&e->items[i].items[1], want[i][1]));
     CALL(a, "get-arguments");
     CHECK(a->len == 2 && is_text(&a->items[0], "prog") && is_text(&a->items[1], "\xc3\xa9"));
     CALL(c, "initial-cwd");
@@ -148,7 +153,10 @@ static void environment(struct guest *t)
 
 static void environment_and_arguments_are_the_services(void **state)
 {
-    static const char *const env[] = {"A=1", "EMPTY=", "EQ=a=b", "NONE", NULL}, *const args[] = {"prog", "\xc3\xa9", NULL};
+    static const char *const env[] = {"A=1", "EMPTY=", "EQ=a=b", "NONE", NULL}, *const args[] = {
+                                                                                    "prog",
+                                                                                    "\xc3\xa9",
+                                                                                    NULL};
     struct world w;
     world_open_with(&w, state, &(struct world_settings){.env = env, .args = args});
     size_t i = post(&w, environment);
@@ -177,7 +185,8 @@ static void environment_must_be_utf8(void **state)
     struct hf_report report = {0};
     struct hf_services services = {0};
     struct hf_service *svc = NULL;
-    struct hf_service_settings s = {.name = "s", .component = shared->component, .services = &services, .env = bad};
+    struct hf_service_settings s = {
+        .name = "s", .component = shared->component, .services = &services, .env = bad};
     assert_int_equal(hf_service_new(&s, &svc, &report), HF_INVALID);
     assert_non_null(strstr(report.text, "environment variable 2 is not UTF-8"));
     report = (struct hf_report){0};
@@ -191,7 +200,8 @@ static void environment_must_be_utf8(void **state)
 
 static void exits(struct guest *t)
 {
-    struct hf_value *r = guest_call(t, "exit", (struct hf_value[]){CASE((uint32_t)t->w->note, NULL)}, 1);
+    struct hf_value *r =
+        guest_call(t, "exit", (struct hf_value[]){CASE((uint32_t)t->w->note, NULL)}, 1);
     CHECK(r == NULL); /* it never returns */
 }
 static void exits_with_7(struct guest *t)
@@ -282,7 +292,8 @@ static void randoms(struct guest *t)
 
 static void too_much_random(struct guest *t)
 {
-    TRAPS("67108865 bytes asked for, at most 67108864 are given", "get-random-bytes", U((64u << 20) + 1));
+    TRAPS("67108865 bytes asked for, at most 67108864 are given", "get-random-bytes",
+          U((64u << 20) + 1));
     TRAPS("at most 67108864", "get-insecure-random-bytes", U(UINT64_MAX));
 }
 

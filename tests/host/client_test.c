@@ -1,4 +1,5 @@
-/* client_test.c - wasi:http outgoing requests as far as they go: building them, options, a handler that refuses (1.4, 1.5.12). */
+/* client_test.c - wasi:http outgoing requests as far as they go: building them, options, a handler
+ * that refuses (1.4, 1.5.12). */
 #include "support.h"
 
 enum { REQUEST_DENIED = 15, URI_INVALID = 19, PROTOCOL_ERROR = 35 };
@@ -58,7 +59,8 @@ static void methods(struct guest *t)
 
 static void paths(struct guest *t)
 {
-    static const char name[] = "outgoing-request.set-path-with-query", get[] = "outgoing-request.path-with-query";
+    static const char name[] = "outgoing-request.set-path-with-query",
+                      get[] = "outgoing-request.path-with-query";
     static const char *const good[] = {"/", "/a?b=c", "", "/%20", "*", "/caf\xc3\xa9"};
     static const char *const bad[] = {"/a b", "/a\r\nb", "/a#b", "/\x7f", "/\t", "\n"};
     uint32_t req = new_request(t);
@@ -77,12 +79,15 @@ static void paths(struct guest *t)
 
 static void authorities(struct guest *t)
 {
-    static const char name[] = "outgoing-request.set-authority", get[] = "outgoing-request.authority";
-    static const char *const good[] = {"example.org", "example.org:80", "127.0.0.1:65535", "[::1]", "[::1]:8080",
-                                       "[2001:db8::a]:443", "localhost:0"};
-    static const char *const bad[] = {"",          "a:",     "a:x",    ":80",     "a:65536",   "a:123456", "a b",      "a/b",  "user@host",
-                                      "[::1",      "[]",     "[]:80",  "[::1]x",  "[::1]:",    "a:b:c",    "a?b",      "a#b",  "a\\b",
-                                      "a\r\nb",    "::1",    "<a>",    "\"a\"",   "a:+1",      "a:-1",     "[::1]:x"};
+    static const char name[] = "outgoing-request.set-authority",
+                      get[] = "outgoing-request.authority";
+    static const char *const good[] = {"example.org", "example.org:80", "127.0.0.1:65535",
+                                       "[::1]",       "[::1]:8080",     "[2001:db8::a]:443",
+                                       "localhost:0"};
+    static const char *const bad[] = {
+        "",       "a:",  "a:x",   ":80",    "a:65536", "a:123456", "a b",    "a/b", "user@host",
+        "[::1",   "[]",  "[]:80", "[::1]x", "[::1]:",  "a:b:c",    "a?b",    "a#b", "a\\b",
+        "a\r\nb", "::1", "<a>",   "\"a\"",  "a:+1",    "a:-1",     "[::1]:x"};
     uint32_t req = new_request(t);
     CHECK(reads_text(t, get, req, NULL));
     for (size_t i = 0; i < HF_ARRAY_LEN(good); i++) {

@@ -8,7 +8,8 @@ static bool refused(const struct hf_value *r, uint32_t why)
     return r != NULL && r->tag == 1 && r->items[0].tag == why;
 }
 
-static struct hf_value *append(struct guest *t, uint32_t f, struct hf_value name, struct hf_value value)
+static struct hf_value *append(struct guest *t, uint32_t f, struct hf_value name,
+                               struct hf_value value)
 {
     const struct hf_value args[] = {H(f), name, value};
     return guest_call(t, "fields.append", args, 3);
@@ -38,17 +39,30 @@ static const char *text_of(struct guest *t, uint32_t f)
     size_t at = 0;
     text[0] = '\0';
     for (uint32_t i = 0; r != NULL && i < r->len; i++)
-        at += (size_t)snprintf(text + at, sizeof text - at, "%.*s=%.*s;", HF_FMT(hf_value_view(&r->items[i].items[0])),
+        at += (size_t)snprintf(text + at, sizeof text - at, "%.*s=%.*s;",
+                               HF_FMT(hf_value_view(&r->items[i].items[0])),
                                HF_FMT(hf_value_view(&r->items[i].items[1])));
     return text;
 }
 
-static const char *const bad_names[] = {"", "a b", "a:b", "a\r\nb", "a\nb", "caf\xc3\xa9", "a(b", "a,b", "a\"b", "a/b", "{a}", "a\t", "a\x7f"};
-static const char *const bad_values[] = {"a\rb", "a\nb", "a\r\n b", "\x01", "a\x1f", "a\x7f", "\x1b[31m"};
-static const char *const good_names[] = {"a", "A-b", "x_y.z", "!#$%&'*+-.^_`|~09", "te", "content-length"};
-static const char *const good_values[] = {"", "a", "a b\tc", "caf\xc3\xa9", "\xff\x80", "  padded  ", "\"q\""};
-static const char *const forbidden_names[] = {"connection",        "Keep-Alive", "proxy-authenticate", "PROXY-AUTHORIZATION", "proxy-connection",
-                                              "transfer-encoding", "Upgrade",    "hOsT",               "http2-settings"};
+static const char *const bad_names[] = {"",     "a b", "a:b",  "a\r\nb", "a\nb", "caf\xc3\xa9",
+                                        "a(b",  "a,b", "a\"b", "a/b",    "{a}",  "a\t",
+                                        "a\x7f"};
+static const char *const bad_values[] = {"a\rb",  "a\nb",  "a\r\n b", "\x01",
+                                         "a\x1f", "a\x7f", "\x1b[31m"};
+static const char *const good_names[] = {"a",  "A-b",           "x_y.z", "!#$%&'*+-.^_`|~09",
+                                         "te", "content-length"};
+static const char *const good_values[] = {"",         "a",          "a b\tc", "caf\xc3\xa9",
+                                          "\xff\x80", "  padded  ", "\"q\""};
+static const char *const forbidden_names[] = {"connection",
+                                              "Keep-Alive",
+                                              "proxy-authenticate",
+                                              "PROXY-AUTHORIZATION",
+                                              "proxy-connection",
+                                              "transfer-encoding",
+                                              "Upgrade",
+                                              "hOsT",
+                                              "http2-settings"};
 
 static void syntax_of_names(struct guest *t)
 {
@@ -188,7 +202,8 @@ static void set_replaces_and_empty_removes(struct guest *t)
 
 static void from_a_list(struct guest *t)
 {
-    struct hf_value pairs[3][2] = {{T("Set-Cookie"), T("a")}, {T("x"), T("")}, {T("set-cookie"), T("b")}};
+    struct hf_value pairs[3][2] = {
+        {T("Set-Cookie"), T("a")}, {T("x"), T("")}, {T("set-cookie"), T("b")}};
     struct hf_value entries[3];
     for (size_t i = 0; i < 3; i++)
         entries[i] = (struct hf_value){.items = pairs[i], .len = 2};

@@ -1,4 +1,5 @@
-/* http_in_test.c - wasi:http/types, what comes in: incoming-request, incoming-body, future-trailers (http-and-poll 1.4, 1.5). */
+/* http_in_test.c - wasi:http/types, what comes in: incoming-request, incoming-body, future-trailers
+ * (http-and-poll 1.4, 1.5). */
 #include "support.h"
 
 enum { CONNECTION_TERMINATED = 7 };
@@ -15,7 +16,8 @@ static void methods(struct guest *t)
 
 static void request_method_has_its_case(void **state)
 {
-    static const char *const names[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PURGE", "get"};
+    static const char *const names[] = {"GET",     "HEAD",  "POST",  "PUT",   "DELETE", "CONNECT",
+                                        "OPTIONS", "TRACE", "PATCH", "PURGE", "get"};
     struct world w;
     world_open(&w, state);
     for (uint32_t i = 0; i < HF_ARRAY_LEN(names); i++) {
@@ -80,7 +82,10 @@ static void one(void **state, script_fn script, const struct req *r)
 static void request_parts_are_shown(void **state)
 {
     one(state, whole,
-        &(struct req){.path = "/a/b?c=d&e", .scheme = "https", .authority = "example.org:8080", .fields = "x: 1\nX: 2\n"});
+        &(struct req){.path = "/a/b?c=d&e",
+                      .scheme = "https",
+                      .authority = "example.org:8080",
+                      .fields = "x: 1\nX: 2\n"});
     one(state, bare, &(struct req){.path = "-", .scheme = "-", .authority = "-"});
     one(state, other_scheme, &(struct req){.scheme = "coap"});
     one(state, plain_http, &(struct req){0});
@@ -161,7 +166,8 @@ static void body_finish_traps_while_its_stream_lives(void **state)
     world_close(&w);
 }
 
-/* Which of the many outcomes `get` shows: 'n' not ready, 't' taken, 'e' error, '-' no trailers, 'f' fields. */
+/* Which of the many outcomes `get` shows: 'n' not ready, 't' taken, 'e' error, '-' no trailers, 'f'
+ * fields. */
 static char outcome(struct guest *t, uint32_t f, uint32_t *fields)
 {
     const struct hf_value args[] = {H(f)};
@@ -233,7 +239,8 @@ static void trailers_case(void **state, unsigned note, char how)
     memset(much, 'm', sizeof much - 1);
     size_t i = post_with(&w, waits_for_trailers, &(struct req){.stream = true});
     feed(&w, i, "start");
-    for (int n = 0; n < 5; n++) /* more than a window: it is read and thrown away while the guest waits */
+    for (int n = 0; n < 5;
+         n++) /* more than a window: it is read and thrown away while the guest waits */
         feed(&w, i, much);
     assert_int_equal(w.requests[i].answers, 0);
     assert_int_equal(hf_blob_room(w.requests[i].in), 65536);
@@ -336,10 +343,12 @@ static void reads_until_it_breaks(struct guest *t)
     t->w->note = 1;
 }
 
-/* Whatever the gateway calls it: HF_CANCELLED is what it says of a body it gives up, not a cancel of the guest. */
+/* Whatever the gateway calls it: HF_CANCELLED is what it says of a body it gives up, not a cancel
+ * of the guest. */
 static void body_that_breaks_off_is_connection_terminated(void **state)
 {
-    static const enum hf_err whys[] = {HF_CLOSED, HF_CANCELLED, HF_TRAP, HF_TIMEOUT, HF_INVALID, HF_LIMIT, HF_IO};
+    static const enum hf_err whys[] = {HF_CLOSED,  HF_CANCELLED, HF_TRAP, HF_TIMEOUT,
+                                       HF_INVALID, HF_LIMIT,     HF_IO};
     for (size_t n = 0; n < HF_ARRAY_LEN(whys); n++) {
         struct world w;
         world_open(&w, state);
@@ -422,7 +431,8 @@ static void uses_kept_request(struct guest *t)
     CHECK(answer(t, "done"));
 }
 
-/* A request that the guest keeps past the end of its call holds no body back: nobody would read it, and the client waits. */
+/* A request that the guest keeps past the end of its call holds no body back: nobody would read it,
+ * and the client waits. */
 static void request_kept_past_its_call_has_no_body(void **state)
 {
     struct world w;

@@ -1,4 +1,5 @@
-/* http_out_test.c - wasi:http/types, what goes out: outgoing-response, outgoing-body, response-outparam (http-and-poll 1.4, 1.5). */
+/* http_out_test.c - wasi:http/types, what goes out: outgoing-response, outgoing-body,
+ * response-outparam (http-and-poll 1.4, 1.5). */
 #include "support.h"
 
 enum { REQUEST_BODY_SIZE = 17, RESPONSE_BODY_SIZE = 28 };
@@ -20,7 +21,8 @@ static struct hf_value *end_body(struct guest *t, struct reply *r)
 /* error-code with option<u64>: this code, this size. */
 static bool is_size(const struct hf_value *code, uint32_t tag, uint64_t size)
 {
-    return code->tag == tag && code->items != NULL && code->items[0].tag == 1 && code->items[0].items[0].u64 == size;
+    return code->tag == tag && code->items != NULL && code->items[0].tag == 1 &&
+           code->items[0].items[0].u64 == size;
 }
 
 /* ---- set ---- */
@@ -119,7 +121,8 @@ static void outparam_not_set_is_unanswered(void **state)
     size_t i = post(&w, drops_outparam);
     world_run(&w);
     assert_int_equal(w.requests[i].kind, HF_ANSWER_UNANSWERED);
-    assert_non_null(strstr((char *)w.log.ptr, "handle returned without calling response-outparam.set"));
+    assert_non_null(
+        strstr((char *)w.log.ptr, "handle returned without calling response-outparam.set"));
     size_t j = post(&w, returns);
     world_run(&w);
     assert_int_equal(w.requests[j].kind, HF_ANSWER_UNANSWERED);
@@ -129,7 +132,8 @@ static void outparam_not_set_is_unanswered(void **state)
 static void set_again(struct guest *t)
 {
     CHECK(answer(t, "first"));
-    TRAPS("unknown handle index", "response-outparam.set", H(t->out), CASE(0, (struct hf_value[]){H(new_response(t, ""))}));
+    TRAPS("unknown handle index", "response-outparam.set", H(t->out),
+          CASE(0, (struct hf_value[]){H(new_response(t, ""))}));
 }
 
 static void outparam_is_set_once(void **state)
@@ -173,7 +177,8 @@ static void keeps_outparam(struct guest *t)
 }
 static void sets_the_kept_one(struct guest *t)
 {
-    const struct hf_value args[] = {H(t->w->kept[0]), CASE(0, (struct hf_value[]){H(new_response(t, "whose: first\n"))})};
+    const struct hf_value args[] = {
+        H(t->w->kept[0]), CASE(0, (struct hf_value[]){H(new_response(t, "whose: first\n"))})};
     CHECK(guest_call(t, "response-outparam.set", args, 2) != NULL);
     CHECK(set_response(t, new_response(t, "whose: second\n")));
 }
@@ -200,10 +205,11 @@ static const struct {
     uint16_t status;
     char payload; /* as the WIT has it: see payload_of */
 } codes[39] = {
-    {504, 0},   {502, 'D'}, {502, 0},   {502, 0},   {502, 0},   {502, 0},   {502, 0},   {502, 0},   {504, 0},   {504, 0},
-    {504, 0},   {503, 0},   {502, 0},   {502, 0},   {502, 'A'}, {403, 0},   {411, 0},   {413, 'o'}, {405, 0},   {400, 0},
-    {414, 0},   {431, 'o'}, {431, 'o'}, {431, 'o'}, {431, 'F'}, {502, 0},   {502, 'o'}, {502, 'F'}, {502, 'o'}, {502, 'o'},
-    {502, 'F'}, {502, 'o'}, {502, 'o'}, {504, 0},   {502, 0},   {502, 0},   {508, 0},   {500, 0},   {500, 'o'},
+    {504, 0},   {502, 'D'}, {502, 0},   {502, 0},   {502, 0},   {502, 0},   {502, 0},   {502, 0},
+    {504, 0},   {504, 0},   {504, 0},   {503, 0},   {502, 0},   {502, 0},   {502, 'A'}, {403, 0},
+    {411, 0},   {413, 'o'}, {405, 0},   {400, 0},   {414, 0},   {431, 'o'}, {431, 'o'}, {431, 'o'},
+    {431, 'F'}, {502, 0},   {502, 'o'}, {502, 'F'}, {502, 'o'}, {502, 'o'}, {502, 'F'}, {502, 'o'},
+    {502, 'o'}, {504, 0},   {502, 0},   {502, 0},   {508, 0},   {500, 0},   {500, 'o'},
 };
 
 static void sets_error(struct guest *t)
@@ -243,7 +249,8 @@ static void statuses(struct guest *t)
     static const struct {
         uint16_t code;
         bool ok;
-    } tries[] = {{100, true}, {999, true}, {418, true}, {99, false}, {0, false}, {1000, false}, {65535, false}};
+    } tries[] = {{100, true}, {999, true},   {418, true},   {99, false},
+                 {0, false},  {1000, false}, {65535, false}};
     uint64_t now = 200;
     for (size_t i = 0; i < HF_ARRAY_LEN(tries); i++) {
         CALL(s, "outgoing-response.set-status-code", H(r), U(tries[i].code));
@@ -368,7 +375,8 @@ static void breaks(void **state, script_fn script, const char *text)
     world_run(&w);
     assert_int_equal(status(&w, i), 200);
     assert_string_equal(take_all(&w, i), text);
-    assert_true(w.requests[i].end != HF_CLOSED && w.requests[i].end != HF_AGAIN); /* the connection is aborted */
+    assert_true(w.requests[i].end != HF_CLOSED &&
+                w.requests[i].end != HF_AGAIN); /* the connection is aborted */
     world_close(&w);
 }
 
@@ -538,7 +546,8 @@ static void fields_of_the_request_may_be_answered(void **state)
 {
     struct world w;
     world_open(&w, state);
-    size_t i = post_with(&w, passes_fields_on, &(struct req){.fields = "a: 1\nB: 2\n", .path = "/long/path"});
+    size_t i = post_with(&w, passes_fields_on,
+                         &(struct req){.fields = "a: 1\nB: 2\n", .path = "/long/path"});
     world_run(&w);
     assert_int_equal(w.requests[i].head.n_fields, 2);
     assert_string_equal(field(&w, i, "b"), "2");

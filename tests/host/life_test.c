@@ -1,5 +1,6 @@
-/* life_test.c - an instance's life as guest.c leads it: ends with everything still open, in every order; being cancelled while
- * it waits; put back to its image; failing its second request (design lifecycle; http-and-poll 2.5, 3). */
+/* life_test.c - an instance's life as guest.c leads it: ends with everything still open, in every
+ * order; being cancelled while it waits; put back to its image; failing its second request (design
+ * lifecycle; http-and-poll 2.5, 3). */
 #include "support.h"
 
 #include <time.h>
@@ -12,7 +13,8 @@ static uint64_t next_random(uint64_t *x)
     return *x;
 }
 
-/* The order in which an instance's handles go is that of their serials, newest first: deal them out again. */
+/* The order in which an instance's handles go is that of their serials, newest first: deal them out
+ * again. */
 static void shuffle(struct guest *t, uint64_t seed)
 {
     struct hf_handles *h = &t->call->ci->handles;
@@ -28,7 +30,8 @@ static void shuffle(struct guest *t, uint64_t seed)
     }
 }
 
-/* One of everything, parents with children, a lent read, a set timer, a response sent and one not. */
+/* One of everything, parents with children, a lent read, a set timer, a response sent and one not.
+ */
 static void open_everything(struct guest *t)
 {
     uint32_t body, in = body_stream(t, &body);
@@ -43,7 +46,8 @@ static void open_everything(struct guest *t)
     CALL(w, "output-stream.blocking-write-and-flush", H(sent.stream), T("half"));
     CHECK(open_reply(t, "content-length: 1\n", false, &kept));
     CALL(p4, "output-stream.subscribe", H(kept.stream));
-    CALL(over, "output-stream.blocking-write-and-flush", H(kept.stream), T("more")); /* leaves an error object */
+    CALL(over, "output-stream.blocking-write-and-flush", H(kept.stream),
+         T("more")); /* leaves an error object */
     CHECK(is_failed(over));
     CALL(req, "[constructor]outgoing-request", H(new_fields(t, "")));
     CALL(rb, "outgoing-request.body", H((uint32_t)req->u64));
@@ -54,7 +58,8 @@ static void open_everything(struct guest *t)
     CALL(si, "get-stdin");
     CALL(p6, "output-stream.subscribe", H((uint32_t)so->u64));
     CALL(p7, "input-stream.subscribe", H((uint32_t)si->u64));
-    CHECK(subscribe_ns(t, 5 * S) != 0 && subscribe_ns(t, 0) != 0 && subscribe_ns(t, UINT64_MAX) != 0);
+    CHECK(subscribe_ns(t, 5 * S) != 0 && subscribe_ns(t, 0) != 0 &&
+          subscribe_ns(t, UINT64_MAX) != 0);
     CALL(net, "instance-network");
     CALL(r, "input-stream.read", H(in), U(3));
     CHECK_INT(r->items[0].len, 3);
@@ -98,7 +103,8 @@ static void ends_by_a_taken_argument(struct guest *t)
     CHECK(open_reply(t, "", false, &r));
     shuffle(t, t->w->seen[0]);
     struct hf_value fields = H(new_fields(t, "a: b\n"));
-    DO("outgoing-body.finish", H(r.body), CASE(1, &fields)); /* traps: its stream lives; body and fields are nobody's now */
+    DO("outgoing-body.finish", H(r.body),
+       CASE(1, &fields)); /* traps: its stream lives; body and fields are nobody's now */
 }
 
 /* What the instance held is gone, whoever looks. */
@@ -109,13 +115,15 @@ static void check_gone(struct world *w, size_t i)
     world_pass(w, 10 * S); /* its timers would ring */
 }
 
-static void orders(void **state, script_fn script, enum hf_lifecycle lifecycle, bool image, unsigned rounds)
+static void orders(void **state, script_fn script, enum hf_lifecycle lifecycle, bool image,
+                   unsigned rounds)
 {
     static void (*const openers[])(struct guest *) = {open_everything, open_future};
     for (unsigned n = 0; n < rounds; n++) {
         struct world w;
         opener = openers[n % 2];
-        world_open_with(&w, state, &(struct world_settings){.lifecycle = lifecycle, .image = image});
+        world_open_with(&w, state,
+                        &(struct world_settings){.lifecycle = lifecycle, .image = image});
         w.seen[0] = 0x9e3779b97f4a7c15ull * (n + 1);
         size_t i = post_with(&w, script, &(struct req){.stream = true, .timeout_ns = 1 * S});
         assert_int_equal(hf_blob_push(w.requests[i].in, HF_VIEW("abcdef")), HF_OK);
@@ -203,7 +211,8 @@ static void end_with_very_many_children_is_quick(void **state)
     size_t i = post(&w, very_many);
     clock_t begun = clock();
     world_run(&w);
-    assert_true(clock() - begun < 4 * CLOCKS_PER_SEC); /* all but nothing when linear, minutes when not */
+    assert_true(clock() - begun <
+                4 * CLOCKS_PER_SEC); /* all but nothing when linear, minutes when not */
     expect_dead(&w, i, "empty");
     world_close(&w);
 }
@@ -371,7 +380,9 @@ static void reset_drops_what_the_request_made_and_keeps_the_start(void **state)
     struct hf_service_counts counts;
     struct hf_class_stats stats;
     world_open_with(&w, state,
-                    &(struct world_settings){.lifecycle = HF_LIFE_PER_REQUEST, .image = true, .on_start = start_keeps_stdout});
+                    &(struct world_settings){.lifecycle = HF_LIFE_PER_REQUEST,
+                                             .image = true,
+                                             .on_start = start_keeps_stdout});
     for (int n = 0; n < 5; n++) {
         size_t i = post(&w, uses_stdout_and_leaks);
         world_run(&w);
@@ -401,7 +412,9 @@ static void reset_of_changed_handles_takes_a_new_instance(void **state)
     struct hf_service_counts counts;
     struct hf_class_stats stats;
     world_open_with(&w, state,
-                    &(struct world_settings){.lifecycle = HF_LIFE_PER_REQUEST, .image = true, .on_start = start_keeps_stdout});
+                    &(struct world_settings){.lifecycle = HF_LIFE_PER_REQUEST,
+                                             .image = true,
+                                             .on_start = start_keeps_stdout});
     for (int n = 0; n < 3; n++) {
         size_t i = post(&w, drops_stdout);
         world_run(&w);
@@ -427,13 +440,15 @@ static void adds_a_secret(struct guest *t)
     CHECK(answer(t, "done"));
 }
 
-/* What is inside a host object is not put back: with such a one from the start there is no image, and nothing leaks. */
+/* What is inside a host object is not put back: with such a one from the start there is no image,
+ * and nothing leaks. */
 static void image_is_refused_when_a_start_keeps_what_holds_data(void **state)
 {
     struct world w;
     world_open_with(&w, state,
-                    &(struct world_settings){
-                        .lifecycle = HF_LIFE_PER_REQUEST, .on_start = start_keeps_fields, .no_image = "it keeps a fields"});
+                    &(struct world_settings){.lifecycle = HF_LIFE_PER_REQUEST,
+                                             .on_start = start_keeps_fields,
+                                             .no_image = "it keeps a fields"});
     assert_false(hf_service_has_image(w.svc));
     for (int n = 0; n < 3; n++) {
         size_t i = post(&w, adds_a_secret);
@@ -514,8 +529,29 @@ static void second(void **state, script_fn fails)
 
 static void second_request_that_fails_makes_it_single_use(void **state)
 {
-    second(state, traps_now);
     second(state, returns);
+}
+
+/* One bad request must not have its mark put on a component that can do better. */
+static unsigned started_after_traps(void **state, unsigned rounds)
+{
+    struct world w;
+    struct hf_class_stats stats;
+    world_open(&w, state);
+    for (unsigned n = 0; n < 2 * rounds + 3; n++) {
+        post(&w, n < 2 * rounds && n % 2 == 1 ? traps_now : tidy);
+        world_run(&w);
+    }
+    hf_class_get_stats(w.class, &stats);
+    world_close(&w);
+    return (unsigned)stats.started;
+}
+
+static void second_requests_that_trap_make_it_single_use_when_they_repeat(void **state)
+{
+    assert_int_equal(started_after_traps(state, 1), 2); /* the second instance goes on */
+    assert_int_equal(started_after_traps(state, 2), 3);
+    assert_int_equal(started_after_traps(state, 3), 6); /* then one for each request */
 }
 
 static void third_request_that_fails_does_not(void **state)
@@ -575,6 +611,7 @@ int main(void)
         cmocka_unit_test(per_request_without_an_image_takes_new_instances),
         cmocka_unit_test(trap_ends_one_instance_only),
         cmocka_unit_test(second_request_that_fails_makes_it_single_use),
+        cmocka_unit_test(second_requests_that_trap_make_it_single_use_when_they_repeat),
         cmocka_unit_test(third_request_that_fails_does_not),
         cmocka_unit_test(message_that_is_no_request_harms_nobody),
     };

@@ -49,7 +49,8 @@ static void duplicates(struct guest *t)
     uint32_t a = subscribe_ns(t, 5 * MS), b = subscribe_ns(t, 10 * MS), c = subscribe_ns(t, 5 * MS);
     const uint32_t list[] = {b, a, a, c, b, a};
     CHECK(strcmp(indexes(poll_list(t, list, 6)), "1,2,3,5") == 0); /* after waiting */
-    CHECK(strcmp(indexes(poll_list(t, list, 6)), "1,2,3,5") == 0); /* ready at once, and still ready */
+    CHECK(strcmp(indexes(poll_list(t, list, 6)), "1,2,3,5") ==
+          0); /* ready at once, and still ready */
     DO("pollable.block", H(b));
     CHECK(strcmp(indexes(poll_list(t, list, 6)), "0,1,2,3,4,5") == 0);
     CHECK(answer(t, "done"));
@@ -73,7 +74,8 @@ static void many(struct guest *t)
 /* What is not listed does not wake, and is not reported. */
 static void only_listed(struct guest *t)
 {
-    uint32_t early = subscribe_ns(t, 1 * MS), late = subscribe_ns(t, 50 * MS), ready = subscribe_ns(t, 0);
+    uint32_t early = subscribe_ns(t, 1 * MS), late = subscribe_ns(t, 50 * MS),
+             ready = subscribe_ns(t, 0);
     uint64_t begun = now_of(t);
     unsigned before = t->w->steps;
     CHECK(strcmp(indexes(poll_list(t, &late, 1)), "0") == 0);
@@ -98,7 +100,8 @@ static void at_once(struct guest *t)
 {
     uint64_t begun = now_of(t);
     unsigned before = t->w->steps;
-    uint32_t zero = subscribe_ns(t, 0), past = subscribe_at(t, begun - 1), long_past = subscribe_at(t, 0), now = subscribe_at(t, begun);
+    uint32_t zero = subscribe_ns(t, 0), past = subscribe_at(t, begun - 1),
+             long_past = subscribe_at(t, 0), now = subscribe_at(t, begun);
     const uint32_t list[] = {zero, past, long_past, now};
     CALL(r, "pollable.ready", H(zero));
     CHECK_INT(r->u64, 1);
@@ -121,8 +124,9 @@ static void look(struct guest *t)
 
 static void never(struct guest *t)
 {
-    const uint32_t list[] = {subscribe_ns(t, UINT64_MAX), subscribe_at(t, UINT64_MAX), subscribe_ns(t, UINT64_MAX - 1),
-                             subscribe_ns(t, 20 * MS), subscribe_at(t, UINT64_MAX - 1)};
+    const uint32_t list[] = {subscribe_ns(t, UINT64_MAX), subscribe_at(t, UINT64_MAX),
+                             subscribe_ns(t, UINT64_MAX - 1), subscribe_ns(t, 20 * MS),
+                             subscribe_at(t, UINT64_MAX - 1)};
     CHECK(strcmp(indexes(poll_list(t, list, 5)), "3") == 0);
     CALL(r, "pollable.ready", H(list[0]));
     CHECK_INT(r->u64, 0);

@@ -1,16 +1,17 @@
-/* streams_test.c - wasi:io/streams and error (http-and-poll 2.2-2.4) on the streams there are: bodies, stdin, stdout. */
+/* streams_test.c - wasi:io/streams and error (http-and-poll 2.2-2.4) on the streams there are:
+ * bodies, stdin, stdout. */
 #include "support.h"
 
 #define WINDOW 4096u /* of answers' bodies in these tests */
 
 static char bytes[2 * 65536];
 
-static struct hf_value B(size_t n)
-{
+static struct hf_value B(size_t n) {
     return hf_value_bytes(hf_view(bytes, n));
 }
 
-static struct hf_value *write_n(struct guest *t, uint32_t stream, size_t n)
+static struct hf_value *
+write_n(struct guest *t, uint32_t stream, size_t n)
 {
     const struct hf_value args[] = {H(stream), B(n)};
     return guest_call(t, "output-stream.write", args, 2);
@@ -32,8 +33,10 @@ static void permits(struct guest *t)
     TRAPS("more than check-write permitted (0)", "output-stream.write", H(r.stream), B(1));
     TRAPS("more than check-write permitted (0)", "output-stream.write-zeroes", H(r.stream), U(1));
     CHECK_INT(permit(t, r.stream), WINDOW);
-    TRAPS("write of 4097 bytes is more than check-write permitted (4096)", "output-stream.write", H(r.stream), B(WINDOW + 1));
-    TRAPS("write-zeroes of 18446744073709551615 bytes", "output-stream.write-zeroes", H(r.stream), U(UINT64_MAX));
+    TRAPS("write of 4097 bytes is more than check-write permitted (4096)", "output-stream.write",
+          H(r.stream), B(WINDOW + 1));
+    TRAPS("write-zeroes of 18446744073709551615 bytes", "output-stream.write-zeroes", H(r.stream),
+          U(UINT64_MAX));
     CHECK(write_n(t, r.stream, 1000)->tag == 0); /* a write uses the permit up by what it writes */
     CHECK(write_n(t, r.stream, WINDOW - 1000)->tag == 0);
     TRAPS("permitted (0)", "output-stream.write", H(r.stream), B(1));
@@ -92,9 +95,12 @@ static void too_much(struct guest *t)
 {
     struct reply r;
     CHECK(open_reply(t, "", true, &r));
-    TRAPS("at most 4096 are allowed", "output-stream.blocking-write-and-flush", H(r.stream), B(4097));
-    TRAPS("at most 4096 are allowed", "output-stream.blocking-write-zeroes-and-flush", H(r.stream), U(4097));
-    TRAPS("at most 4096 are allowed", "output-stream.blocking-write-zeroes-and-flush", H(r.stream), U(UINT64_MAX));
+    TRAPS("at most 4096 are allowed", "output-stream.blocking-write-and-flush", H(r.stream),
+          B(4097));
+    TRAPS("at most 4096 are allowed", "output-stream.blocking-write-zeroes-and-flush", H(r.stream),
+          U(4097));
+    TRAPS("at most 4096 are allowed", "output-stream.blocking-write-zeroes-and-flush", H(r.stream),
+          U(UINT64_MAX));
     CALL(a, "output-stream.blocking-write-and-flush", H(r.stream), B(4096));
     CHECK_INT(a->tag, 0);
     CALL(b, "output-stream.blocking-write-zeroes-and-flush", H(r.stream), U(4096));
@@ -103,7 +109,8 @@ static void too_much(struct guest *t)
     CHECK_INT(c->tag, 0);
     CHECK(finish(t, &r));
     CALL(out, "get-stdout");
-    TRAPS("at most 4096 are allowed", "output-stream.blocking-write-and-flush", H((uint32_t)out->u64), B(4097));
+    TRAPS("at most 4096 are allowed", "output-stream.blocking-write-and-flush",
+          H((uint32_t)out->u64), B(4097));
 }
 
 static void blocking_write_of_more_than_4096_traps(void **state)
@@ -309,7 +316,36 @@ static void input_reads_and_skips(void **state)
     world_close(&w);
 }
 
-/* What a read lent is passed when the guest does something else with the stream, waits, asks, or ends: the client can send on. */
+/* A read that needs more memory in the guest than it has would make it grow, and a grown instance cannot be put back. */
+static void reads_much(struct guest *t)
+{
+    uint32_t body, in = body_stream(t, &body);
+    for (int i = 0; i < 3; i++) {
+        CALL(r, "input-stream.blocking-read", H(in), U(UINT64_MAX));
+        CHECK(r->tag == 0 && r->items[0].len == 32768);
+        t->w->seen[0] += r->items[0].len;
+    }
+    CALL(s, "input-stream.skip", H(in), U(UINT64_MAX)); /* costs the guest nothing */
+    CHECK(s->tag == 0);
+    t->w->seen[0] += s->items[0].u64;
+    CALL(end, "input-stream.blocking-read", H(in), U(1));
+    CHECK(is_closed(end));
+}
+
+static void input_lends_at_most_32_kib_at_once(void **state)
+{
+    static char much[200001];
+    struct world w;
+    memset(much, 'm', sizeof much - 1);
+    world_open(&w, state);
+    post_with(&w, reads_much, &(struct req){.body = much});
+    world_run(&w);
+    assert_int_equal(w.seen[0], 200000);
+    world_close(&w);
+}
+
+/* What a read lent is passed when the guest does something else with the stream, waits, asks, or
+ * ends: the client can send on. */
 static uint64_t room(struct guest *t)
 {
     return hf_blob_room(t->r->in);
@@ -460,12 +496,16 @@ static void stuck_blocking(struct guest *t)
     CHECK_INT(permit(t, r.stream), 0);
     CALL(p, "output-stream.subscribe", H(r.stream));
     CALL(q, "output-stream.subscribe", H(r.stream));
-    
-    TRAPS("response-outparam.set has not been called", "output-stream.blocking-write-and-flush", H(r.stream), B(1));
+
+    TRAPS("response-outparam.set has not been called", "output-stream.blocking-write-and-flush",
+          H(r.stream), B(1));
     CALL(in, "get-stdin");
-    TRAPS("response-outparam.set has not been called", "output-stream.blocking-splice", H(r.stream), H((uint32_t)in->u64), U(10));
+    TRAPS("response-outparam.set has not been called", "output-stream.blocking-splice", H(r.stream),
+          H((uint32_t)in->u64), U(10));
     TRAPS("response-outparam.set has not been called", "pollable.block", H((uint32_t)p->u64));
-    TRAPS("response-outparam.set has not been called", "poll", LIST((struct hf_value[]){H((uint32_t)p->u64), H((uint32_t)q->u64), H((uint32_t)p->u64)}, 3));
+    TRAPS("response-outparam.set has not been called", "poll",
+          LIST((struct hf_value[]){H((uint32_t)p->u64), H((uint32_t)q->u64), H((uint32_t)p->u64)},
+               3));
     /* anything else in the list ends the wait */
     uint32_t timer = subscribe_ns(t, MS);
     DO("poll", LIST((struct hf_value[]){H((uint32_t)p->u64), H(timer)}, 2));
@@ -497,7 +537,8 @@ static void stuck_request(struct guest *t)
     uint32_t stream = (uint32_t)s->items[0].u64;
     CHECK_INT(permit(t, stream), 65536);
     CHECK(write_n(t, stream, 65536)->tag == 0);
-    TRAPS("outgoing-handler.handle has not been called", "output-stream.blocking-write-and-flush", H(stream), B(1));
+    TRAPS("outgoing-handler.handle has not been called", "output-stream.blocking-write-and-flush",
+          H(stream), B(1));
     DROP((uint32_t)req->u64); /* nobody will read it */
     CALL(w, "output-stream.blocking-write-and-flush", H(stream), B(1));
     CHECK(is_closed(w));
@@ -550,6 +591,7 @@ int main(void)
         cmocka_unit_test(output_blocked_when_the_client_leaves_is_closed),
         cmocka_unit_test(input_after_a_failure_is_closed_for_ever),
         cmocka_unit_test(input_reads_and_skips),
+        cmocka_unit_test(input_lends_at_most_32_kib_at_once),
         cmocka_unit_test(input_bytes_are_passed_when_the_guest_goes_on),
         cmocka_unit_test(input_bytes_are_passed_when_a_write_waits),
         cmocka_unit_test(splice_moves_bytes_without_the_guest),

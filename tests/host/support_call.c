@@ -1,4 +1,5 @@
-/* support_call.c - see support.h: calling the host's functions from a script, by name, with handles. */
+/* support_call.c - see support.h: calling the host's functions from a script, by name, with
+ * handles. */
 #include "support.h"
 
 #include "base/utf.h"
@@ -42,7 +43,8 @@ static bool shape(const struct hf_type *t, const struct hf_value *v, char *why, 
     case HF_T_U16:
     case HF_T_U32: return v->u64 >> (8 * t->size) == 0 || bad(why, room, "too large a value", t);
     case HF_T_STRING:
-        return (v->tag == HF_ENC_UTF8 && (v->len == 0 || (v->bytes != NULL && hf_utf8_valid(v->bytes, v->len)))) ||
+        return (v->tag == HF_ENC_UTF8 &&
+                (v->len == 0 || (v->bytes != NULL && hf_utf8_valid(v->bytes, v->len)))) ||
                bad(why, room, "no UTF-8", t);
     case HF_T_LIST: return shape_list(t, v, why, room);
     case HF_T_RECORD:
@@ -55,7 +57,8 @@ static bool shape(const struct hf_type *t, const struct hf_value *v, char *why, 
             return bad(why, room, "no such case", t);
         if (t->members[v->tag].type == NULL)
             return v->items == NULL || bad(why, room, "a payload for a case without one", t);
-        return v->items == NULL ? bad(why, room, "no payload for a case", t) : shape(t->members[v->tag].type, v->items, why, room);
+        return v->items == NULL ? bad(why, room, "no payload for a case", t)
+                                : shape(t->members[v->tag].type, v->items, why, room);
     case HF_T_OWN: return v->obj != NULL || bad(why, room, "no object", t);
     case HF_T_BORROW: return bad(why, room, "a result", t);
     default: return true;
@@ -81,7 +84,9 @@ static enum hf_err in_value(struct hf_canon_cx *cx, const struct hf_type *t, str
         return err;
     case HF_T_VARIANT:
     case HF_T_OPTION:
-    case HF_T_RESULT: return t->members[v->tag].type == NULL ? HF_OK : in_value(cx, t->members[v->tag].type, v->items);
+    case HF_T_RESULT:
+        return t->members[v->tag].type == NULL ? HF_OK
+                                               : in_value(cx, t->members[v->tag].type, v->items);
     default: return HF_OK;
     }
 }
@@ -120,7 +125,9 @@ static enum hf_err out_value(struct hf_canon_cx *cx, const struct hf_type *t, st
         return err;
     case HF_T_VARIANT:
     case HF_T_OPTION:
-    case HF_T_RESULT: return t->members[v->tag].type == NULL ? HF_OK : out_value(cx, t->members[v->tag].type, v->items);
+    case HF_T_RESULT:
+        return t->members[v->tag].type == NULL ? HF_OK
+                                               : out_value(cx, t->members[v->tag].type, v->items);
     default: return HF_OK;
     }
 }
@@ -133,7 +140,8 @@ static void misuse(const char *name, const char *what)
     abort();
 }
 
-struct hf_value *guest_call(struct guest *t, const char *name, const struct hf_value *given, size_t n)
+struct hf_value *guest_call(struct guest *t, const char *name, const struct hf_value *given,
+                            size_t n)
 {
     const struct hf_host_func *host = find_host_func(t->w->shared->registry, name);
     const struct hf_ftype *f = host->type;
@@ -191,7 +199,8 @@ bool guest_trapped(struct guest *t, const char *text)
     struct hf_report *report = hf_store_report(t->call->inst->store);
     bool ok = t->err == HF_TRAP && strstr(report->text, text) != NULL;
     if (!ok)
-        fprintf(stderr, "%s: \"%s\", not a trap with \"%s\"\n", hf_err_text(t->err), report->text, text);
+        fprintf(stderr, "%s: \"%s\", not a trap with \"%s\"\n", hf_err_text(t->err), report->text,
+                text);
     hf_report_init(report);
     t->err = HF_OK;
     return ok;
@@ -235,7 +244,8 @@ uint32_t new_fields(struct guest *t, const char *text)
 uint32_t new_response(struct guest *t, const char *fields)
 {
     const struct hf_value args[] = {H(new_fields(t, fields))};
-    struct hf_value *r = args[0].u64 == 0 ? NULL : guest_call(t, "[constructor]outgoing-response", args, 1);
+    struct hf_value *r =
+        args[0].u64 == 0 ? NULL : guest_call(t, "[constructor]outgoing-response", args, 1);
     return r == NULL ? 0 : (uint32_t)r->u64;
 }
 

@@ -1,4 +1,5 @@
-/* support_world.c - see support.h: the engine, the component and the kernel under the scripts, and the gateway's part. */
+/* support_world.c - see support.h: the engine, the component and the kernel under the scripts, and
+ * the gateway's part. */
 #include "support.h"
 
 #include <signal.h>
@@ -16,7 +17,8 @@ static const char script_component[] =
     "   (export \"incoming-request\" (type $r (sub resource)))"
     "   (export \"response-outparam\" (type $o (sub resource)))))"
     " (core func $run (canon lower (func $s \"run\")))"
-    " (core module $M (import \"s\" \"run\" (func $run)) (memory 1) (global $n (mut i32) (i32.const 0))"
+    " (core module $M (import \"s\" \"run\" (func $run)) (memory 1) (global $n (mut i32) "
+    "(i32.const 0))"
     "   (func (export \"handle\") (param i32 i32)"
     "     (i32.store (i32.const 8) (i32.add (i32.load (i32.const 8)) (i32.const 1))) (call $run))"
     "   (func $start (call $run)) (start $start))"
@@ -36,8 +38,8 @@ static void must(enum hf_err err, const struct hf_report *report)
     }
 }
 
-/* cmocka puts its own handlers of SIGSEGV ... in place before each test and takes them away after it, and with them the
- * engine's, which come once a process. */
+/* cmocka puts its own handlers of SIGSEGV ... in place before each test and takes them away after
+ * it, and with them the engine's, which come once a process. */
 static void keep_signals(void)
 {
     static const int signals[] = {SIGILL, SIGSEGV, SIGBUS, SIGFPE};
@@ -50,7 +52,8 @@ static void keep_signals(void)
 
 /* ---- once a program ---- */
 
-static enum hf_err run_script_of(struct hf_call *call, const struct hf_value *args, struct hf_value *result);
+static enum hf_err run_script_of(struct hf_call *call, const struct hf_value *args,
+                                 struct hf_value *result);
 static const struct hf_binding script_table[] = {{"run", run_script_of}, {NULL, NULL}};
 
 /* hf_host_registry with one interface more. */
@@ -64,7 +67,9 @@ static void make_registry(struct shared *s)
     struct hf_buf wasm = {0};
     must(hf_registry_new(&s->registry), &report);
     for (const struct hf_wit_package *p = hf_wit_packages; p->name != NULL; p++)
-        must(hf_registry_add_wit(s->registry, hf_view(p->bytes, (size_t)(p->end - p->bytes)), &report), &report);
+        must(hf_registry_add_wit(s->registry, hf_view(p->bytes, (size_t)(p->end - p->bytes)),
+                                 &report),
+             &report);
     must(hf_engine_wat(script_wit, sizeof script_wit - 1, &wasm, &report), &report);
     must(hf_registry_add_wit(s->registry, hf_buf_view(&wasm), &report), &report);
     for (size_t i = 0; i < HF_ARRAY_LEN(bind); i++)
@@ -88,7 +93,9 @@ int shared_open(void **state)
     keep_signals();
     make_registry(s);
     must(hf_engine_wat(script_component, sizeof script_component - 1, &wasm, &report), &report);
-    must(hf_component_load(s->engine, s->registry, hf_buf_view(&wasm), NULL, &s->component, &report), &report);
+    must(
+        hf_component_load(s->engine, s->registry, hf_buf_view(&wasm), NULL, &s->component, &report),
+        &report);
     hf_buf_done(&wasm);
     *state = s;
     return 0;
@@ -127,7 +134,8 @@ static void on_log(void *ctx, const struct hf_log_line *line)
 {
     static const char *const names[] = {"stdout", "stderr", "event"};
     struct world *w = ctx;
-    assert_int_equal(hf_buf_printf(&w->log, "%s %.*s: %.*s\n", names[line->stream], HF_FMT(line->service), HF_FMT(line->text)),
+    assert_int_equal(hf_buf_printf(&w->log, "%s %.*s: %.*s\n", names[line->stream],
+                                   HF_FMT(line->service), HF_FMT(line->text)),
                      HF_OK);
 }
 
@@ -143,8 +151,10 @@ static void make_class(struct world *w, const struct world_settings *s)
     must(hf_class_add(w->k, "s", &cs, &w->class, &report), &report);
 }
 
-/* An instance that never serves, for the image: a kernel of its own starts it, and `take` looks at it when it is stopped. */
-struct template {
+/* An instance that never serves, for the image: a kernel of its own starts it, and `take` looks at
+ * it when it is stopped. */
+struct template
+{
     struct world *w;
     void *state;
     const char *no_image;
@@ -177,8 +187,11 @@ static void template_stop(void *state)
 
 static void take_image(struct world *w, const char *no_image)
 {
-    static const struct hf_behaviour behaviour = {
-        .name = "template", .start = template_start, .turn = template_resume, .resume = template_resume, .stop = template_stop};
+    static const struct hf_behaviour behaviour = {.name = "template",
+                                                  .start = template_start,
+                                                  .turn = template_resume,
+                                                  .resume = template_resume,
+                                                  .stop = template_stop};
     struct template t = {.w = w, .no_image = no_image};
     struct hf_class_settings cs = {.behaviour = &behaviour, .ctx = &t, .min = 1, .max = 1};
     struct hf_kernel_settings ks = {.id_base = 1000};
@@ -264,7 +277,8 @@ static void add_fields(struct hf_head_writer *hw, const char *text)
         size_t n = hf_view_find(rest, '\n');
         struct hf_view line = hf_view_take(rest, n);
         size_t colon = hf_view_find(line, ':');
-        assert_int_equal(hf_head_field(hw, hf_view_take(line, colon), hf_view_skip(line, colon + 2)), HF_OK);
+        assert_int_equal(
+            hf_head_field(hw, hf_view_take(line, colon), hf_view_skip(line, colon + 2)), HF_OK);
         rest = hf_view_skip(rest, n + 1);
     }
 }
@@ -286,8 +300,9 @@ static void make_head(struct hf_buf *buf, const struct req *r)
     struct hf_view path = hf_view_of(part(r->path, "/", HF_HEAD_HAS_PATH, &flags));
     if (r->body == NULL && !r->stream)
         flags |= HF_HEAD_NO_BODY;
-    assert_int_equal(hf_head_begin_request(&hw, buf, flags, hf_view_of(r->method == NULL ? "GET" : r->method), scheme,
-                                           authority, path),
+    assert_int_equal(hf_head_begin_request(&hw, buf, flags,
+                                           hf_view_of(r->method == NULL ? "GET" : r->method),
+                                           scheme, authority, path),
                      HF_OK);
     add_fields(&hw, r->fields);
     hf_head_end(&hw);
@@ -297,13 +312,17 @@ size_t post_with(struct world *w, script_fn script, const struct req *r)
 {
     size_t i = w->n_requests;
     struct request *q = &w->requests[i];
-    struct hf_post p = {.target = HF_VIEW("s"), .port = &w->port, .tag = (void *)(uintptr_t)i, .timeout_ns = r->timeout_ns};
+    struct hf_post p = {.target = HF_VIEW("s"),
+                        .port = &w->port,
+                        .tag = (void *)(uintptr_t)i,
+                        .timeout_ns = r->timeout_ns};
     assert_true(i < MAX_REQUESTS);
     w->n_requests++;
     q->script = script;
     make_head(&p.body, r);
     if (r->stream)
-        p.blob = q->in = hf_blob_new_in(hf_kernel_blobs(w->k), r->length == 0 ? HF_BLOB_LEN_UNKNOWN : r->length, 0);
+        p.blob = q->in = hf_blob_new_in(hf_kernel_blobs(w->k),
+                                        r->length == 0 ? HF_BLOB_LEN_UNKNOWN : r->length, 0);
     else if (r->body != NULL)
         p.blob = hf_blob_of_bytes(hf_view_of(r->body));
     assert_int_equal(hf_port_post(w->k, &p, &q->id), HF_OK);
@@ -343,7 +362,8 @@ void run_script(void **state, script_fn script)
     world_run(&w);
     const struct request *r = &w.requests[i];
     if (r->answers != 1 || r->kind == HF_ANSWER_DEAD || r->kind == HF_ANSWER_LIMITED)
-        fail_msg("%u answers, %s: %s", r->answers, hf_answer_text(r->kind), r->answers == 0 ? "" : (const char *)r->head_bytes.ptr);
+        fail_msg("%u answers, %s: %s", r->answers, hf_answer_text(r->kind),
+                 r->answers == 0 ? "" : (const char *)r->head_bytes.ptr);
     world_close(&w);
 }
 
@@ -462,8 +482,8 @@ size_t handles(const struct world *w)
 size_t objects(const struct world *w)
 {
     size_t n = 0;
-    HF_LIST_FOR(it, &w->guest->objects)
-    n++;
+    HF_LIST_FOR (it, &w->guest->objects)
+        n++;
     return n;
 }
 
@@ -492,7 +512,8 @@ static uint32_t newest(const struct hf_ci *ci, const char *resource)
     return found;
 }
 
-static enum hf_err run_script_of(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err run_script_of(struct hf_call *call, const struct hf_value *args,
+                                 struct hf_value *result)
 {
     struct hf_guest *g = hf_guest_of(call);
     struct world *w = hf_guest_services(g)->ctx;
