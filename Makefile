@@ -65,6 +65,7 @@ help:
 	@echo 'make bench      measure beside the yardsticks, write bench/results.md'
 	@echo 'make fuzz T=60  fuzz every parser for T seconds each'
 	@echo 'make soak T=60  full load with hostile neighbours'
+	@echo 'make mutants    break the program on purpose, see whether a test notices'
 	@echo 'make guests     build the example components'
 	@echo 'make format, make compile_commands.json, make install PREFIX=/usr/local, make clean'
 
@@ -182,7 +183,7 @@ soak: all guests
 	$(Q)tests/soak $(T)
 
 mutants: all guests
-	$(Q)tests/mutants/run
+	$(Q)tests/mutants/run '$(ONLY)'
 
 PREFIX ?= /usr/local
 install: $(B)/holdfast

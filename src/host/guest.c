@@ -150,12 +150,20 @@ static enum hf_end start_over(struct hf_guest *g, enum hf_err err)
 
 static enum hf_end invoke_over(struct hf_guest *g, enum hf_err err)
 {
+    struct hf_buf nothing = {0};
+    struct hf_blob *none = NULL;
     g->invoking = false;
     hf_guest_log_flush(g);
+    if (g->exited) {
+        hf_arena_done(&g->invoke_arena);
+        hf_turn_retire(g->turn, "exit");
+        if (g->exit_code != 0)
+            return failed(g); /* the report says with which code */
+        hf_turn_respond(g->turn, &nothing, &none);
+        return HF_END_DONE;
+    }
     if (err == HF_OK)
         err = hf_invoke_answer(g);
-    if (g->exited)
-        hf_turn_retire(g->turn, "exit");
     return err == HF_OK ? HF_END_DONE : failed(g);
 }
 
