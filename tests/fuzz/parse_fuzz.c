@@ -8,6 +8,7 @@
  * files: src/component/link.c src/component/link_core.c src/component/link_canon.c
  * files: src/component/link_import.c src/component/survey.c src/component/inspect.c
  * files: src/component/registry.c src/component/registry_wit.c
+ * files: src/engine/wasm.c src/engine/gate.c
  *
  * The validator is left out on purpose: nothing here may rest on what it refuses. Promises checked,
  * beside memory safety and no assertion:
