@@ -91,7 +91,10 @@ class Server:
     def get(self, path="/", method="GET", headers=(), body=None, timeout=10, version="1.1"):
         """One request on its own connection: a Response."""
         with self.connect(timeout) as s:
-            s.sendall(request(path, method, headers, body, version, close=True))
+            try:
+                s.sendall(request(path, method, headers, body, version, close=True))
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # refused before all of it was sent: the answer may be there all the same
             return read_response(s, method)
 
     def raw(self, data, timeout=10):
