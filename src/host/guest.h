@@ -125,7 +125,6 @@ struct hf_guest {
     struct hf_io_error *stream_error;
     struct hf_line_buf out, err;
     uint64_t seed[2];             /* insecure-seed: the same for the life of the instance */
-    uint64_t rng[4];              /* insecure random */
     bool exited;                  /* wasi:cli/exit: unwinding; */
     uint8_t exit_code;
     struct hf_http_state *http;   /* NULL outside a request */

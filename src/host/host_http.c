@@ -99,16 +99,17 @@ enum hf_err hf_http_option_text(struct hf_call *call, bool some, struct hf_view 
     return some ? hf_http_case(call, 1, hf_value_bytes(text), result) : HF_OK;
 }
 
-static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+/* In the order of the WIT's variant; what is not here is other(string). */
+const char *const hf_http_methods[HF_HTTP_METHODS] = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
 
 enum hf_err hf_http_method(struct hf_call *call, struct hf_view method, struct hf_value *result)
 {
-    for (uint32_t i = 0; i < HF_ARRAY_LEN(methods); i++)
-        if (hf_view_eq_text(method, methods[i])) {
+    for (uint32_t i = 0; i < HF_HTTP_METHODS; i++)
+        if (hf_view_eq_text(method, hf_http_methods[i])) {
             *result = hf_value_case(i, NULL);
             return HF_OK;
         }
-    return hf_http_case(call, HF_ARRAY_LEN(methods), hf_value_bytes(method), result);
+    return hf_http_case(call, HF_HTTP_METHODS, hf_value_bytes(method), result);
 }
 
 enum hf_err hf_http_scheme(struct hf_call *call, bool some, struct hf_view scheme, struct hf_value *result)

@@ -79,9 +79,8 @@ static enum hf_err request_method(struct hf_call *call, const struct hf_value *a
 
 static enum hf_err request_set_method(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
-    static const char *const names[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
     struct outgoing_request *r = args[0].obj;
-    struct hf_view v = args[1].tag < HF_ARRAY_LEN(names) ? hf_view_of(names[args[1].tag]) : hf_value_view(&args[1].items[0]);
+    struct hf_view v = args[1].tag < HF_HTTP_METHODS ? hf_view_of(hf_http_methods[args[1].tag]) : hf_value_view(&args[1].items[0]);
     *result = hf_value_case(!hf_http_token(v), NULL);
     return result->tag == 0 ? set(call, &r->method, v) : HF_OK;
 }

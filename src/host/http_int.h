@@ -104,6 +104,8 @@ enum hf_err hf_http_option_text(struct hf_call *call, bool some, struct hf_view 
 enum hf_err hf_http_method(struct hf_call *call, struct hf_view method, struct hf_value *result);
 enum hf_err hf_http_scheme(struct hf_call *call, bool some, struct hf_view scheme, struct hf_value *result);
 
+#define HF_HTTP_METHODS 9u
+extern const char *const hf_http_methods[HF_HTTP_METHODS]; /* by case number of wasi:http's method */
 bool hf_http_token(struct hf_view v); /* RFC 9110 token, 1 or more characters */
 
 enum hf_err hf_host_bind_fields(struct hf_registry *reg, struct hf_report *report);
