@@ -51,8 +51,13 @@ static int set_workers(void *to, const char *v)
 static int set_instances(void *to, const char *v)
 {
     struct cli_settings *s = to;
-    s->service.instances = strcmp(v, "per-request") == 0 ? HF_INSTANCES_PER_REQUEST : HF_INSTANCES_REUSE;
-    return strcmp(v, "per-request") == 0 || strcmp(v, "reuse") == 0 ? 0 : -1;
+    static const char *const names[] = {"reuse", "per-request", "singleton"}; /* by enum hf_instances */
+    for (int i = 0; i < 3; i++)
+        if (strcmp(v, names[i]) == 0) {
+            s->service.instances = (enum hf_instances)i;
+            return 0;
+        }
+    return -1;
 }
 static int set_max(void *to, const char *v)
 {
@@ -131,7 +136,7 @@ static int set_debug(void *to, const char *v)
 static const struct cli_option options[] = {
     {"addr", "HOST:PORT", "where to listen (127.0.0.1:8080); port 0 lets the system choose", set_addr, "HOST:PORT"},
     {"workers", "N", "threads that serve (one a core)", set_workers, "a number from 1 to 256"},
-    {"instances", "MODE", "reuse: an instance serves one request after another (default);", set_instances, "'reuse' or 'per-request'"},
+    {"instances", "MODE", "reuse: an instance serves one request after another (default);", set_instances, "'reuse', 'per-request' or 'singleton'"},
     {"max", "N", "instances at most, over all workers (64 a worker)", set_max, "a number from 1"},
     {"max-requests", "N", "an instance retires after so many requests (never)", set_max_requests, "a number"},
     {"idle-timeout", "TIME", "an instance that served nothing for so long ends (never)", set_idle, "a time like 30s"},
@@ -162,7 +167,8 @@ int cmd_serve(int argc, char **argv)
     cli_settings_init(&s);
     int rc = cli_parse("serve", "COMPONENT [ARGS]",
                        "Serves a wasi:http component over HTTP until it is told to stop (ctrl-c, SIGTERM).\n"
-                       "--instances per-request gives every request an instance as fresh as after its start.",
+                       "--instances per-request gives every request an instance as fresh as after its start; singleton has one\n"
+                       "instance take all requests, one after another, whichever thread they come in on.",
                        options, &s, &argc, argv);
     if (rc != 0)
         return rc > 0 ? 0 : HF_STATUS_USAGE;

@@ -65,13 +65,15 @@ HF_API void hf_node_options_init(struct hf_node_options *o);
 HF_API enum hf_status hf_node_open(const struct hf_node_options *o, struct hf_node **ret, struct hf_words *msg);
 HF_API void hf_node_close(struct hf_node *node); /* after hf_node_run has returned; NULL is fine */
 
-enum hf_instances { HF_INSTANCES_REUSE = 0, HF_INSTANCES_PER_REQUEST = 1 };
+/* REUSE: an instance serves one request after another. PER_REQUEST: each request sees one as fresh as after its start.
+ * SINGLETON: one instance in the whole node takes all requests, one after another; when it ends, another is started. */
+enum hf_instances { HF_INSTANCES_REUSE = 0, HF_INSTANCES_PER_REQUEST = 1, HF_INSTANCES_SINGLETON = 2 };
 
 struct hf_service_options {
     size_t size;
     const char *name;            /* NULL: the file's name without its ending */
     const char *path;            /* the component's file */
-    enum hf_instances instances; /* keep an instance between requests, or a fresh one each time */
+    enum hf_instances instances;
     uint32_t max;                /* instances at most, over all workers; 0 = 64 a worker */
     uint32_t queue_max;          /* requests that may wait for an instance, each worker; 0 = 1024 */
     uint64_t queue_timeout_ns;   /* then 503; 0 = the request timeout */

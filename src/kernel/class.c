@@ -57,6 +57,7 @@ enum hf_err hf_class_add(struct hf_kernel *k, const char *name, const struct hf_
     hf_list_init(&c->unclaimed);
     hf_list_init(&c->queue);
     hf_list_init(&c->claimed);
+    hf_list_init(&c->away);
     hf_list_init(&c->starved);
     hf_list_push_back(&k->classes, &c->in_kernel);
     *ret = c;
@@ -203,6 +204,10 @@ void hf_class_withdraw(struct hf_request *r)
     struct hf_process *p = r->process;
     enum hf_place place = r->place;
 
+    if (place == HF_PLACE_AWAY) {
+        hf_remote_withdraw(r);
+        return;
+    }
     if (place == HF_PLACE_QUEUE)
         c->n_queued--;
     hf_list_remove(&r->in_class);

@@ -30,7 +30,8 @@ enum hf_place {
     HF_PLACE_NONE,    /* no process will look at it any more */
     HF_PLACE_QUEUE,   /* waits in its class's queue */
     HF_PLACE_CLAIMED, /* waits for the start of `process`, or for any other that is free sooner */
-    HF_PLACE_HAND     /* `process` has it, its turn begun or about to */
+    HF_PLACE_HAND,    /* `process` has it, its turn begun or about to */
+    HF_PLACE_AWAY     /* another kernel has it (remote.h) */
 };
 
 struct hf_request {
@@ -107,6 +108,9 @@ struct hf_class {
     struct hf_list processes, idle;
     struct hf_list unclaimed;      /* starting, and no request waits for it */
     struct hf_list queue, claimed; /* requests, oldest first; all claimed ones are older */
+    struct hf_list away;           /* of a class whose instances live elsewhere: then remote is set */
+    const struct hf_remote_ops *remote;
+    void *remote_ctx;
     struct hf_list in_kernel;
     struct hf_list starved;     /* in the kernel's: wanted a process when there was no place */
     struct hf_buf last_failure; /* text */
@@ -169,6 +173,13 @@ void hf_class_withdraw(struct hf_request *r);
 void hf_class_put_free(struct hf_class *c, struct hf_process *p);
 /* New processes for what waits, and up to min. */
 void hf_class_refill(struct hf_class *c);
+
+/* remote.c */
+struct hf_remote_ops;
+/* Hands the message of a new request on; what send says. */
+enum hf_err hf_remote_send(struct hf_request *r, struct hf_post *post);
+/* Answered here, or never to be: whoever has it is told. */
+void hf_remote_withdraw(struct hf_request *r);
 
 /* process.c */
 struct hf_process *hf_process_new(struct hf_class *c); /* NULL: a limit, or memory */

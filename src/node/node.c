@@ -1,6 +1,8 @@
 /* node.c - the public API (include/holdfast/holdfast.h): a node's parts, its services, its life. */
 #include "node/node_int.h"
 
+#include "base/map.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,7 +146,11 @@ void hf_node_close(struct hf_node *node)
         return;
     for (uint32_t i = 0; i < node->n_workers; i++)
         hf_worker_stop(&node->workers[i]);
+    for (uint32_t i = 0; i < node->n_workers; i++)
+        hf_worker_end(&node->workers[i]);
     hf_jobs_free(node->jobs);
+    for (uint32_t i = 0; i < node->n_workers; i++)
+        hf_worker_settle(&node->workers[i]);
     for (uint32_t i = 0; i < node->n_workers; i++)
         hf_worker_done(&node->workers[i]);
     free(node->workers);
@@ -259,9 +265,12 @@ enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_service
         hf_service_free(svc);
         return hf_node_result(err, &report, msg);
     }
-    uint32_t max = o->max != 0 ? (o->max + node->opt.workers - 1) / node->opt.workers : 64;
+    bool singleton = o->instances == HF_INSTANCES_SINGLETON;
+    uint32_t max = singleton ? 1 : o->max != 0 ? (o->max + node->opt.workers - 1) / node->opt.workers : 64;
     node->services[node->n_services++] = (struct hf_node_service){
         .svc = svc,
+        .singleton = singleton,
+        .home = (uint32_t)(hf_hash(hf_view_of(hf_service_name(svc)), 0) % node->opt.workers), /* spread over the workers */
         .class_settings =
             {
                 .min = 1,
@@ -291,6 +300,8 @@ static enum hf_err make_workers(struct hf_node *node, struct hf_report *report)
     node->n_workers = node->opt.workers;
     for (uint32_t i = 0; i < node->n_workers && err == HF_OK; i++)
         err = hf_worker_init(&node->workers[i], node, i, report);
+    for (uint32_t i = 0; i < node->n_workers && err == HF_OK; i++)
+        err = hf_worker_add_services(&node->workers[i], report);
     return err;
 }
 
