@@ -79,6 +79,7 @@ static void remote_message_goes_and_answer_comes(void **state)
     assert_int_equal(times_told(&w, 1), 0);
     assert_false(hf_kernel_idle(w.k));
     assert_true(answer(&w, id, HF_ANSWER_OK, "from afar"));
+    assert_false(answer(&w, id, HF_ANSWER_OK, "twice")); /* the first is on its way */
     run(&w);
     expect_told(&w, 1, HF_ANSWER_OK, "from afar");
     assert_int_equal(told(&w, 1)->process, 77); /* who answered is said as it is */
