@@ -128,6 +128,7 @@ struct hf_guest {
     bool exited;                  /* wasi:cli/exit: unwinding; */
     uint8_t exit_code;
     struct hf_http_state *http;   /* NULL outside a request */
+    enum hf_guest_hook { HF_HOOK_NONE, HF_HOOK_INIT, HF_HOOK_SHUTDOWN } hook; /* one that is being called */
     bool invoking;                /* a call by hf_invoke_begin is in flight */
     const struct hf_ftype *invoke_type;
     struct hf_arena invoke_arena;

@@ -55,6 +55,24 @@ static void report_exports(const struct hf_component *c, struct hf_report *repor
         hf_report_add(report, "functions can be called with `holdfast invoke`");
 }
 
+static bool is_init(const struct hf_ftype *t)
+{
+    const struct hf_type *r = t->result;
+    return t->n_params == 0 && r != NULL && r->kind == HF_T_RESULT && r->members[0].type == NULL &&
+           r->members[1].type != NULL && r->members[1].type->kind == HF_T_STRING;
+}
+
+static bool is_shutdown(const struct hf_ftype *t)
+{
+    return t->n_params == 0 && t->result == NULL;
+}
+
+static const struct hf_export *find_hook(const struct hf_component *c, const char *name, bool (*is)(const struct hf_ftype *))
+{
+    const struct hf_export *e = hf_component_find(c, "", name);
+    return e != NULL && is(hf_export_type(e)) ? e : NULL;
+}
+
 enum hf_err hf_service_new(const struct hf_service_settings *s, struct hf_service **ret, struct hf_report *report)
 {
     enum hf_err err = check_texts(s->env, "environment variable", report);
@@ -82,6 +100,10 @@ enum hf_err hf_service_new(const struct hf_service_settings *s, struct hf_servic
     if (svc->s.body_window == 0)
         svc->s.body_window = HF_BLOB_WINDOW;
     svc->handle = hf_component_find(svc->component, "wasi:http/incoming-handler@0.2.0", "handle");
+    if (!s->invoke) { /* who calls by name calls what he names, and no more */
+        svc->init = find_hook(svc->component, "init", is_init);
+        svc->shutdown = find_hook(svc->component, "shutdown", is_shutdown);
+    }
     if (svc->handle == NULL && !s->invoke) {
         hf_report_set(report, HF_UNSUPPORTED, "the component does not export wasi:http/incoming-handler@0.2.x, so it cannot serve HTTP");
         report_exports(svc->component, report);

@@ -3,6 +3,11 @@
  * A service is made once, shared by the workers and read-only after; each worker has a hf_service_worker, which is the
  * class context of its kernel. The lifecycle is stated (design lifecycle.md): REUSE keeps an instance between requests,
  * PER_REQUEST puts it back to the image taken after initialisation (or makes a new one where no image is possible).
+ *
+ * Hooks: a component may export at its root `init: func() -> result<_, string>`, called once an instance after its start
+ * functions and before its first request (an image is taken after it, so a request never pays for it), and `shutdown: func()`,
+ * called when an instance retires in order, for 5 s at most. An init that answers an error is a start that failed. Exports of
+ * these names with other types are no hooks.
  */
 #ifndef HF_HOST_SERVICE_H
 #define HF_HOST_SERVICE_H

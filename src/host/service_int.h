@@ -10,6 +10,7 @@ struct hf_service {
     char *name, **env, **args;
     struct hf_component *component;
     const struct hf_export *handle;
+    const struct hf_export *init, *shutdown; /* hooks; NULL: it has none (service.h) */
     struct hf_image *image; /* PER_REQUEST only; NULL: none possible */
 };
 struct hf_worker_counters {

@@ -52,6 +52,8 @@ enum hf_err hf_class_add(struct hf_kernel *k, const char *name, const struct hf_
         c->s.request_timeout_ns = 30 * SECONDS;
     if (c->s.start_timeout_ns == 0)
         c->s.start_timeout_ns = 30 * SECONDS;
+    if (c->s.leave_timeout_ns == 0)
+        c->s.leave_timeout_ns = 5 * SECONDS;
     hf_list_init(&c->processes);
     hf_list_init(&c->idle);
     hf_list_init(&c->unclaimed);

@@ -69,6 +69,11 @@ uint64_t hf_kernel_next_ns(const struct hf_kernel *k)
     return next == NULL ? UINT64_MAX : next->at;
 }
 
+uint32_t hf_kernel_processes(const struct hf_kernel *k)
+{
+    return k->n_processes;
+}
+
 bool hf_kernel_idle(const struct hf_kernel *k)
 {
     return k->n_requests == 0;

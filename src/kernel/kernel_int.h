@@ -71,7 +71,8 @@ enum hf_phase {
     HF_PHASE_STARTING, /* start has not ended */
     HF_PHASE_IDLE,
     HF_PHASE_ASSIGNED, /* has a message, turn was not called yet */
-    HF_PHASE_BUSY      /* turn has not ended */
+    HF_PHASE_BUSY,     /* turn has not ended */
+    HF_PHASE_LEAVING   /* retires; leave was not called yet, or has not ended */
 };
 
 enum hf_doom {
@@ -79,6 +80,7 @@ enum hf_doom {
     HF_DOOM_TIMEOUT, /* its message's deadline passed */
     HF_DOOM_START_TIMEOUT,
     HF_DOOM_RETIRE, /* idle and not needed any more */
+    HF_DOOM_LEAVE_TIMEOUT,
     HF_DOOM_KERNEL  /* the kernel is freed */
 };
 
@@ -90,6 +92,8 @@ struct hf_process {
     void *state;
     enum hf_phase phase;
     enum hf_doom doom;
+    bool gone; /* it counts in n_doomed */
+    bool leave_begun;
     struct hf_request *request; /* claimed by it (NEW, STARTING) or in hand (ASSIGNED, BUSY) */
     uint64_t served, born_ns, idle_ns; /* idle since */
     struct hf_list in_class; /* all of the class, in order of id; or the kernel's free list */
@@ -184,6 +188,8 @@ void hf_remote_withdraw(struct hf_request *r);
 /* process.c */
 struct hf_process *hf_process_new(struct hf_class *c); /* NULL: a limit, or memory */
 void hf_process_doom(struct hf_process *p, enum hf_doom doom);
+/* Its leave has ended. */
+void hf_process_left(struct hf_process *p);
 /* Ends those that are doomed. */
 void hf_processes_end_doomed(struct hf_kernel *k);
 /* After its behaviour ended with `failed`, or when its turn ended and it must retire. */

@@ -44,9 +44,11 @@ struct hf_worker {
     struct hf_between *between;
     struct hf_os_watch wake_watch;
     struct hf_service_worker *services[HF_SERVICES_MAX];
+    struct hf_class *classes[HF_SERVICES_MAX]; /* NULL: the instances are another worker's */
     struct hf_buf access;
     uint64_t drain_at_ns; /* 0: serving */
     bool at_rest;         /* draining, and nothing of its own is left to do */
+    bool closed;          /* and no other worker's: its instances leave */
     enum hf_status status;
 };
 

@@ -88,7 +88,7 @@ static enum hf_err add_service(struct hf_worker *w, uint32_t i, struct hf_report
     cs.ctx = w->services[i];
     err = hf_class_add(w->kernel, hf_service_name(s->svc), &cs, &class, report);
     if (err == HF_OK)
-        hf_class_warm(class);
+        hf_class_warm(w->classes[i] = class);
     return err;
 }
 
@@ -175,7 +175,14 @@ static bool serving(struct hf_worker *w, uint64_t now)
             for (uint32_t i = 0; i < node->n_workers; i++)
                 hf_wake_poke(node->workers[i].wake);
     }
-    if (idle && atomic_load(&node->at_rest) == node->n_workers)
+    if (idle && !w->closed && atomic_load(&node->at_rest) == node->n_workers) {
+        w->closed = true;
+        for (uint32_t i = 0; i < node->n_services; i++)
+            if (w->classes[i] != NULL)
+                hf_class_close(w->classes[i]);
+        return true;
+    }
+    if (w->closed && hf_kernel_processes(w->kernel) == 0)
         return false;
     if (stop > 1 || now >= w->drain_at_ns) {
         if (!idle)
@@ -228,8 +235,10 @@ void *hf_worker_run(void *worker)
         now = os->now_ns(os);
         hf_gateway_tick(w->gateway, now);
         hf_io_collect(&w->io);
+        bool closed = w->closed;
         if (!serving(w, now))
             break;
+        more |= w->closed != closed; /* its instances leave now */
     }
     hf_log_write(w->node->log, &w->access);
     return NULL;
