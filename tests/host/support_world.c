@@ -217,7 +217,7 @@ void world_open_with(struct world *w, void **state, const struct world_settings 
     w->os = hf_os_fake_new(7);
     assert_non_null(w->os);
     hf_os_fake_advance(w->os, 100 * S);
-    w->services = (struct hf_services){.ctx = w, .os = w->os, .log = on_log};
+    w->services = (struct hf_services){.ctx = w, .os = w->os, .log = on_log, .kv = s->kv};
     struct hf_service_settings ss = {
         .name = "s",
         .component = w->shared->component,
@@ -226,6 +226,8 @@ void world_open_with(struct world *w, void **state, const struct world_settings 
         .env = s->env,
         .args = s->args,
         .body_window = s->body_window,
+        .keyvalue = s->keyvalue,
+        .config = s->config,
     };
     must(hf_service_new(&ss, &w->svc, &report), &report);
     if (s->image || s->no_image != NULL) {
