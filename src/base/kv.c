@@ -21,6 +21,8 @@ void hf_kv_limits_fill(struct hf_kv_limits *l)
         l->page_bytes = 256 * 1024;
     if (l->batch_keys == 0)
         l->batch_keys = 10000;
+    if (l->batch_bytes == 0)
+        l->batch_bytes = 16u << 20;
 }
 
 enum hf_kv_refusal hf_kv_check(const struct hf_kv_op *op, const struct hf_kv_limits *limits)

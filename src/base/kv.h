@@ -30,7 +30,10 @@ struct hf_kv_limits {
     uint32_t buckets;    /* of the store; 1000 */
     uint32_t page_keys;  /* of one list; 1000 */
     uint32_t page_bytes; /* keys of one list together, less the first; 256 KiB */
-    uint32_t batch_keys; /* for who begins many at once (get-many ...); 10000 */
+    /* For who begins many at once (get-many ...) on a thread that others wait for: keys, and bytes
+     * of keys and values together unless it is one alone. 10000; 16 MiB */
+    uint32_t batch_keys;
+    uint64_t batch_bytes;
 };
 void hf_kv_limits_fill(struct hf_kv_limits *limits);
 

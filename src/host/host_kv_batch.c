@@ -7,6 +7,19 @@
 
 #include <stdio.h>
 
+/* The guest may point at the same megabyte ten thousand times: what is copied is counted, not what it has. */
+static bool too_many_bytes(const struct hf_call *call, uint32_t n, uint64_t bytes)
+{
+    return n > 1 && bytes > hf_kv_of(call)->limits.batch_bytes;
+}
+
+static enum hf_err refuse_bytes(struct hf_call *call, struct hf_value *result)
+{
+    char text[80];
+    snprintf(text, sizeof text, "the keys and values of one call may have %llu bytes", (unsigned long long)hf_kv_of(call)->limits.batch_bytes);
+    return hf_kv_fail(hf_kv_error(call, HF_KV_OTHER, text), result);
+}
+
 /* HF_OK and *ret: the operations are done, the caller ends them; NULL: *result has the error. */
 static enum hf_err run_all(struct hf_call *call, const struct hf_value *args, enum hf_kv_kind kind, struct hf_kv_op **ret,
                            struct hf_value *result)
@@ -25,6 +38,7 @@ static enum hf_err run_all(struct hf_call *call, const struct hf_value *args, en
     if (ops == NULL)
         return hf_call_limit(call, "memory of a call");
     memset(ops, 0, ((size_t)n + 1) * sizeof *ops);
+    uint64_t bytes = 0;
     for (uint32_t i = 0; i < n; i++) {
         const struct hf_value *item = &args[1].items[i];
         ops[i].kind = kind;
@@ -32,7 +46,10 @@ static enum hf_err run_all(struct hf_call *call, const struct hf_value *args, en
         ops[i].key = hf_value_view(kind == HF_KV_SET ? &item->items[0] : item);
         if (kind == HF_KV_SET)
             ops[i].value = hf_value_view(&item->items[1]);
+        bytes += ops[i].key.len + ops[i].value.len;
     }
+    if (too_many_bytes(call, n, bytes))
+        return refuse_bytes(call, result);
     enum hf_err err = hf_kv_run(call, ops, n);
     if (err == HF_OK)
         *ret = ops;
@@ -86,7 +103,11 @@ static enum hf_err get_all(struct hf_call *call, const struct hf_value *args, bo
     enum hf_kv_refusal refusal = first_refusal(ops, keys->len);
     struct hf_value *list = hf_call_alloc(call, ((size_t)keys->len + 1) * sizeof *list);
     bool fits = list != NULL;
-    for (uint32_t i = 0; i < keys->len && fits && refusal == HF_KV_NONE; i++) {
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < keys->len; i++)
+        bytes += ops[i].key.len + ops[i].r.value.len;
+    bool many = too_many_bytes(call, keys->len, bytes);
+    for (uint32_t i = 0; i < keys->len && fits && !many && refusal == HF_KV_NONE; i++) {
         struct hf_value *v = hf_call_alloc(call, 4 * sizeof *v);
         fits = v != NULL && entry(call, &keys->items[i], &ops[i].r, second, v);
         if (fits)
@@ -95,8 +116,10 @@ static enum hf_err get_all(struct hf_call *call, const struct hf_value *args, bo
     end_all(call, ops, keys->len);
     if (refusal != HF_KV_NONE)
         return hf_kv_fail(hf_kv_refused(call, refusal), result);
+    if (many)
+        return refuse_bytes(call, result);
     if (!fits)
-        return hf_call_limit(call, "memory of a call: the values are too many for one");
+        return hf_call_limit(call, "memory of a call");
     return hf_kv_ok(call, (struct hf_value){.items = list, .len = keys->len}, result);
 }
 

@@ -315,6 +315,41 @@ static void list_refuses_a_made_up_cursor(void **state)
     run_kv(state, cursors);
 }
 
+/* A bucket that is larger than a guest: page by page. */
+static void walks(struct guest *t)
+{
+    uint32_t b = open_bucket(t, "b"), n = 0, sum = 0;
+    struct hf_value cursor = CASE(0, NULL);
+    do {
+        const struct hf_value args[] = {H(b), cursor};
+        const struct hf_value *r = guest_call(t, STORE("bucket.list-keys"), args, 2);
+        CHECK(r != NULL && r->tag == 0);
+        sum += r->items[0].items[0].len;
+        cursor = r->items[0].items[1];
+        n++;
+    } while (cursor.tag != 0);
+    CHECK_INT(n, 200);
+    CHECK_INT(sum, 200000);
+    END;
+}
+static void list_pages_through_very_many(void **state)
+{
+    struct kvworld k;
+    struct hf_kv_bucket *b;
+    kv_open_with(&k, state, true, &(struct hf_kv_limits){0}, (struct world_settings){0});
+    assert_int_equal(hf_kv_bucket(k.memory, HF_VIEW("s"), HF_VIEW("b"), &b), HF_OK);
+    for (unsigned i = 0; i < 200000; i++) {
+        char key[16];
+        struct hf_kv_op op = {.kind = HF_KV_SET, .bucket = b, .key = hf_view(key, (size_t)snprintf(key, sizeof key, "%u", i))};
+        assert_int_equal(hf_kv_begin(k.memory, &op), HF_OK);
+        assert_int_equal(op.r.refusal, HF_KV_NONE);
+    }
+    post(&k.w, walks);
+    kv_run(&k);
+    assert_int_equal(k.w.seen[7], 1);
+    kv_close(&k);
+}
+
 /* ---- atomics ---------------------------------------------------------------------------------------------- */
 
 static void increments(struct guest *t)
@@ -451,20 +486,30 @@ static void batch_many_keys(void **state)
     run_kv_with(state, batches, &(struct hf_kv_limits){.value_max = 10, .batch_keys = 4});
 }
 
-/* More in one call than the call's memory: that guest ends, and nothing is left held. */
+/* Ten thousand times the same megabyte would hold the thread for seconds. */
 static void too_much(struct guest *t)
 {
-    enum { N = 200 };
+    enum { N = 17 };
     static uint8_t value[1 << 20];
-    static struct hf_value keys[N];
+    static struct hf_value keys[N], pairs[N][2], list[N];
     uint32_t b = open_bucket(t, "b");
     CHECK(set(t, b, HF_VIEW("k"), hf_view(value, sizeof value)));
-    for (unsigned i = 0; i < N; i++)
-        keys[i] = T("k");
-    TRAPS_IN("the values are too many for one", BATCH("get-many"), H(b), LIST(keys, N));
+    for (unsigned i = 0; i < N; i++) {
+        pairs[i][0] = keys[i] = T("k");
+        pairs[i][1] = V(hf_view(value, sizeof value - 1));
+        list[i] = (struct hf_value){.items = pairs[i], .len = 2};
+    }
+    CALL(g, BATCH("get-many"), H(b), LIST(keys, N));
+    IS_ERROR(g, "the keys and values of one call may have 16777216 bytes");
+    CALL(s, BATCH("set-many"), H(b), LIST(list, N));
+    IS_ERROR(s, "the keys and values of one call may have 16777216 bytes");
+    CALL(still, STORE("bucket.get"), H(b), T("k")); /* nothing was done */
+    CHECK(still->items[0].items[0].len == sizeof value);
+    CALL(some, BATCH("get-many"), H(b), LIST(keys, 3));
+    IS_OK(some);
     END;
 }
-static void batch_of_more_than_a_call_may_hold(void **state)
+static void batch_of_more_bytes_than_a_call_may_carry(void **state)
 {
     run_kv(state, too_much);
 }
@@ -725,6 +770,68 @@ static void settings_that_cannot_be(void **state)
     hf_kv_close(kv);
 }
 
+/* ---- versions ---------------------------------------------------------------------------------------------- */
+
+/* A component that imports one interface, and what loading it says. */
+static enum hf_err import(void **state, const char *name, const char *items, struct hf_report *report)
+{
+    struct shared *s = *state;
+    struct hf_component *c = NULL;
+    struct hf_buf text = {0}, wasm = {0};
+    *report = (struct hf_report){0};
+    assert_int_equal(hf_buf_printf(&text, "(component (import \"%s\" (instance %s)))", name, items), HF_OK);
+    enum hf_err err = hf_engine_wat((const char *)text.ptr, text.len, &wasm, report);
+    if (err != HF_OK)
+        fail_msg("%s", report->text);
+    err = hf_component_load(s->engine, s->registry, hf_buf_view(&wasm), NULL, &c, report);
+    hf_component_unref(c);
+    hf_buf_done(&text);
+    hf_buf_done(&wasm);
+    return err;
+}
+
+#define ERROR_TYPE                                                                                                               \
+    "(type $e (variant (case \"no-such-store\") (case \"access-denied\") (case \"other\" string)))"                                    \
+    "(export \"error\" (type $error (eq $e)))"                                                                                         \
+    "(export \"bucket\" (type $b (sub resource)))"
+#define OPEN  "(export \"open\" (func (param \"identifier\" string) (result (result (own $b) (error $error)))))"
+#define LIST_OF(cursor)                                                                                                                \
+    "(type $r (record (field \"keys\" (list string)) (field \"cursor\" (option " cursor "))))"                                         \
+    "(export \"key-response\" (type $resp (eq $r)))"                                                                                   \
+    "(export \"[method]bucket.list-keys\" (func (param \"self\" (borrow $b)) (param \"cursor\" (option " cursor "))"                    \
+    " (result (result $resp (error $error)))))"
+#define CONFIG(name)                                                                                                                   \
+    "(type $e (variant (case \"upstream\" string) (case \"io\" string))) (export \"" name "\" (type $error (eq $e)))"                  \
+    "(export \"get\" (func (param \"key\" string) (result (result (option string) (error $error)))))"
+
+/* A draft has no track: each version has the types it was published with, and nobody answers for another. */
+static void versions_are_bound_exactly(void **state)
+{
+    static const struct {
+        const char *name, *items;
+        bool ok;
+    } rows[] = {
+        {"wasi:keyvalue/store@0.2.0-draft", ERROR_TYPE OPEN LIST_OF("u64"), true},
+        {"wasi:keyvalue/store@0.2.0-draft2", ERROR_TYPE OPEN LIST_OF("string"), true},
+        {"wasi:keyvalue/store@0.2.0-draft", ERROR_TYPE LIST_OF("string"), false},
+        {"wasi:keyvalue/store@0.2.0-draft2", ERROR_TYPE LIST_OF("u64"), false},
+        {"wasi:keyvalue/store@0.2.0-draft3", ERROR_TYPE OPEN, false},
+        {"wasi:keyvalue/store@0.2.0", ERROR_TYPE OPEN, false},
+        {"wasi:keyvalue/store", ERROR_TYPE OPEN, false},
+        {"wasi:config/store@0.2.0-rc.1", CONFIG("error"), true},
+        {"wasi:config/store@0.2.0-draft", CONFIG("error"), true},
+        {"wasi:config/runtime@0.2.0-draft", CONFIG("config-error"), true},
+        {"wasi:config/runtime@0.2.0-rc.1", CONFIG("config-error"), false},
+        {"wasi:config/store@0.2.0-rc.2", CONFIG("error"), false},
+    };
+    for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+        struct hf_report report;
+        enum hf_err err = import(state, rows[i].name, rows[i].items, &report);
+        if ((err == HF_OK) != rows[i].ok || (err != HF_OK && (err != HF_UNSUPPORTED || strstr(report.text, rows[i].name) == NULL)))
+            fail_msg("row %zu: %s: %s", i, hf_err_text(err), report.text);
+    }
+}
+
 /* ---- wasi:config ------------------------------------------------------------------------------------------- */
 
 static const char *const config[] = {"a=1", "ab=x=y", "empty=", "\xc3\xa9=\xc3\xa9", NULL};
@@ -795,10 +902,11 @@ int main(void)
         cmocka_unit_test(grants_read_only_refuses_every_write),
         cmocka_unit_test(list_pages_while_deleting),
         cmocka_unit_test(list_refuses_a_made_up_cursor),
+        cmocka_unit_test(list_pages_through_very_many),
         cmocka_unit_test(atomics_increment),
         cmocka_unit_test(atomics_swap),
         cmocka_unit_test(batch_many_keys),
-        cmocka_unit_test(batch_of_more_than_a_call_may_hold),
+        cmocka_unit_test(batch_of_more_bytes_than_a_call_may_carry),
         cmocka_unit_test(limits_of_keys_and_values),
         cmocka_unit_test(limits_of_a_bucket),
         cmocka_unit_test(errors_of_the_store_reach_the_guest),
@@ -808,6 +916,7 @@ int main(void)
         cmocka_unit_test(image_may_keep_a_bucket),
         cmocka_unit_test(image_may_not_keep_a_cas),
         cmocka_unit_test(settings_that_cannot_be),
+        cmocka_unit_test(versions_are_bound_exactly),
         cmocka_unit_test(config_get_and_get_all),
         cmocka_unit_test(config_nothing_given_is_none),
     };
