@@ -82,9 +82,7 @@ void hf_kv_refusal_text(enum hf_kv_refusal refusal, const struct hf_kv_limits *l
                         size_t size)
 {
     switch (refusal) {
-    case HF_KV_KEY_LONG:
-        snprintf(ret, size, "the key is longer than %u bytes", l->key_max);
-        return;
+    case HF_KV_KEY_LONG: snprintf(ret, size, "the key is longer than %u bytes", l->key_max); return;
     case HF_KV_VALUE_LONG:
         snprintf(ret, size, "the value is longer than %u bytes", l->value_max);
         return;

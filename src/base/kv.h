@@ -94,7 +94,8 @@ struct hf_kv_op {
         uint32_t n_keys;
         uint64_t cursor; /* 0: there are no more */
     } r;
-    void *hold; /* the store's: what to give back at hf_kv_end; NULL: nothing */
+    void *hold; /* the store's: what to give back at hf_kv_end, and what is in flight; NULL: nothing
+                 */
 };
 
 struct hf_kv {
@@ -117,8 +118,9 @@ static inline enum hf_err hf_kv_bucket(struct hf_kv *kv, struct hf_view space, s
 {
     return kv->ops->bucket(kv, space, name, ret);
 }
-/* HF_OK: done already (op->r says how it went), `done` will not be called. HF_AGAIN: later. Nothing
- * else; never blocks. The op stays where it is until hf_kv_end, which must come in both cases. */
+/* HF_OK: done already (op->r says how it went), `done` will not be called. HF_AGAIN: later
+ * (op->hold is set). Nothing else; never blocks. The op stays where it is until hf_kv_end, which
+ * must come in both cases. */
 static inline enum hf_err hf_kv_begin(struct hf_kv *kv, struct hf_kv_op *op)
 {
     op->r = (struct hf_kv_result){.refusal = HF_KV_NONE};

@@ -348,8 +348,7 @@ static enum hf_err list_shard(struct memory *m, struct shard *s, uint64_t shard,
         const struct entry *e = s->order.ptr[i].entry;
         if (e == NULL)
             continue;
-        if (p->n == p->max ||
-            (p->n > 0 && p->bytes.len + e->key_len > m->kv.limits.page_bytes))
+        if (p->n == p->max || (p->n > 0 && p->bytes.len + e->key_len > m->kv.limits.page_bytes))
             return HF_CLOSED;
         if (hf_buf_add(&p->lengths, &e->key_len, sizeof e->key_len) != HF_OK ||
             hf_buf_add(&p->bytes, e->key, e->key_len) != HF_OK)

@@ -385,9 +385,18 @@ static uint32_t new_cas(struct guest *t, uint32_t b, const char *key)
     return r == NULL || r->tag != 0 ? 0 : (uint32_t)r->items[0].u64;
 }
 
+static size_t live_objects(const struct guest *t)
+{
+    size_t n = 0;
+    HF_LIST_FOR (it, &t->g->objects)
+        n++;
+    return n;
+}
+
 static void swaps(struct guest *t)
 {
     t->w->note |= DRAFT2; /* there is no cas in the first */
+    size_t before = live_objects(t);
     uint32_t b = open_bucket(t, "b"), a = new_cas(t, b, "k"), late = new_cas(t, b, "k");
     CALL(none, ATOMICS("cas.current"), H(a));
     CHECK(none->tag == 0 && none->items[0].tag == 0);
@@ -427,6 +436,7 @@ static void swaps(struct guest *t)
     CHECK(hf_handles_at(&t->call->ci->handles, c) == NULL);
     c = new_cas(t, b, "k");
     DROP(c);
+    CHECK_INT(live_objects(t), before + 1); /* the bucket */
     CALL(key, ATOMICS("cas.new"), H(b), T("longer than 16 bytes"));
     IS_ERROR(key, "the key is longer than 16 bytes");
     END;

@@ -137,11 +137,8 @@ static enum hf_kv_refusal kvc_increment(struct kv_case *c, struct hf_kv_bucket *
                                         struct hf_view key, uint64_t delta, bool is_signed,
                                         uint64_t *ret)
 {
-    struct hf_kv_op op = {.kind = HF_KV_INCREMENT,
-                          .bucket = b,
-                          .key = key,
-                          .delta = delta,
-                          .is_signed = is_signed};
+    struct hf_kv_op op = {
+        .kind = HF_KV_INCREMENT, .bucket = b, .key = key, .delta = delta, .is_signed = is_signed};
     enum hf_kv_refusal r = kvc_do(c, &op)->refusal;
     *ret = op.r.number;
     hf_kv_end(c->kv, &op);
@@ -185,8 +182,7 @@ static void kvc_counters(struct kv_case *c)
         kvc_delete(c, b, K("n"));
         if (rows[i].before != NULL)
             assert_int_equal(kvc_set(c, b, K("n"), hf_view_of(rows[i].before)), HF_KV_NONE);
-        enum hf_kv_refusal r =
-            kvc_increment(c, b, K("n"), rows[i].delta, rows[i].is_signed, &n);
+        enum hf_kv_refusal r = kvc_increment(c, b, K("n"), rows[i].delta, rows[i].is_signed, &n);
         if (r != rows[i].refusal)
             fail_msg("row %zu: refusal %d", i, (int)r);
         kvc_is(c, b, K("n"), r == HF_KV_NONE ? rows[i].after : rows[i].before);
@@ -379,8 +375,7 @@ static void kvc_limits(struct kv_case *c)
     assert_int_equal(kvc_set(c, wide, K("x"), hf_view(bytes, 96)), HF_KV_BYTES_FULL);
     assert_int_equal(kvc_set(c, wide, K("x"), hf_view(bytes, 94)), HF_KV_NONE);
     assert_int_equal(kvc_set(c, wide, K("y"), K("")), HF_KV_NONE); /* what was given back counts */
-    struct hf_kv_op op = {
-        .kind = HF_KV_SWAP, .bucket = wide, .key = K("z"), .value = K("swapped")};
+    struct hf_kv_op op = {.kind = HF_KV_SWAP, .bucket = wide, .key = K("z"), .value = K("swapped")};
     assert_int_equal(kvc_do(c, &op)->refusal, HF_KV_BYTES_FULL);
     hf_kv_end(c->kv, &op);
     assert_true(kvc_delete(c, wide, K("0")) && kvc_delete(c, wide, K("1")));
@@ -497,8 +492,8 @@ static void kvc_foresee(struct kvc_random *r, struct kvc_flight *f)
 
 static void kvc_one(struct kvc_random *r, struct hf_kv_bucket *const buckets[KVC_BUCKETS])
 {
-    static const enum hf_kv_kind kinds[] = {HF_KV_GET,    HF_KV_GET,    HF_KV_EXISTS,   HF_KV_SET,
-                                            HF_KV_DELETE, HF_KV_INCREMENT};
+    static const enum hf_kv_kind kinds[] = {HF_KV_GET, HF_KV_GET,    HF_KV_EXISTS,
+                                            HF_KV_SET, HF_KV_DELETE, HF_KV_INCREMENT};
     struct kvc_flight *f = NULL;
     uint64_t which = kvc_rnd(r, KVC_BUCKETS);
     for (unsigned i = 0; i < KVC_FLIGHT && f == NULL; i++)

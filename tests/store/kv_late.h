@@ -120,8 +120,7 @@ static const struct hf_kv_ops kv_late_ops = {kv_late_bucket, kv_late_begin, kv_l
 
 static void kv_late_init(struct kv_late *l, struct hf_kv *inner, uint64_t chance)
 {
-    *l = (struct kv_late){
-        .kv = {&kv_late_ops, inner->limits}, .inner = inner, .chance = chance};
+    *l = (struct kv_late){.kv = {&kv_late_ops, inner->limits}, .inner = inner, .chance = chance};
 }
 
 /* Does all that waits; nothing may be left that somebody has not ended. */

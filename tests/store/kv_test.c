@@ -1,4 +1,5 @@
-/* kv_test.c - the memory key-value store: the contract, at once and late; several threads; sizes. */
+/* kv_test.c - the memory key-value store: the contract, at once and late; several threads; sizes.
+ */
 #include "tests/store/kv_contract.h"
 
 #include <pthread.h>
@@ -71,7 +72,11 @@ static void ended_before_it_is_done(void **state)
     kv_late_init(&late, inner, 1);
     struct kv_case c = {.kv = &late.kv, .step = late_step, .ctx = &late};
     struct hf_kv_bucket *b = kvc_bucket(&c, "s", "b");
-    struct hf_kv_op set = {.kind = HF_KV_SET, .bucket = b, .key = K("k"), .value = K("v"), .done = never},
+    struct hf_kv_op set = {.kind = HF_KV_SET,
+                           .bucket = b,
+                           .key = K("k"),
+                           .value = K("v"),
+                           .done = never},
                     get = {.kind = HF_KV_GET, .bucket = b, .key = K("k"), .done = never};
     assert_int_equal(hf_kv_begin(&late.kv, &set), HF_AGAIN);
     assert_int_equal(hf_kv_begin(&late.kv, &get), HF_AGAIN);
@@ -90,7 +95,8 @@ static void values_outlive_their_keys(void **state)
     struct kv_case c = {.kv = memory((struct hf_kv_limits){0})};
     (void)state;
     struct hf_kv_bucket *b = kvc_bucket(&c, "s", "b");
-    struct hf_kv_op get = {.kind = HF_KV_GET, .bucket = b, .key = K("k")}, list = {.kind = HF_KV_LIST, .bucket = b};
+    struct hf_kv_op get = {.kind = HF_KV_GET, .bucket = b, .key = K("k")},
+                    list = {.kind = HF_KV_LIST, .bucket = b};
     assert_int_equal(kvc_set(&c, b, K("k"), K("old")), HF_KV_NONE);
     kvc_do(&c, &get);
     kvc_do(&c, &list);
@@ -222,7 +228,8 @@ static void threads_claim_each_key_once(void **state)
     hf_kv_close(s.c.kv);
 }
 
-/* Everything at once, on few keys: nothing to compare, but for sanitizers and the count of bytes. */
+/* Everything at once, on few keys: nothing to compare, but for sanitizers and the count of bytes.
+ */
 static void *churn(void *arg)
 {
     struct shared *s = arg;
@@ -232,7 +239,10 @@ static void *churn(void *arg)
         char text[16], value[64] = {0};
         struct hf_kv_op op = {.bucket = s->b, .key = kvc_name(text, (unsigned)kvc_rnd(&r, 300))};
         uint64_t what = kvc_rnd(&r, 10);
-        op.kind = what < 3 ? HF_KV_GET : what < 6 ? HF_KV_SET : what < 9 ? HF_KV_DELETE : HF_KV_LIST;
+        op.kind = what < 3   ? HF_KV_GET
+                  : what < 6 ? HF_KV_SET
+                  : what < 9 ? HF_KV_DELETE
+                             : HF_KV_LIST;
         if (op.kind == HF_KV_SET)
             op.value = hf_view(value, kvc_rnd(&r, sizeof value));
         if (op.kind == HF_KV_LIST)
@@ -248,7 +258,8 @@ static void *churn(void *arg)
 
 static void threads_leave_the_count_right(void **state)
 {
-    struct shared s = {.c = {.kv = memory((struct hf_kv_limits){.bytes_max = 2000, .keys_max = 20})}};
+    struct shared s = {
+        .c = {.kv = memory((struct hf_kv_limits){.bytes_max = 2000, .keys_max = 20})}};
     char text[16];
     uint8_t value[1990];
     (void)state;
@@ -257,7 +268,8 @@ static void threads_leave_the_count_right(void **state)
     run_threads(churn, &s);
     for (unsigned i = 0; i < 300; i++)
         kvc_delete(&s.c, s.b, kvc_name(text, i));
-    assert_int_equal(kvc_set(&s.c, s.b, K("0123456789"), hf_view(value, 1990)), HF_KV_NONE); /* all 2000 */
+    assert_int_equal(kvc_set(&s.c, s.b, K("0123456789"), hf_view(value, 1990)),
+                     HF_KV_NONE); /* all 2000 */
     assert_true(kvc_delete(&s.c, s.b, K("0123456789")));
     for (unsigned i = 0; i < 20; i++)
         assert_int_equal(kvc_set(&s.c, s.b, kvc_name(text, i), K("")), HF_KV_NONE); /* all 20 */
