@@ -106,7 +106,8 @@ static int set_keep_alive(void *to, const char *v)
 static int set_keyvalue_value(void *to, const char *v)
 {
     struct cli_settings *s = to;
-    return cli_size(v, &s->node.keyvalue_value_max) != 0 || s->node.keyvalue_value_max == 0 || s->node.keyvalue_value_max > 64 << 20 ? -1 : 0;
+    uint64_t *n = &s->node.keyvalue_value_max;
+    return cli_size(v, n) != 0 || *n == 0 || *n > 64 << 20 ? -1 : 0;
 }
 static int set_keyvalue_max(void *to, const char *v)
 {

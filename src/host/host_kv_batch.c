@@ -16,7 +16,8 @@ static bool too_many_bytes(const struct hf_call *call, uint32_t n, uint64_t byte
 static enum hf_err refuse_bytes(struct hf_call *call, struct hf_value *result)
 {
     char text[80];
-    snprintf(text, sizeof text, "the keys and values of one call may have %llu bytes", (unsigned long long)hf_kv_of(call)->limits.batch_bytes);
+    unsigned long long most = hf_kv_of(call)->limits.batch_bytes;
+    snprintf(text, sizeof text, "the keys and values of one call may have %llu bytes", most);
     return hf_kv_fail(hf_kv_error(call, HF_KV_OTHER, text), result);
 }
 

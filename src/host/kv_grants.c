@@ -20,7 +20,8 @@ static enum hf_err grant(struct hf_kv_grants *g, struct hf_kv *kv, const char *s
     if (one.read_only || hf_view_ends(one.name, HF_VIEW(":rw")))
         one.name.len -= 3;
     if (one.name.len > NAME_MAX_BYTES)
-        return hf_report_set(report, HF_INVALID, "the name of a key-value bucket has more than %u bytes: \"%.40s...\"", NAME_MAX_BYTES, text);
+        return hf_report_set(report, HF_INVALID, "the name of a key-value bucket has %zu bytes, more than %u bytes", one.name.len,
+                             NAME_MAX_BYTES);
     if (hf_kv_grants_find(g, one.name) != NULL)
         return hf_report_set(report, HF_INVALID, "the key-value bucket \"%.*s\" is granted twice", HF_FMT(one.name));
     enum hf_err err = hf_kv_bucket(kv, hf_view_of(space), one.name, &one.bucket);
