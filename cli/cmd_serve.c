@@ -108,6 +108,22 @@ static int set_keep_alive(void *to, const char *v)
 {
     return cli_duration(v, &((struct cli_settings *)to)->node.idle_timeout_ns);
 }
+static int set_keyvalue_value(void *to, const char *v)
+{
+    struct cli_settings *s = to;
+    uint64_t *n = &s->node.keyvalue_value_max;
+    return cli_size(v, n) != 0 || *n == 0 || *n > 64 << 20 ? -1 : 0;
+}
+static int set_keyvalue_max(void *to, const char *v)
+{
+    struct cli_settings *s = to;
+    return cli_size(v, &s->node.keyvalue_bytes_max) != 0 || s->node.keyvalue_bytes_max == 0 ? -1 : 0;
+}
+static int set_keyvalue_keys(void *to, const char *v)
+{
+    struct cli_settings *s = to;
+    return cli_number(v, UINT64_MAX, &s->node.keyvalue_keys_max) != 0 || s->node.keyvalue_keys_max == 0 ? -1 : 0;
+}
 static int set_drain(void *to, const char *v)
 {
     return cli_duration(v, &((struct cli_settings *)to)->node.drain_ns);
@@ -144,6 +160,9 @@ static const struct cli_option options[] = {
     {"queue-timeout", "TIME", "how long one may wait there, then 503 (the request timeout)", set_queue_timeout, "a time like 1s"},
     {"request-timeout", "TIME", "for a whole request, then 504 and the instance ends (30s)", opt_timeout, "a time like 3s"},
     CLI_OPTIONS_GUEST,
+    {"keyvalue-value", "SIZE", "largest value of a bucket (1MiB)", set_keyvalue_value, "a size up to 64MiB"},
+    {"keyvalue-bytes", "SIZE", "keys and values of each bucket together (256MiB)", set_keyvalue_max, "a size like 1GiB"},
+    {"keyvalue-keys", "N", "keys of each bucket (1000000)", set_keyvalue_keys, "a number from 1"},
     {"body-max", "SIZE", "largest request body, then 413 (no limit)", set_body, "a size like 10MiB"},
     {"head-max", "SIZE", "largest request head, then 431 (32KiB)", set_head, "a size up to 1MiB"},
     {"head-timeout", "TIME", "for a whole request head, then 408 (10s)", set_head_timeout, "a time like 10s"},

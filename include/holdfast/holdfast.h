@@ -59,6 +59,7 @@ struct hf_node_options {
     uint64_t head_max, body_max; /* bytes; 0 = 32 KiB and no limit */
     uint64_t head_timeout_ns, idle_timeout_ns, body_timeout_ns; /* 0 = 10 s, 75 s, 30 s */
     uint64_t drain_ns;          /* how long a stop waits for what is in hand; 0 = 10 s */
+    uint64_t keyvalue_value_max, keyvalue_keys_max, keyvalue_bytes_max; /* of a value; of each bucket. 0 = 1 MiB, 1 million, 256 MiB */
 };
 HF_API void hf_node_options_init(struct hf_node_options *o);
 /* *ret is NULL on failure. */
@@ -83,6 +84,9 @@ struct hf_service_options {
     const char *const *env;      /* "K=V", NULL at the end; may be NULL */
     const char *const *args;     /* the same, for wasi:cli/environment.get-arguments */
     const char *host, *prefix;   /* route; NULL: any host, "/" */
+    const char *const *keyvalue; /* buckets of wasi:keyvalue it may open: "NAME" or "NAME:ro". Each service has its own, in the
+                                  * node's memory: shared by its instances and workers, gone when the node is closed */
+    const char *const *config;   /* "K=V" for wasi:config */
 };
 HF_API void hf_service_options_init(struct hf_service_options *o);
 /* Loads, compiles (or finds it in the cache), checks, and starts one instance to see that it starts. */

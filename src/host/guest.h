@@ -150,6 +150,8 @@ enum hf_err hf_host_bind_random(struct hf_registry *reg, struct hf_report *repor
 enum hf_err hf_host_bind_cli(struct hf_registry *reg, struct hf_report *report);
 enum hf_err hf_host_bind_denied(struct hf_registry *reg, struct hf_report *report); /* filesystem, sockets: nothing granted */
 enum hf_err hf_host_bind_http(struct hf_registry *reg, struct hf_report *report);
+enum hf_err hf_host_bind_kv(struct hf_registry *reg, struct hf_report *report);     /* wasi:keyvalue, both drafts */
+enum hf_err hf_host_bind_config(struct hf_registry *reg, struct hf_report *report); /* wasi:config */
 
 /* ---- http, for the behaviour (host_http.c) ---- */
 /* Makes incoming-request and response-outparam objects for the turn's message (its blob is taken). */

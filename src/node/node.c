@@ -82,6 +82,21 @@ static char *default_cache(void)
     return path;
 }
 
+static enum hf_err open_kv(struct hf_node *node, struct hf_report *report)
+{
+    struct hf_kv_limits limits = {
+        .value_max = (uint32_t)node->opt.keyvalue_value_max,
+        .keys_max = node->opt.keyvalue_keys_max,
+        .bytes_max = node->opt.keyvalue_bytes_max,
+    };
+    uint64_t seed = 0;
+    enum hf_err err = node->os->random(node->os, &seed, sizeof seed);
+    if (err != HF_OK)
+        return hf_report_set(report, err, "no random bytes can be had");
+    err = hf_kv_memory_new(&limits, seed, &node->kv);
+    return err == HF_OK ? HF_OK : hf_report_set(report, err, "out of memory");
+}
+
 static enum hf_err open_parts(struct hf_node *node, struct hf_report *report)
 {
     const struct hf_node_options *o = &node->opt;
@@ -93,7 +108,10 @@ static enum hf_err open_parts(struct hf_node *node, struct hf_report *report)
     enum hf_err err = hf_log_new(node->os, 2, o->log == HF_LOG_JSON, &node->log);
     if (err != HF_OK)
         return hf_report_set(report, err, "out of memory");
-    node->host_services = (struct hf_services){.ctx = node->log, .os = node->os, .log = hf_log_guest};
+    err = open_kv(node, report);
+    if (err != HF_OK)
+        return err;
+    node->host_services = (struct hf_services){.ctx = node->log, .os = node->os, .log = hf_log_guest, .kv = node->kv};
 
     struct hf_engine_settings es;
     hf_engine_settings_init(&es);
@@ -117,6 +135,8 @@ enum hf_status hf_node_open(const struct hf_node_options *o, struct hf_node **re
     *ret = NULL;
     if (o->size != sizeof *o)
         return usage(msg, "hf_node_options.size is wrong: use hf_node_options_init of this library's version");
+    if (o->keyvalue_value_max > HF_KEYVALUE_VALUE_MAX)
+        return usage(msg, "a key-value value may have 64 MiB at most: it must fit into one call");
     struct hf_node *node = calloc(1, sizeof *node);
     if (node == NULL)
         return usage(msg, "out of memory");
@@ -157,6 +177,7 @@ void hf_node_close(struct hf_node *node)
     for (uint32_t i = 0; i < node->n_services; i++)
         hf_service_free(node->services[i].svc);
     hf_route_table_free(node->routes);
+    hf_kv_close(node->kv);
     hf_registry_free(node->registry);
     hf_engine_free(node->engine);
     hf_log_free(node->log);
@@ -237,6 +258,8 @@ static enum hf_err make_service(struct hf_node *node, const struct hf_service_op
         .memory_max = o->memory_max,
         .invoke = invoke,
         .body_window = HF_BODY_WINDOW,
+        .keyvalue = o->keyvalue,
+        .config = o->config,
     };
     err = hf_service_new(&s, ret, report);
     if (err != HF_OK)

@@ -14,6 +14,7 @@
 #include "link/between.h"
 #include "node/log.h"
 #include "os/wake.h"
+#include "store/kv.h"
 #include "store/store.h"
 
 #define HF_SERVICES_MAX  64
@@ -22,6 +23,8 @@
 /* Bytes of a body that may wait for its reader, each way: a 1 MiB echo costs a third less than with 64 KiB, and only a body in
  * flight holds them. */
 #define HF_BODY_WINDOW (256u * 1024)
+
+#define HF_KEYVALUE_VALUE_MAX (64u << 20) /* half of what one call may hold */
 
 struct hf_node_service {
     struct hf_service *svc;
@@ -58,6 +61,7 @@ struct hf_node {
     struct hf_os *os;
     struct hf_log *log;
     struct hf_services host_services;
+    struct hf_kv *kv; /* one for all workers */
     struct hf_engine *engine;
     struct hf_registry *registry;
     struct hf_jobs *jobs;
