@@ -249,6 +249,7 @@ static enum hf_end guest_start(void *class_ctx, struct hf_turn *turn, void **sta
         .ctx = g,
         .memory_max = w->svc->s.memory_max,
         .handles_max = w->svc->s.handles_max,
+        .slice_ticks = w->svc->s.slice_ticks,
     };
     enum hf_err err = hf_instance_new(w->svc->component, &settings, &g->inst, &report);
     if (err != HF_OK) {

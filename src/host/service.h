@@ -31,6 +31,7 @@ struct hf_service_settings {
     const char *const *args; /* ends with NULL; may be NULL */
     uint64_t memory_max;    /* bytes per linear memory; 0 = the engine's */
     uint32_t handles_max;   /* 0 = default */
+    uint32_t slice_ticks;   /* a guest that computes makes way for others after that many; 0 = the engine's */
     uint64_t reset_pages_max; /* a reset that must copy more takes a new instance; 0 = 4096 */
     bool invoke;            /* not a service: messages call any export by name (invoke.c) */
     uint32_t body_window;   /* bytes of an answer's body that may wait for the client; 0 = 64 KiB */

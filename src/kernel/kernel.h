@@ -22,6 +22,15 @@ enum hf_err hf_kernel_new(const struct hf_kernel_settings *s, struct hf_kernel *
 /* Kills what lives; pending requests get CANCELLED answers first. NULL is fine. */
 void hf_kernel_free(struct hf_kernel *k);
 
+struct hf_ended { /* an instance that is gone */
+    uint64_t process, served, born_ns, now_ns;
+    /* Static text. In order: "max-requests", "max-age", "idle", "single-use", "closed", or what hf_turn_retire was
+     * given. Else: "failed", "deadline", "start-failed", "start-deadline", "leave-deadline", "killed" (the kernel is
+     * freed). */
+    const char *why;
+    bool in_order;
+};
+
 struct hf_class;
 struct hf_class_settings {
     const struct hf_behaviour *behaviour;
@@ -36,6 +45,9 @@ struct hf_class_settings {
     uint64_t leave_timeout_ns;            /* for behaviour->leave; 0 = 5 s */
     uint64_t max_requests;                /* an instance retires after so many; 0 = never */
     uint64_t max_age_ns, idle_timeout_ns; /* 0 = never */
+    /* Told of each instance when it is gone; may be NULL. It may not call the kernel. */
+    void (*ended)(void *ctx, const struct hf_ended *e);
+    void *ended_ctx;
     bool recorded;                        /* effects wait for hf_kernel_acked */
 };
 /* HF_INVALID: no name, a name that is taken, min > max; HF_LIMIT. The class lives as long as the

@@ -332,5 +332,5 @@ static void request_due(struct hf_timer *t)
     else if (r->duty == HF_DUTY_OPEN)
         drop_out(r, HF_ANSWER_TIMEOUT);
     if (begun)
-        hf_process_doom(p, HF_DOOM_TIMEOUT);
+        hf_process_doom(p, HF_DOOM_TIMEOUT, "deadline");
 }

@@ -236,6 +236,13 @@ static enum hf_err try_start(struct hf_node *node, struct hf_service *svc, bool 
     return err;
 }
 
+/* The engine counts time in ticks of a millisecond; 0 = its own slice. */
+static uint32_t slice_ticks(uint64_t ns)
+{
+    uint64_t ticks = (ns + 999999) / 1000000;
+    return ticks > UINT32_MAX ? UINT32_MAX : (uint32_t)ticks;
+}
+
 static enum hf_err make_service(struct hf_node *node, const struct hf_service_options *o, bool invoke, struct hf_service **ret,
                                 struct hf_report *report)
 {
@@ -256,6 +263,8 @@ static enum hf_err make_service(struct hf_node *node, const struct hf_service_op
         .env = o->env,
         .args = o->args,
         .memory_max = o->memory_max,
+        .handles_max = o->handles_max,
+        .slice_ticks = slice_ticks(o->slice_ns),
         .invoke = invoke,
         .body_window = HF_BODY_WINDOW,
         .keyvalue = o->keyvalue,
@@ -290,13 +299,17 @@ enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_service
     }
     bool singleton = o->instances == HF_INSTANCES_SINGLETON;
     uint32_t max = singleton ? 1 : o->max != 0 ? (o->max + node->opt.workers - 1) / node->opt.workers : 64;
+    if (!singleton && o->min > (uint64_t)max * node->opt.workers) {
+        hf_service_free(svc);
+        return usage(msg, "min is more than max");
+    }
     node->services[node->n_services++] = (struct hf_node_service){
         .svc = svc,
         .singleton = singleton,
         .home = (uint32_t)(hf_hash(hf_view_of(hf_service_name(svc)), 0) % node->opt.workers), /* spread over the workers */
         .class_settings =
             {
-                .min = 1,
+                .min = o->min == 0 ? 1 : (o->min + node->opt.workers - 1) / node->opt.workers,
                 .max = max,
                 .queue_max = o->queue_max,
                 .queue_timeout_ns = o->queue_timeout_ns,
@@ -354,6 +367,22 @@ enum hf_status hf_node_listen(struct hf_node *node, const char *addr, char bound
     return hf_node_result(err, &report, msg);
 }
 
+/* What became of the instances, for whoever reads the end of the log. */
+static void sum_up(struct hf_node *node)
+{
+    for (uint32_t i = 0; i < node->n_services && !node->opt.quiet; i++) {
+        struct hf_ends all;
+        struct hf_buf text = {0};
+        hf_ends_init(&all, hf_service_name(node->services[i].svc), NULL);
+        for (uint32_t j = 0; j < node->n_workers; j++)
+            hf_ends_add(&all, &node->workers[j].ends[i]);
+        hf_ends_text(&all, &text);
+        if (text.len > 0)
+            hf_log_say(node->log, "end", "%s: instances that ended: %.*s", all.service, HF_FMT(hf_buf_view(&text)));
+        hf_buf_done(&text);
+    }
+}
+
 enum hf_status hf_node_run(struct hf_node *node, struct hf_words *msg)
 {
     struct hf_report report;
@@ -380,6 +409,7 @@ enum hf_status hf_node_run(struct hf_node *node, struct hf_words *msg)
     }
     if (err != HF_OK)
         return hf_node_result(err, &report, msg);
+    sum_up(node);
     if (msg != NULL)
         snprintf(msg->text, sizeof msg->text, "%s", status == HF_STATUS_OK ? "" : "stopped before everything in hand was finished");
     return status;

@@ -12,6 +12,7 @@
 #include "host/service.h"
 #include "kernel/kernel.h"
 #include "link/between.h"
+#include "node/ends.h"
 #include "node/log.h"
 #include "os/wake.h"
 #include "store/kv.h"
@@ -47,6 +48,7 @@ struct hf_worker {
     struct hf_between *between;
     struct hf_os_watch wake_watch;
     struct hf_service_worker *services[HF_SERVICES_MAX];
+    struct hf_ends ends[HF_SERVICES_MAX];
     struct hf_class *classes[HF_SERVICES_MAX]; /* NULL: the instances are another worker's */
     struct hf_buf access;
     uint64_t drain_at_ns; /* 0: serving */
