@@ -41,6 +41,9 @@ struct hf_class_settings {
      * request's own timeout. */
     uint64_t queue_timeout_ns;
     uint64_t request_timeout_ns;          /* default deadline of a request; 0 = 30 s */
+    /* For an instance that has answered and goes on (its answer's body, work after it): so long from the
+     * answer. 0 = what is left of the request's time. Not for recorded classes. */
+    uint64_t after_timeout_ns;
     uint64_t start_timeout_ns;            /* a start that takes longer is cancelled; 0 = 30 s */
     uint64_t leave_timeout_ns;            /* for behaviour->leave; 0 = 5 s */
     uint64_t max_requests;                /* an instance retires after so many; 0 = never */

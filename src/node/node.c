@@ -314,6 +314,7 @@ enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_service
                 .queue_max = o->queue_max,
                 .queue_timeout_ns = o->queue_timeout_ns,
                 .request_timeout_ns = o->request_timeout_ns,
+                .after_timeout_ns = o->after_timeout_ns,
                 .start_timeout_ns = start_ns,
                 .max_requests = o->max_requests,
                 .max_age_ns = o->max_age_ns,
