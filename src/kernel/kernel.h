@@ -67,6 +67,8 @@ void hf_class_close(struct hf_class *c);
 /* From now on every new instance serves a single request (a second `handle` failed: lifecycle
  * rule). */
 void hf_class_set_single_use(struct hf_class *c);
+/* Takes that back: new instances may serve on; those that have served a request still go. */
+void hf_class_set_reusable(struct hf_class *c);
 
 /* What requests were told is counted when it is delivered; `refused` also counts posts refused at
  * once, which are not in `requests`. `killed`: ended in the middle of a turn. */
