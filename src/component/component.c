@@ -18,6 +18,7 @@
 struct hf_component {
     atomic_uint refs;
     struct hf_engine *engine;
+    const struct hf_registry *registry;
     struct hf_arena arena; /* the program and all types */
     struct hf_program program;
     uint8_t hash[32];
@@ -179,6 +180,7 @@ enum hf_err hf_component_load(struct hf_engine *engine, const struct hf_registry
         return hf_report_set(report, HF_LIMIT, "out of memory");
     atomic_init(&c->refs, 1);
     c->engine = engine;
+    c->registry = reg;
     hf_arena_init(&c->arena, 64 * 1024, KEEP_BYTES_MAX);
 
     enum hf_err err = hf_survey_make(engine, reg, bytes, opt->limits, &survey, report);
@@ -203,6 +205,11 @@ const struct hf_program *hf_component_program(const struct hf_component *c)
 struct hf_engine *hf_component_engine(const struct hf_component *c)
 {
     return c->engine;
+}
+
+const struct hf_registry *hf_component_registry(const struct hf_component *c)
+{
+    return c->registry;
 }
 
 const uint8_t *hf_component_hash(const struct hf_component *c)
