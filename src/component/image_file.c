@@ -8,33 +8,27 @@
  *            4  bytes of the head, with its CRC: 208
  *            8  bytes of the file
  *           32  SHA-256 of the component
- *           32  hash of the layout (hf_image_layout): how memories, globals and instances are numbered
- *           64  fingerprint of the engine, as text
- *            4  bytes of a page; 4 memories; 4 globals; 4 component instances
- *            8  memory_max; 8 call_bytes_max; 4 handles_max; 4 slice_ticks (hf_instance_settings)
- *            4  bytes of the state, with its CRC; 4 zero
- *            4  zero
- *            4  CRC of the head before it
- *   state    4  names of host resources; each: 2 bytes of length, the name
- *           16  each global
+ *           32  hash of the layout (hf_image_layout): how memories, globals and instances are
+ * numbered 64  fingerprint of the engine, as text 4  bytes of a page; 4 memories; 4 globals; 4
+ * component instances 8  memory_max; 8 call_bytes_max; 4 handles_max; 4 slice_ticks
+ * (hf_instance_settings) 4  bytes of the state, with its CRC; 4 zero 4  zero 4  CRC of the head
+ * before it state    4  names of host resources; each: 2 bytes of length, the name 16  each global
  *               each component instance:
  *            1  flags: 1 may enter, 2 may leave; at rest always 3
  *            4  length of the handle table; 4 first free entry; 4 live ones; 4 newest serial
  *               each entry from 1 on: 1 kind, and
  *                 0 free: 4 next free entry
  *                 1 guest resource: 4 which; 4 rep; 4 serial
- *                 2 host resource: 4 number of its name; 4 serial; 4 bytes of its recipe; the recipe
- *            4  CRC of the state before it
- *   memory   8  bytes of the memory; 4 runs of written pages, ascending; each:
- *            4  first page; 4 pages, and 2^31 if all are zero; 4 CRC of the bytes (0 for zeroes)
- *            4  CRC of the memory's part so far
- *               the bytes of the runs that have some
+ *                 2 host resource: 4 number of its name; 4 serial; 4 bytes of its recipe; the
+ * recipe 4  CRC of the state before it memory   8  bytes of the memory; 4 runs of written pages,
+ * ascending; each: 4  first page; 4 pages, and 2^31 if all are zero; 4 CRC of the bytes (0 for
+ * zeroes) 4  CRC of the memory's part so far the bytes of the runs that have some
  *
- * Pages in no run are as instantiation makes them. The head's place, length and CRC stay the same in
- * all versions, so that a damaged file can be told from one of another version.
+ * Pages in no run are as instantiation makes them. The head's place, length and CRC stay the same
+ * in all versions, so that a damaged file can be told from one of another version.
  *
- * The reader takes any bytes: CRCs find accidents, and what they guard is checked as if they were not
- * there. Under HF_FUZZ they are not looked at.
+ * The reader takes any bytes: CRCs find accidents, and what they guard is checked as if they were
+ * not there. Under HF_FUZZ they are not looked at.
  */
 #include <stdlib.h>
 
@@ -335,8 +329,8 @@ static bool data_fits(struct hf_view data, uint32_t crc)
 
 /* ---- head ---- */
 
-static enum hf_err check_identity(struct input *in, struct hf_view component,
-                                  struct hf_view layout, struct hf_view engine)
+static enum hf_err check_identity(struct input *in, struct hf_view component, struct hf_view layout,
+                                  struct hf_view engine)
 {
     const struct hf_component *c = in->img->component;
     uint8_t here[32];
@@ -609,7 +603,7 @@ static enum hf_err read_all(struct input *in, size_t file_len)
     for (uint32_t i = 0; i < in->img->n_memories; i++) {
         enum hf_err err = read_memory(in, &in->img->memories[i]);
         if (err != HF_OK)
-            return hf_report_wrap(in->report, err, "memory %u: ", i);
+            return hf_report_wrap(in->report, err, "memory %u", i);
     }
     return in->r.at == in->r.end ? HF_OK : corrupt(in, "more behind the last memory");
 }

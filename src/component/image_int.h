@@ -45,8 +45,8 @@ union hf_val hf_image_global(struct hf_instance *inst, const struct hf_global *g
  * component instances are counted. HF_LIMIT. */
 enum hf_err hf_image_layout(const struct hf_component *c, uint8_t ret[32]);
 /* While an instance is made of an image, in place of the start functions (steps.c): the core
- * instance's memories get the image's sizes, so that segments of modules that come later fit as they
- * did then. */
+ * instance's memories get the image's sizes, so that segments of modules that come later fit as
+ * they did then. */
 struct hf_loading {
     const struct hf_image *img;
     uint32_t memories; /* of them, seen so far */

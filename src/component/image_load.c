@@ -19,9 +19,10 @@ enum hf_err hf_image_grow_core(struct hf_instance *inst, const struct hf_step *s
         uint64_t size = hf_memimage_size(l->img->memories[l->memories]);
         hf_core_memory(inst->store, m, &inst->cores[step->index], i, &memory);
         if (hf_memory_grow(inst->store, &memory, size) != HF_OK)
-            return hf_report_set(hf_store_report(inst->store), HF_LIMIT,
-                                 "memory %u of the image has %llu bytes: more than it may have here",
-                                 l->memories, (unsigned long long)size);
+            return hf_report_set(
+                hf_store_report(inst->store), HF_LIMIT,
+                "memory %u of the image has %llu bytes: more than it may have here", l->memories,
+                (unsigned long long)size);
     }
     return HF_OK;
 }
@@ -95,15 +96,14 @@ static enum hf_err make_objects(struct hf_instance *inst, const struct hf_image 
         struct hf_view recipe = hf_view(img->recipes.ptr, img->recipes.len);
         recipe = hf_view_take(hf_view_skip(recipe, m->recipe->at), m->recipe->len);
         const struct hf_host_recipe *r = m->h->type->recipe;
-        enum hf_err err = r == NULL ? HF_UNSUPPORTED
-                                    : r->load(inst->settings.ctx, recipe, &m->obj, report);
+        enum hf_err err =
+            r == NULL ? HF_UNSUPPORTED : r->load(inst->settings.ctx, recipe, &m->obj, report);
         if (err == HF_OK)
             continue;
         hf_report_set(report, err, "%s", hf_err_text(err));
         while (i-- > 0)
             (void)list[i].h->type->host->drop(NULL, list[i].obj); /* cannot refuse (host.h) */
-        return hf_report_wrap(report, err, "handle %u, a %.*s: ", m->index,
-                              HF_FMT(m->h->type->name));
+        return hf_report_wrap(report, err, "handle %u, a %.*s", m->index, HF_FMT(m->h->type->name));
     }
     return HF_OK;
 }
@@ -200,7 +200,7 @@ enum hf_err hf_image_load(const struct hf_image *img, const struct hf_instance_s
         err = put_handles(inst, img, report);
     if (err != HF_OK) {
         hf_instance_free(inst);
-        return hf_report_wrap(report, err, "making an instance of an image: ");
+        return hf_report_wrap(report, err, "making an instance of an image");
     }
     inst->state = HF_INST_REST;
     *ret = inst;

@@ -2,13 +2,13 @@
  *
  * What an instance is, between calls: its memories, its mutable globals, its handle tables, two
  * flags for each component instance (reference 7.1). Tables of functions, segments and
- * garbage-collected objects are outside: by the static gate they are as instantiation makes them, or
- * there is no image. Both flags of every component instance are set whenever the tree is at rest, so
- * nothing of them is kept but that it is so.
+ * garbage-collected objects are outside: by the static gate they are as instantiation makes them,
+ * or there is no image. Both flags of every component instance are set whenever the tree is at
+ * rest, so nothing of them is kept but that it is so.
  *
- * Host objects cannot be copied. Their owners may give a recipe (host.h) of which another one is made
- * when an instance is made of the image; where one has none, the image is good for resets alone and
- * remembers whose fault that is.
+ * Host objects cannot be copied. Their owners may give a recipe (host.h) of which another one is
+ * made when an instance is made of the image; where one has none, the image is good for resets
+ * alone and remembers whose fault that is.
  */
 #include <stdlib.h>
 
@@ -207,16 +207,15 @@ static enum hf_err take_table(struct hf_image *img, struct hf_image_table *ret,
 
 /* ---- taking ---- */
 
-static enum hf_err take_state(struct hf_instance *inst, struct hf_scanner *s,
-                              struct hf_image *img)
+static enum hf_err take_state(struct hf_instance *inst, struct hf_scanner *s, struct hf_image *img)
 {
     struct hf_parts *parts = hf_instance_parts(inst);
     if (parts == NULL)
         return HF_LIMIT;
     HF_ASSERT(parts->n_memories == img->n_memories && parts->n_globals == img->n_globals);
     for (uint32_t i = 0; i < img->n_memories; i++)
-        HF_TRY(hf_memimage_take(s, inst->store, &parts->memories[i], img->whole,
-                                &img->memories[i]));
+        HF_TRY(
+            hf_memimage_take(s, inst->store, &parts->memories[i], img->whole, &img->memories[i]));
     for (uint32_t i = 0; i < img->n_globals; i++)
         img->globals[i] = hf_image_global(inst, &parts->globals[i]);
     for (uint32_t i = 0; i < img->n_cis; i++) {

@@ -14,10 +14,10 @@
  * copied. Anything unexpected - an error, a category we did not ask for, a range outside - is
  * HF_UNKNOWN, and the caller throws the instance away.
  *
- * What is not in the list is as the module's own segments made it, here and in the instance that the
- * image was taken of: two instances need not have started the same way (a hash seed is enough to move
- * a heap). So the image knows which of its pages were written, and a reset copies those too that this
- * instance never touched; from then on they are in its list.
+ * What is not in the list is as the module's own segments made it, here and in the instance that
+ * the image was taken of: two instances need not have started the same way (a hash seed is enough
+ * to move a heap). So the image knows which of its pages were written, and a reset copies those too
+ * that this instance never touched; from then on they are in its list.
  *
  * A page once written stays anonymous for the life of the instance: the cost of a reset follows the
  * union of what all requests wrote. Reading an untouched memory maps its pages too and makes every
@@ -140,8 +140,7 @@ static enum hf_err walk(struct hf_scanner *s, const uint8_t *base, size_t size, 
         if (n < 0 || n > REGIONS || walk_end <= at || walk_end > end)
             return HF_UNKNOWN;
         for (int i = 0; i < n; i++) {
-            enum hf_err err =
-                give_region(&s->regions[i], (uintptr_t)base, size, s->page, fn, ctx);
+            enum hf_err err = give_region(&s->regions[i], (uintptr_t)base, size, s->page, fn, ctx);
             if (err != HF_OK)
                 return err;
         }

@@ -1,9 +1,9 @@
 /* memimage.c - the saved bytes of one memory, and what is known of each of its pages.
  *
- * A page of an image is zero or has bytes; and it was written since its memory was made, or is as the
- * module's segments made it. A whole image has the bytes of every page and can be reset to. One of
- * written pages alone has no others: it is made in the time that they take, and makes a fresh memory
- * equal, for the fresh one has the rest.
+ * A page of an image is zero or has bytes; and it was written since its memory was made, or is as
+ * the module's segments made it. A whole image has the bytes of every page and can be reset to. One
+ * of written pages alone has no others: it is made in the time that they take, and makes a fresh
+ * memory equal, for the fresh one has the rest.
  *
  * The bytes lie in a mapping as large as the memory: pages that are zero or not known are never
  * touched and cost nothing.

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "support_world.h"
+#include "tests/state.h"
 
 struct fixture {
     struct world w;
@@ -83,46 +84,9 @@ static void close_fixture(struct fixture *fx)
     world_close(&fx->w);
 }
 
-/* Every byte of every memory, every global, every entry and every flag. Host objects are each
- * instance's own. */
 static void assert_equal_state(struct hf_instance *a, struct hf_instance *b)
 {
-    const struct hf_parts *x = hf_instance_parts(a), *y = hf_instance_parts(b);
-    assert_int_equal(x->n_memories, y->n_memories);
-    for (uint32_t i = 0; i < x->n_memories; i++) {
-        uint8_t *p, *q;
-        size_t p_size, q_size;
-        hf_memory_get(a->store, &x->memories[i], &p, &p_size);
-        hf_memory_get(b->store, &y->memories[i], &q, &q_size);
-        assert_int_equal(p_size, q_size);
-        assert_int_equal(memcmp(p, q, p_size), 0);
-    }
-    assert_int_equal(x->n_globals, y->n_globals);
-    for (uint32_t i = 0; i < x->n_globals; i++) {
-        union hf_val p, q;
-        memset(&p, 0, sizeof p);
-        memset(&q, 0, sizeof q);
-        hf_global_get(a->store, &x->globals[i], &p);
-        hf_global_get(b->store, &y->globals[i], &q);
-        assert_true(p.u64 == q.u64);
-    }
-    for (uint32_t i = 0; i < a->program->n_cis; i++) {
-        const struct hf_ci *p = &a->cis[i], *q = &b->cis[i];
-        assert_true(p->may_enter && p->may_leave && q->may_enter && q->may_leave);
-        assert_int_equal(p->handles.len, q->handles.len);
-        assert_int_equal(p->handles.live, q->handles.live);
-        assert_int_equal(p->handles.free, q->handles.free);
-        for (uint32_t k = 1; k < p->handles.len; k++) {
-            const struct hf_handle *s = &p->handles.ptr[k], *t = &q->handles.ptr[k];
-            assert_ptr_equal(s->type, t->type);
-            if (s->type == NULL)
-                assert_int_equal(s->next, t->next);
-            else
-                assert_true(s->own == t->own && s->lends == 0 && s->serial == t->serial &&
-                            (s->type->host != NULL || s->rep == t->rep));
-        }
-    }
-    assert_null(a->current);
+    assert_string_equal(state_differs_from(a, b), "");
 }
 
 static enum hf_err reset(struct fixture *fx, uint64_t max_pages, const char **why)
