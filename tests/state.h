@@ -55,7 +55,7 @@ static inline void state_of(struct hf_instance *inst, struct state *ret)
     for (uint32_t i = 0; i < ret->n_cis; i++) {
         const struct hf_ci *ci = &inst->cis[i];
         ret->tables[i] = (struct hf_image_table){.entries = ci->handles.ptr,
-                                                 .len = ci->handles.len,
+                                                 .len = ci->handles.len > 1 ? ci->handles.len : 0,
                                                  .free = ci->handles.free,
                                                  .live = ci->handles.live,
                                                  .serial = ci->handles.serial};

@@ -100,6 +100,8 @@ static void restore_table(struct hf_ci *ci, const struct hf_image_table *img)
         if (img->entries[i].type == NULL)
             t->ptr[i] = img->entries[i];
     t->len = img->len;
+    if (img->len == 0 && t->cap != 0)
+        t->len = 1; /* the template never had a handle: entry 0 is not one (H1) */
     t->free = img->free;
     t->live = img->live;
     t->serial = ci->rest_serial;

@@ -181,8 +181,10 @@ static enum hf_err take_table(struct hf_image *img, struct hf_image_table *ret,
 {
     *ret = (struct hf_image_table){
         .len = t->len, .free = t->free, .live = t->live, .serial = t->serial};
-    if (t->len == 0)
+    if (t->len <= 1) { /* entry 0 alone is as good as nothing */
+        ret->len = 0;
         return HF_OK;
+    }
     ret->entries = malloc(t->len * sizeof *ret->entries);
     if (ret->entries == NULL)
         return HF_LIMIT;

@@ -374,6 +374,25 @@ static void test_tree_with_guest_resources(void **state)
     close_fixture(&fx);
 }
 
+/* A template that never had a handle: what comes after a reset begins with 1 again (H1). */
+static void test_no_handle_yet(void **state)
+{
+    static const char wat[] = WORLD_COMPONENT(
+        "(func (export \"new\") (param i32) (result i32) (call $new (local.get 0)))",
+        WORLD_LIFT("new", WORLD_U32_U32));
+    struct fixture fx;
+    (void)state;
+    open_fixture(&fx, wat);
+    for (int round = 0; round < 3; round++) {
+        assert_int_equal(world_u32(&fx.w, fx.inst, "new", 1, 0), 1);
+        assert_int_equal(world_u32(&fx.w, fx.inst, "new", 2, 0), 2);
+        must_reset(&fx);
+        assert_int_equal(hf_instance_handles(fx.inst), 0);
+        assert_int_equal(fx.w.live, 0);
+    }
+    close_fixture(&fx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -384,6 +403,7 @@ int main(void)
         cmocka_unit_test(test_too_dirty_in_sum),
         cmocka_unit_test(test_handle_of_the_image_gone),
         cmocka_unit_test(test_handle_of_the_image_replaced),
+        cmocka_unit_test(test_no_handle_yet),
         cmocka_unit_test(test_not_at_rest),
         cmocka_unit_test(test_gate_says_no),
         cmocka_unit_test(test_image_outlives_its_template),
