@@ -29,7 +29,7 @@ struct hf_host_resource {
 
 /* How a host object gets into an image (call.h) and out again, in this process or another: what it was made of, as bytes. */
 struct hf_host_recipe {
-    /* Appends the recipe (nothing at all is one, too; at most 64 KiB). HF_UNSUPPORTED after hf_report_set: this object cannot
+    /* Appends the recipe (nothing at all is one, too; at most 256 KiB). HF_UNSUPPORTED after hf_report_set: this object cannot
      * be made again ("it keeps a fields that it made while it started"). Changes nothing in the object. */
     enum hf_err (*save)(void *obj, struct hf_buf *ret, struct hf_report *report);
     /* Makes another: `ctx` is that of the new instance (hf_instance_settings). The recipe may be anything (HF_CORRUPT). Objects

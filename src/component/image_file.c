@@ -38,7 +38,6 @@
 
 #define VERSION    1u
 #define HEAD_LEN   208u
-#define RECIPE_MAX 65536u
 #define NAMES_MAX  100000u
 #define RUN_ZERO   (UINT32_C(1) << 31)
 #define FLAGS_REST 3u
@@ -434,14 +433,14 @@ static enum hf_err read_host(struct input *in, struct hf_image_table *t, uint32_
     struct hf_reader *r = &in->r;
     struct hf_image *img = in->img;
     uint32_t name = hf_read_u32le(r), serial = hf_read_u32le(r), len = hf_read_u32le(r);
-    if (r->bad || name >= in->n_names || serial > t->serial || len > RECIPE_MAX)
+    if (r->bad || name >= in->n_names || serial > t->serial || len > HF_RECIPE_MAX)
         return corrupt(in, "a host object's handle");
     struct hf_view recipe = hf_read_bytes(r, len);
     if (r->bad)
         return corrupt(in, "a host object's recipe");
     if (t->recipes == NULL)
         t->recipes = calloc(t->len, sizeof *t->recipes);
-    if (t->recipes == NULL || img->recipes.len > UINT32_MAX - RECIPE_MAX)
+    if (t->recipes == NULL || img->recipes.len > UINT32_MAX - HF_RECIPE_MAX)
         return HF_LIMIT;
     t->recipes[i] = (struct hf_image_recipe){(uint32_t)img->recipes.len, len};
     t->entries[i].type = in->names[name];

@@ -15,6 +15,7 @@
     } while (0)
 #endif
 
+#define HF_RECIPE_MAX (UINT32_C(1) << 18) /* bytes of one object's (host.h) */
 struct hf_image_recipe { /* of one host object: bytes in hf_image.recipes */
     uint32_t at, len;
 };

@@ -15,7 +15,6 @@
 #include "base/hash.h"
 #include "component/image_int.h"
 
-#define RECIPE_MAX 65536u /* bytes of one object's; image_file.c has the same */
 
 /* ---- what of it lies in core instances ---- */
 
@@ -164,9 +163,9 @@ static enum hf_err take_object(struct hf_image *img, const struct hf_handle *h,
                             HF_FMT(h->type->name));
     else
         err = r->save(h->obj, &img->recipes, &img->no_way);
-    if (err == HF_OK && img->recipes.len - before > RECIPE_MAX)
+    if (err == HF_OK && img->recipes.len - before > HF_RECIPE_MAX)
         err = hf_report_set(&img->no_way, HF_LIMIT, "a %.*s takes more than %u bytes to keep",
-                            HF_FMT(h->type->name), RECIPE_MAX);
+                            HF_FMT(h->type->name), (unsigned)HF_RECIPE_MAX);
     if (err != HF_OK) {
         hf_report_set(&img->no_way, err, "it keeps a %.*s that cannot be made again: %s",
                       HF_FMT(h->type->name), hf_err_text(err)); /* unless its owner said more */
