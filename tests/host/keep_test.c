@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "tests/state.h"
 
 static struct shared base; /* engine and registry; component: of the guest in hand */
@@ -262,6 +263,197 @@ static void what_cannot_be_kept_is_named(void **state)
     refused("c-hostile", "/leakhandles", "it keeps a pollable");
 }
 
+/* ---- recipes, with scripts for guests ---- */
+
+static void keeps_all(struct guest *t)
+{
+    CALL(in, "get-stdin");
+    CALL(out, "get-stdout");
+    CALL(err, "get-stderr");
+    CALL(net, "instance-network");
+    CALL(h, "incoming-request.headers", H(t->request));
+    uint32_t own = new_fields(t, "a: b\nc: d\n");
+    CALL(closed, "input-stream.read", H((uint32_t)in->u64), U(1));
+    CALL(permit, "output-stream.check-write", H((uint32_t)err->u64));
+    DO("output-stream.blocking-write-and-flush", H((uint32_t)out->u64), T("no end of line"));
+    CHECK(answer(t, "kept"));
+    t->w->kept[0] = (uint32_t)in->u64;
+    t->w->kept[1] = (uint32_t)out->u64;
+    t->w->kept[2] = (uint32_t)err->u64;
+    t->w->kept[3] = (uint32_t)h->u64;
+    t->w->kept[4] = own;
+    t->w->kept[5] = t->request;
+}
+
+/* In the guest made again, under the same numbers. */
+static void uses_all(struct guest *t)
+{
+    CALL(read, "input-stream.read", H(t->w->kept[0]), U(1));
+    CHECK(is_closed(read));
+    DO("output-stream.blocking-write-and-flush", H(t->w->kept[1]), T("to stdout\n"));
+    DO("output-stream.write", H(t->w->kept[2]), T("to stderr\n")); /* with the permit it had */
+    CALL(host, "fields.get", H(t->w->kept[3]), T("x-mine"));
+    CHECK(host->len == 1 && is_text(&host->items[0], "yes"));
+    CALL(refused_set, "fields.append", H(t->w->kept[3]), T("k"), T("v"));
+    CHECK_INT(refused_set->tag, 1); /* still immutable */
+    CALL(mine, "fields.get", H(t->w->kept[4]), T("c"));
+    CHECK(mine->len == 1 && is_text(&mine->items[0], "d"));
+    CALL(set, "fields.append", H(t->w->kept[4]), T("k"), T("v"));
+    CHECK_INT(set->tag, 0);
+    CALL(path, "incoming-request.path-with-query", H(t->w->kept[5]));
+    CHECK(path->tag == 1 && is_text(&path->items[0], "/first?x=1"));
+    CALL(body, "incoming-request.consume", H(t->w->kept[5]));
+    CHECK_INT(body->tag, 0); /* it had not been: there is one, and it is empty */
+    CHECK(answer(t, "used"));
+}
+
+static const struct req first = {
+    .path = "/first?x=1", .fields = "x-mine: yes\n", .body = "never read"};
+
+/* A guest of a script, saved after its first request. */
+static void save_script(struct world *w, void **state, script_fn script, struct hf_buf *bytes)
+{
+    saved = (struct hf_view){0};
+    world_open_with(w, state, &(struct world_settings){.behaviour = &kept});
+    size_t i = post_with(w, script, &first);
+    world_run(w);
+    assert_string_equal(take_all(w, i), "kept");
+    hf_buf_clear(&w->log);
+    enum hf_err err = hf_service_behaviour.save(last, bytes);
+    if (err != HF_OK)
+        assert_int_equal(err, HF_UNSUPPORTED);
+}
+
+static void objects_are_made_again(void **state)
+{
+    struct world w, v;
+    struct hf_buf bytes = {0};
+    save_script(&w, state, keeps_all, &bytes);
+    assert_true(bytes.len > 0);
+    saved = hf_buf_view(&bytes);
+    world_open_with(&v, state, &(struct world_settings){.behaviour = &kept});
+    memcpy(v.kept, w.kept, sizeof v.kept);
+    struct hf_guest *before = last;
+    size_t i = post(&v, uses_all);
+    world_run(&v);
+    assert_string_equal(take_all(&v, i), "used");
+    assert_non_null(strstr((char *)v.log.ptr, "stdout s: to stdout\n"));
+    assert_non_null(strstr((char *)v.log.ptr, "stderr s: to stderr\n"));
+    assert_true(last != before && last->seed[0] == before->seed[0] && /* which it may remember */
+                last->seed[1] == before->seed[1]);
+    world_close(&v);
+    world_close(&w);
+    hf_buf_done(&bytes);
+}
+
+static void keeps_body(struct guest *t)
+{
+    uint32_t body;
+    CHECK(body_stream(t, &body) != 0 && answer(t, "kept"));
+}
+static void keeps_timer(struct guest *t)
+{
+    CHECK(subscribe_ns(t, 5 * S) != 0 && answer(t, "kept"));
+}
+static void keeps_response(struct guest *t)
+{
+    CHECK(answer(t, "kept") && new_response(t, "") != 0);
+}
+static void keeps_subscription(struct guest *t)
+{
+    CALL(out, "get-stdout");
+    CALL(p, "output-stream.subscribe", H((uint32_t)out->u64));
+    CHECK(answer(t, "kept"));
+}
+
+static void objects_that_cannot_be_are_named(void **state)
+{
+    static const struct {
+        script_fn script;
+        const char *text;
+    } cases[] = {
+        {keeps_body, "event s: it keeps a incoming-body"},
+        {keeps_timer, "event s: it keeps a pollable"},
+        {keeps_response, "event s: it keeps a outgoing-response"},
+        {keeps_subscription, "event s: it keeps an output-stream that belongs to another object"},
+    };
+    for (size_t i = 0; i < HF_ARRAY_LEN(cases); i++) {
+        struct world w;
+        struct hf_buf bytes = {0};
+        save_script(&w, state, cases[i].script, &bytes);
+        assert_int_equal(bytes.len, 0);
+        if (w.log.ptr == NULL || strstr((char *)w.log.ptr, cases[i].text) == NULL)
+            fail_msg("%s: not: %s", w.log.ptr == NULL ? "" : (char *)w.log.ptr, cases[i].text);
+        world_close(&w);
+        hf_buf_done(&bytes);
+    }
+}
+
+static void put_u32(uint8_t *p, uint32_t v)
+{
+    for (int i = 0; i < 4; i++)
+        p[i] = (uint8_t)(v >> 8 * i);
+}
+
+/* Any byte of a saved guest: as it is refused; with the checksums mended (image_file.c), it is
+ * refused or makes a guest that ends well. */
+static void damaged_guests(void **state)
+{
+    struct world w;
+    struct hf_buf bytes = {0};
+    struct hf_guest *g;
+    unsigned taken = 0, refused_n = 0;
+    enum { IMAGE = 28, STATE = IMAGE + 208, STATE_LEN = IMAGE + 192 };
+    save_script(&w, state, keeps_all, &bytes);
+    uint32_t len = (uint32_t)bytes.ptr[STATE_LEN] | (uint32_t)bytes.ptr[STATE_LEN + 1] << 8;
+    for (size_t i = 0; i < bytes.len; i += i < STATE + len ? 1 : 61) {
+        bytes.ptr[i] ^= 0x11;
+        enum hf_err err = hf_service_behaviour.load(w.worker, hf_buf_view(&bytes), (void **)&g);
+        if (err != HF_CORRUPT)
+            fail_msg("byte %zu: %s", i, hf_err_text(err));
+        if (i >= STATE && i < STATE + len - 4) {
+            put_u32(bytes.ptr + STATE + len - 4, hf_crc32c(0, bytes.ptr + STATE, len - 4));
+            err = hf_service_behaviour.load(w.worker, hf_buf_view(&bytes), (void **)&g);
+            if (err == HF_OK)
+                hf_service_behaviour.stop(g);
+            taken += err == HF_OK;
+            refused_n += err != HF_OK;
+        }
+        bytes.ptr[i] ^= 0x11;
+        if (i >= STATE && i < STATE + len - 4)
+            put_u32(bytes.ptr + STATE + len - 4, hf_crc32c(0, bytes.ptr + STATE, len - 4));
+        hf_buf_clear(&w.log);
+    }
+    assert_true(taken > 20 && refused_n > 50);
+    world_close(&w);
+    hf_buf_done(&bytes);
+}
+
+static void waits_for_a_body(struct guest *t)
+{
+    uint32_t body, in = body_stream(t, &body);
+    DO("input-stream.blocking-read", H(in), U(1));
+    CHECK(answer(t, "kept"));
+}
+
+static void a_guest_at_work_is_not_saved(void **state)
+{
+    struct world w;
+    struct hf_buf bytes = {0};
+    saved = (struct hf_view){0};
+    world_open_with(&w, state, &(struct world_settings){.behaviour = &kept});
+    size_t i = post_with(&w, waits_for_a_body, &(struct req){.stream = true});
+    world_run(&w);
+    assert_int_equal(w.requests[i].answers, 0);
+    assert_int_equal(hf_service_behaviour.save(last, &bytes), HF_INVALID);
+    assert_non_null(strstr((char *)w.log.ptr, "a guest is saved between its calls only"));
+    feed(&w, i, "x"); /* it goes on undisturbed */
+    feed_end(&w, i);
+    assert_string_equal(take_all(&w, i), "kept");
+    world_close(&w);
+    hf_buf_done(&bytes);
+}
+
 static int open_all(void **state)
 {
     struct hf_engine_settings es;
@@ -302,6 +494,13 @@ int main(int argc, char **argv)
     program = argv[0];
     if (argc == 3)
         return child(argv[1], argv[2]);
+    const struct CMUnitTest scripts[] = {
+        cmocka_unit_test(objects_are_made_again),
+        cmocka_unit_test(objects_that_cannot_be_are_named),
+        cmocka_unit_test(damaged_guests),
+        cmocka_unit_test(a_guest_at_work_is_not_saved),
+    };
     cmocka_set_test_filter(getenv("HF_ONLY_TEST"));
-    return cmocka_run_group_tests_name("keep", tests, open_all, close_all);
+    int bad = cmocka_run_group_tests_name("keep", tests, open_all, close_all);
+    return bad + cmocka_run_group_tests_name("keep_scripts", scripts, shared_open, shared_close);
 }
