@@ -159,7 +159,7 @@ static enum hf_err take_object(struct hf_image *img, const struct hf_handle *h,
     enum hf_err err = HF_OK;
     if (r == NULL)
         err = hf_report_set(&img->no_way, HF_UNSUPPORTED,
-                            "it keeps a %.*s, which cannot be made again elsewhere",
+                            "it keeps a host object, %.*s, that cannot be made again",
                             HF_FMT(h->type->name));
     else
         err = r->save(h->obj, &img->recipes, &img->no_way);

@@ -159,7 +159,9 @@ uint32_t hf_module_gate(const struct hf_module *m); /* HF_GATE_* */
 uint64_t hf_module_memory_max(const struct hf_module *m);
 /* The same for a module that is not compiled; valid bytes. */
 enum hf_err hf_gate_of(struct hf_view module, uint32_t *ret, struct hf_report *report);
-void hf_gate_text(uint32_t gate, struct hf_buf *ret); /* "uses table.set ..., " for people */
+void hf_gate_text(uint32_t gate, struct hf_buf *ret); /* "changes tables (...); uses ..." for people */
+/* The same of one module among several, behind what is there: "; core module 3 changes ...". */
+void hf_gate_text_of(uint32_t module, uint32_t gate, struct hf_buf *ret);
 
 /* ---- stores ---- */
 

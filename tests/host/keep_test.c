@@ -198,7 +198,7 @@ static void goes_on(const char *name, const char *path)
     last = original;
     ask_more(&w, path, &here);
     assert_string_equal((char *)here.ptr, (char *)there.ptr);
-    print_message("%s: %zu KiB kept, then %s", name, bytes.len / 1024, (char *)here.ptr);
+    print_message("%s %s: %zu KiB kept\n", name, path, bytes.len / 1024);
     world_close(&w);
     hf_component_unref(base.component);
     hf_buf_done(&bytes);
@@ -260,7 +260,7 @@ static void refused(const char *name, const char *path, const char *text)
 static void what_cannot_be_kept_is_named(void **state)
 {
     (void)state;
-    refused("c-hostile", "/leakhandles", "it keeps a pollable");
+    refused("c-hostile", "/leakhandles", "it keeps a host object, pollable, that");
 }
 
 /* ---- recipes, with scripts for guests ---- */
@@ -372,9 +372,9 @@ static void objects_that_cannot_be_are_named(void **state)
         script_fn script;
         const char *text;
     } cases[] = {
-        {keeps_body, "event s: it keeps a incoming-body"},
-        {keeps_timer, "event s: it keeps a pollable"},
-        {keeps_response, "event s: it keeps a outgoing-response"},
+        {keeps_body, "it keeps a host object, incoming-body, that"},
+        {keeps_timer, "it keeps a host object, pollable, that"},
+        {keeps_response, "it keeps a host object, outgoing-response"},
         {keeps_subscription, "event s: it keeps an output-stream that belongs to another object"},
     };
     for (size_t i = 0; i < HF_ARRAY_LEN(cases); i++) {
