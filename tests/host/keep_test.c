@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "support_guests.h"
 #include "tests/state.h"
 
 static struct shared base; /* engine and registry; component: of the guest in hand */
@@ -53,31 +54,6 @@ static const struct hf_behaviour kept = {.name = "kept",
 
 /* ---- one guest ---- */
 
-static bool load(const char *name)
-{
-    const char *dir = getenv("HF_GUESTS");
-    char path[512], *bytes;
-    snprintf(path, sizeof path, "%s/%s.wasm", dir != NULL ? dir : "build/guests", name);
-    FILE *f = fopen(path, "rb");
-    if (f == NULL) {
-        print_message("SKIP: keep_test: %s is not built\n", path);
-        return false;
-    }
-    fseek(f, 0, SEEK_END);
-    size_t len = (size_t)ftell(f);
-    rewind(f);
-    bytes = malloc(len);
-    assert_non_null(bytes);
-    assert_int_equal(fread(bytes, 1, len, f), len);
-    fclose(f);
-    struct hf_report report = {0};
-    if (hf_component_load(base.engine, base.registry, hf_view(bytes, len), NULL, &base.component,
-                          &report) != HF_OK)
-        fail_msg("%s: %s", name, report.text);
-    free(bytes);
-    return true;
-}
-
 static void open_world(struct world *w)
 {
     void *st = &base;
@@ -111,8 +87,6 @@ static void ask_more(struct world *w, const char *path, struct hf_buf *ret)
 /* ---- the other process ---- */
 
 static const char *program;
-static int open_all(void **state);
-static int close_all(void **state);
 
 /* "keep_test GUEST PATH": a saved guest on stdin, what it answers on stdout. */
 static int child(const char *name, const char *path)
@@ -124,7 +98,7 @@ static int child(const char *name, const char *path)
     while ((n = read(STDIN_FILENO, chunk, sizeof chunk)) > 0)
         if (hf_buf_add(&bytes, chunk, (size_t)n) != HF_OK)
             return 2;
-    if (open_all(NULL) != 0 || !load(name))
+    if (guests_open(NULL) != 0 || !guests_load(name, &base))
         return 3;
     saved = hf_buf_view(&bytes);
     open_world(&w);
@@ -135,7 +109,7 @@ static int child(const char *name, const char *path)
     hf_buf_done(&bytes);
     bool all = n == (ssize_t)text.len;
     hf_buf_done(&text);
-    close_all(NULL);
+    guests_close(NULL);
     return all ? 0 : 4;
 }
 
@@ -173,7 +147,7 @@ static void goes_on(const char *name, const char *path)
 {
     struct world w, v;
     struct hf_buf bytes = {0}, first = {0}, here = {0}, there = {0}, again = {0};
-    if (!load(name))
+    if (!guests_load(name, &base))
         return;
     saved = (struct hf_view){0};
     open_world(&w);
@@ -243,7 +217,7 @@ static void refused(const char *name, const char *path, const char *text)
 {
     struct world w;
     struct hf_buf bytes = {0}, answer_text = {0};
-    if (!load(name))
+    if (!guests_load(name, &base))
         return;
     saved = (struct hf_view){0};
     open_world(&w);
@@ -454,34 +428,6 @@ static void a_guest_at_work_is_not_saved(void **state)
     hf_buf_done(&bytes);
 }
 
-static int open_all(void **state)
-{
-    struct hf_engine_settings es;
-    struct hf_report report = {0};
-    (void)state;
-    hf_engine_process_init();
-    hf_engine_settings_init(&es);
-    const char *dir = getenv("HF_TEST_CACHE");
-    es.cache_dir = dir != NULL ? dir : "build/code-cache";
-    es.instances_max = 256;
-    es.stacks_max = 32;
-    enum hf_err err = hf_engine_new(&es, &base.engine, &report);
-    world_signals();
-    if (err != HF_OK || hf_host_registry(&base.registry, &report) != HF_OK) {
-        print_message("%s\n", report.text);
-        return -1;
-    }
-    return 0;
-}
-
-static int close_all(void **state)
-{
-    (void)state;
-    hf_registry_free(base.registry);
-    hf_engine_free(base.engine);
-    return 0;
-}
-
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -501,6 +447,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_guest_at_work_is_not_saved),
     };
     cmocka_set_test_filter(getenv("HF_ONLY_TEST"));
-    int bad = cmocka_run_group_tests_name("keep", tests, open_all, close_all);
+    int bad = cmocka_run_group_tests_name("keep", tests, guests_open, guests_close);
     return bad + cmocka_run_group_tests_name("keep_scripts", scripts, shared_open, shared_close);
 }
