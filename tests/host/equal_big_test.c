@@ -8,22 +8,22 @@ static const struct req get = {.path = "/"};
 static void js_hello(void **state)
 {
     (void)state;
-    equal_all_ways("js-hello", &get, false, 4);
+    equal_all_ways("js-hello", &get, false, 12);
 }
 static void js_counter(void **state)
 {
     (void)state;
-    equal_all_ways("js-counter", &get, false, 4);
+    equal_all_ways("js-counter", &get, false, 12);
 }
 static void js_fetch(void **state)
 {
     (void)state;
-    equal_all_ways("js-fetch", &get, false, 4);
+    equal_all_ways("js-fetch", &get, false, 12);
 }
 static void python_hello(void **state)
 {
     (void)state;
-    equal_all_ways("python-hello", &get, false, 4);
+    equal_all_ways("python-hello", &get, false, 12);
 }
 
 int main(void)

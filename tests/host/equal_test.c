@@ -27,7 +27,7 @@ static void c_echo(void **state)
 {
     (void)state;
     equal_all_ways("c-echo", &(struct req){.method = "POST", .path = "/", .body = "to and fro"},
-                   true);
+                   true, 12);
 }
 static void rust_hello(void **state)
 {

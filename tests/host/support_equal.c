@@ -8,7 +8,7 @@
 /* ---- what is watched ---- */
 
 enum deed { NOTHING, TRAP, GROW };
-#define TABLE_MAX 8192 /* elements looked at */
+#define TABLE_MAX 512 /* elements looked at; of larger tables, as many evenly spread */
 
 struct watch {
     const struct hf_image *image; /* NULL: none is possible */
@@ -36,27 +36,35 @@ static void mix(uint64_t *h, const void *p, size_t len)
         *h = (*h ^ ((const uint8_t *)p)[i]) * UINT64_C(0x100000001b3);
 }
 
+static void hash_table(struct hf_instance *inst, const struct hf_extern *table, uint64_t *h)
+{
+    wasmtime_context_t *cx = inst->store->cx;
+    wasmtime_extern_t e;
+    memcpy(&e, table, sizeof e);
+    uint64_t size = wasmtime_table_size(cx, &e.of.table);
+    mix(h, &size, sizeof size);
+    for (uint64_t at = 0; at < size; at += 1 + size / TABLE_MAX) {
+        wasmtime_val_t v;
+        if (wasmtime_table_get(cx, &e.of.table, at, &v) && v.kind == WASMTIME_FUNCREF)
+            mix(h, &v.of.funcref, sizeof v.of.funcref);
+    }
+}
+
 /* Sizes and elements of every table that a core instance exports. */
 static uint64_t hash_tables(struct hf_instance *inst)
 {
+    const struct hf_program *p = inst->program;
     uint64_t h = UINT64_C(0xcbf29ce484222325);
-    wasmtime_context_t *cx = inst->store->cx;
-    for (uint32_t i = 0; i < inst->program->n_core_instances; i++) {
-        const wasmtime_instance_t *core = (const wasmtime_instance_t *)&inst->cores[i];
-        wasmtime_extern_t e;
-        char *name;
-        size_t len;
-        for (size_t k = 0; wasmtime_instance_export_nth(cx, core, k, &name, &len, &e); k++) {
-            if (e.kind == WASMTIME_EXTERN_TABLE) {
-                uint64_t size = wasmtime_table_size(cx, &e.of.table);
-                mix(&h, &size, sizeof size);
-                for (uint64_t at = 0; at < size && at < TABLE_MAX; at++) {
-                    wasmtime_val_t v;
-                    if (wasmtime_table_get(cx, &e.of.table, at, &v) && v.kind == WASMTIME_FUNCREF)
-                        mix(&h, &v.of.funcref, sizeof v.of.funcref);
-                }
-            }
-            wasmtime_extern_delete(&e);
+    for (uint32_t s = 0; s < p->n_steps; s++) {
+        if (p->steps[s].kind != HF_STEP_CORE_NEW)
+            continue;
+        const struct hf_module *m = p->modules[p->steps[s].module];
+        for (size_t i = 0; i < hf_module_n_exports(m); i++) {
+            const struct hf_core_item *item = hf_module_export(m, i);
+            struct hf_extern e;
+            if (item->kind == HF_CORE_TABLE &&
+                hf_core_export(inst->store, &inst->cores[p->steps[s].index], item->name, &e))
+                hash_table(inst, &e, &h);
         }
     }
     return h;
