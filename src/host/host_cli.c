@@ -156,16 +156,28 @@ static void log_destroy(struct hf_obj *obj)
     hf_wait_done(log_wait(HF_CONTAINER_OF(obj, struct hf_out_stream, obj)));
 }
 
-static enum hf_err get_log(struct hf_call *call, enum hf_log_stream which, struct hf_value *result)
+struct hf_out_stream *hf_log_stream_new(struct hf_guest *g, enum hf_log_stream which)
 {
-    struct log_stream *l = hf_obj_new(hf_guest_of(call), sizeof *l, "output-stream", NULL, log_destroy);
+    struct log_stream *l = hf_obj_new(g, sizeof *l, "output-stream", NULL, log_destroy);
     if (l == NULL)
-        return hf_call_limit(call, "host memory for streams");
+        return NULL;
     hf_wait_init(&l->wait, true);
     l->out.ops = &log_ops;
     l->which = which;
-    result->obj = l;
-    return HF_OK;
+    return &l->out;
+}
+
+bool hf_out_stream_is_log(struct hf_out_stream *s, enum hf_log_stream *which)
+{
+    if (s->ops == &log_ops)
+        *which = HF_CONTAINER_OF(s, struct log_stream, out)->which;
+    return s->ops == &log_ops;
+}
+
+static enum hf_err get_log(struct hf_call *call, enum hf_log_stream which, struct hf_value *result)
+{
+    result->obj = hf_log_stream_new(hf_guest_of(call), which);
+    return result->obj == NULL ? hf_call_limit(call, "host memory for streams") : HF_OK;
 }
 
 static enum hf_err get_stdin(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
