@@ -10,6 +10,7 @@
 
 #include "component/call.h"
 #include "component/program.h"
+#include "component/value_bytes.h"
 
 /* ---- handle tables (handle.c), H1-H5 ---- one per component instance; index 0 never valid, LIFO
  * free list. */
@@ -52,6 +53,9 @@ enum hf_err hf_handles_find(struct hf_ci *ci, uint32_t index, const struct hf_re
 /* Drops the host objects that the table still owns, newest index first, through their ops (call
  * NULL); the table is then empty, its storage freed. */
 void hf_handles_done(struct hf_handles *t);
+extern const uint8_t hf_stand_in_byte; /* hf_stand_in() is its address */
+/* Lets go of a host object: through its ops, unless it only stands in for one. */
+enum hf_err hf_host_drop(const struct hf_resource_type *t, struct hf_call *call, void *obj);
 
 /* ---- run-time state ---- */
 struct hf_ci {
@@ -97,8 +101,8 @@ struct hf_instance {
     struct hf_tramp_rt *tramps;
     struct hf_resource_rt *resources;
     struct hf_arena arena; /* values of calls in flight; stack discipline by mark and release */
-    const struct hf_hook *hook;
-    void *hook_ctx;
+    struct hf_membrane *membrane; /* NULL: no hook is set (membrane.h) */
+    bool membrane_begun;          /* it was told of the call in flight, and must be told its end */
     struct hf_ci *current; /* CI whose guest code runs now; NULL: the host */
     enum hf_inst_state {
         HF_INST_NEW,
@@ -155,6 +159,7 @@ struct hf_canon_cx {
     uint32_t n_lent; /* lifting: handles lent during the call, to be given back (V10) */
     uint32_t lent[HF_LENT_INLINE];
     struct hf_lent_more *more; /* in the arena, when borrows come in lists */
+    struct hf_u32s *numbers;   /* the membrane's: gets every handle number, in order; NULL: off */
 };
 /* `scope` and the flags are left NULL and false. */
 void hf_canon_cx_init(struct hf_canon_cx *cx, struct hf_instance *inst, struct hf_ci *ci,

@@ -12,7 +12,7 @@
  * Any failure leaves flags and scopes as they are: the tree is dead then (E3), and the owner of the
  * instance says so.
  */
-#include "component/canon.h"
+#include "component/membrane.h"
 
 /* ---- entering component instances: E1, E2 ---- */
 
@@ -142,6 +142,8 @@ static enum hf_err lift_for_host(struct hf_lift_rt *l, const struct hf_scope *sc
         open_cx(&cx, l->ci, &l->opts, f);
         cx.host = true;
         cx.copy = true; /* post-return may free what it looks into */
+        if (HF_UNLIKELY(l->ci->inst->membrane != NULL))
+            hf_membrane_watch_result(l->ci->inst->membrane, &cx);
         *result = (struct hf_value){0};
         err = hf_lift_result(&cx, f, vals, result);
     }
@@ -152,6 +154,22 @@ static enum hf_err lift_for_host(struct hf_lift_rt *l, const struct hf_scope *sc
     if (err != HF_OK && f->result != NULL)
         hf_canon_let_go(f->result, result, NULL);
     return err;
+}
+
+/* The membrane is told when the arguments have their handle numbers, and before anything else of
+ * the guest but its realloc has run. */
+static enum hf_err lower_shown(struct hf_canon_cx *cx, const struct hf_ftype *f,
+                               const struct hf_value *args, union hf_val *vals)
+{
+    struct hf_instance *inst = cx->inst;
+    hf_membrane_open_host(inst, cx);
+    enum hf_err err = hf_membrane_args(inst, f, args);
+    if (err == HF_OK)
+        err = hf_lower_params(cx, f, args, vals);
+    enum hf_err shown = hf_membrane_before(inst, NULL); /* also what failed so far was tried */
+    inst->membrane_begun = shown == HF_OK;
+    cx->numbers = NULL;
+    return err != HF_OK ? err : shown;
 }
 
 enum hf_err hf_canon_call(struct hf_instance *inst, struct hf_lift_rt *l,
@@ -170,7 +188,8 @@ enum hf_err hf_canon_call(struct hf_instance *inst, struct hf_lift_rt *l,
     open_cx(&cx, l->ci, &l->opts, f);
     cx.host = true;
     cx.scope = &scope;
-    enum hf_err err = hf_lower_params(&cx, f, args, vals);
+    enum hf_err err = HF_LIKELY(inst->membrane == NULL) ? hf_lower_params(&cx, f, args, vals)
+                                                        : lower_shown(&cx, f, args, vals);
     if (err != HF_OK) {
         let_go_args(f, args, cx.n_owns);
         return err;
@@ -321,7 +340,7 @@ enum hf_err hf_canon_drop_own(struct hf_instance *inst, struct hf_ci *from,
             uint64_t bits;
             void *obj;
         } u = {.bits = rep_or_obj};
-        return t->host->drop(call, u.obj);
+        return hf_host_drop(t, call, u.obj);
     }
     struct hf_resource_rt *r = &inst->resources[t->index];
     struct hf_ci *to = &inst->cis[t->ci];
@@ -336,19 +355,49 @@ enum hf_err hf_canon_drop_own(struct hf_instance *inst, struct hf_ci *from,
 
 /* A host's drop may refuse. Then the guest is trapped and the object stays in the table, for
  * hf_handles_done. */
+static enum hf_err drop_at_host(struct hf_call *call, const struct hf_handle *h)
+{
+    enum hf_err err = hf_canon_drop_own(call->inst, call->ci, h->type, h->rep, call);
+    if (err == HF_OK || err == HF_CANCELLED)
+        return err;
+    return hf_canon_trap(call->inst, "the host refused to drop handle %u (%.*s)", call->flat[0].u32,
+                         HF_FMT(h->type->name));
+}
+
+static enum hf_err drop_shown(struct hf_call *call, const struct hf_handle *h)
+{
+    struct hf_instance *inst = call->inst;
+    struct hf_membrane *m = inst->membrane;
+    const struct hf_value v = {.obj = h->obj};
+    const struct hf_type own = {.kind = HF_T_OWN, .has_handles = true, .resource = h->type};
+    const struct hf_member param = {.type = &own};
+    const struct hf_ftype f = {.n_params = 1, .params = &param};
+    hf_membrane_open(m, HF_CROSS_DROP, NULL);
+    m->x.ci = call->ci->index;
+    m->x.iface = h->type->name;
+    m->x.func = HF_VIEW("[resource-drop]");
+    enum hf_err err = hf_membrane_args(inst, &f, &v);
+    if (err == HF_OK && !hf_u32s_add(&m->numbers[0], call->flat[0].u32))
+        err = hf_canon_trap(inst, "limit: no memory to show a drop to the membrane");
+    if (err == HF_OK)
+        err = hf_membrane_before(inst, call);
+    if (err != HF_OK && err != HF_CLOSED)
+        return err;
+    err = err == HF_OK ? drop_at_host(call, h) : hf_membrane_answer(inst, NULL, NULL);
+    return hf_membrane_after(inst, call, err);
+}
+
 static enum hf_err drop_host(struct hf_tramp_rt *tramp, const union hf_val *vals,
                              const struct hf_handle *h)
 {
     struct hf_instance *inst = tramp->ci->inst;
     struct hf_call call = {.inst = inst, .ci = tramp->ci, .tramp = tramp, .flat = vals};
     struct hf_arena_mark mark = hf_arena_mark(&inst->arena);
-    enum hf_err err = hf_canon_drop_own(inst, tramp->ci, h->type, h->rep, &call);
+    enum hf_err err =
+        HF_LIKELY(inst->membrane == NULL) ? drop_at_host(&call, h) : drop_shown(&call, h);
     hf_arena_release(&inst->arena, &mark);
     if (err == HF_OK)
         hf_handles_remove(&tramp->ci->handles, vals[0].u32);
-    else if (err != HF_CANCELLED)
-        err = hf_canon_trap(inst, "the host refused to drop handle %u (%.*s)", vals[0].u32,
-                            HF_FMT(h->type->name));
     return err;
 }
 

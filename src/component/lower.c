@@ -36,6 +36,7 @@ void hf_canon_cx_init(struct hf_canon_cx *cx, struct hf_instance *inst, struct h
     cx->work = 0;
     cx->n_owns = cx->n_lent = 0; /* lent[] needs no clearing: this runs at every import call */
     cx->more = NULL;
+    cx->numbers = NULL;
 }
 
 void hf_canon_memory(struct hf_canon_cx *cx)

@@ -40,7 +40,7 @@ static int fresh_calls(void **state)
     }
     memset(world.resources, 0, sizeof world.resources);
     memset(world.lifts, 0, sizeof world.lifts);
-    world.inst.hook = NULL;
+    assert_int_equal(hf_instance_set_hook(&world.inst, NULL, NULL), HF_OK);
     world.inst.current = NULL;
     n_dropped = 0;
     n_tramps = 0;
