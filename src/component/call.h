@@ -46,6 +46,7 @@ bool hf_instance_busy(const struct hf_instance *inst);
 struct hf_report *hf_instance_report(struct hf_instance *inst); /* of the last failure, with the wasm backtrace */
 bool hf_instance_memory_suspect(const struct hf_instance *inst);
 void *hf_instance_ctx(const struct hf_instance *inst);
+struct hf_component *hf_instance_component(const struct hf_instance *inst);
 uint64_t hf_instance_memory_bytes(struct hf_instance *inst); /* sum of its memories now */
 uint32_t hf_instance_handles(const struct hf_instance *inst); /* live handles of the tree */
 

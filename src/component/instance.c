@@ -381,6 +381,11 @@ void *hf_instance_ctx(const struct hf_instance *inst)
     return inst->settings.ctx;
 }
 
+struct hf_component *hf_instance_component(const struct hf_instance *inst)
+{
+    return inst->component;
+}
+
 uint64_t hf_instance_memory_bytes(struct hf_instance *inst)
 {
     uint64_t sum = 0;

@@ -28,6 +28,9 @@ struct hf_service_settings {
     uint64_t reset_pages_max; /* a reset that must copy more takes a new instance; 0 = 4096 */
     bool invoke;            /* not a service: messages call any export by name (invoke.c) */
     uint32_t body_window;   /* bytes of an answer's body that may wait for the client; 0 = 64 KiB */
+    /* Told of each new instance before it starts: the place to set a hook (component/call.h). NULL: nobody. */
+    void (*on_instance)(void *ctx, struct hf_instance *inst);
+    void *on_instance_ctx;
 };
 struct hf_service;
 /* HF_UNSUPPORTED: the component does not export wasi:http/incoming-handler (the report says what it does export). */

@@ -43,6 +43,8 @@ struct shared { /* made once a program: cmocka's group state */
 };
 int shared_open(void **state);
 int shared_close(void **state);
+/* After an engine was made outside of shared_open, and at the start of each test that uses it without a world. */
+void keep_signals(void);
 
 struct guest; /* a script's view of itself */
 typedef void (*script_fn)(struct guest *t);
@@ -98,6 +100,8 @@ struct world_settings {
     script_fn on_start;
     bool image;           /* PER_REQUEST with an image */
     const char *no_image; /* the same, but it must be refused with these words */
+    void (*on_instance)(void *ctx, struct hf_instance *inst); /* hf_service_settings */
+    void *on_instance_ctx;
 };
 void world_open(struct world *w, void **state);
 void world_open_with(struct world *w, void **state, const struct world_settings *s);

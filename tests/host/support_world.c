@@ -40,7 +40,7 @@ static void must(enum hf_err err, const struct hf_report *report)
 
 /* cmocka puts its own handlers of SIGSEGV ... in place before each test and takes them away after
  * it, and with them the engine's, which come once a process. */
-static void keep_signals(void)
+void keep_signals(void)
 {
     static const int signals[] = {SIGILL, SIGSEGV, SIGBUS, SIGFPE};
     static struct sigaction kept[HF_ARRAY_LEN(signals)];
@@ -225,6 +225,8 @@ void world_open_with(struct world *w, void **state, const struct world_settings 
         .env = s->env,
         .args = s->args,
         .body_window = s->body_window,
+        .on_instance = s->on_instance,
+        .on_instance_ctx = s->on_instance_ctx,
     };
     must(hf_service_new(&ss, &w->svc, &report), &report);
     if (s->image || s->no_image != NULL) {
