@@ -172,30 +172,53 @@ static enum hf_err lower_shown(struct hf_canon_cx *cx, const struct hf_ftype *f,
     return err != HF_OK ? err : shown;
 }
 
+/* Numbers only (hf_ftype.plain): no memory, no handles. False: a char that is none. */
+static bool lower_plain(const struct hf_ftype *f, const struct hf_value *args, union hf_val *vals)
+{
+    for (uint32_t i = 0; i < f->n_params; i++)
+        if (HF_UNLIKELY(!hf_lower_number(f->kinds[i], &args[i], &vals[i])))
+            return false;
+    return true;
+}
+
+static enum hf_err lower_for_guest(struct hf_lift_rt *l, const struct hf_value *args,
+                                   struct hf_scope *scope, union hf_val *vals)
+{
+    const struct hf_ftype *f = l->def->type;
+    struct hf_canon_cx cx;
+    open_cx(&cx, l->ci, &l->opts, f);
+    cx.host = true;
+    cx.scope = scope;
+    enum hf_err err = HF_LIKELY(l->ci->inst->membrane == NULL) ? hf_lower_params(&cx, f, args, vals)
+                                                               : lower_shown(&cx, f, args, vals);
+    if (err != HF_OK)
+        let_go_args(f, args, cx.n_owns);
+    return err;
+}
+
 enum hf_err hf_canon_call(struct hf_instance *inst, struct hf_lift_rt *l,
                           const struct hf_value *args, struct hf_value *result)
 {
     const struct hf_ftype *f = l->def->type;
     struct hf_scope scope = {0};
-    struct hf_canon_cx cx;
     union hf_val vals[HF_FLAT_PARAMS_MAX];
+    bool plain = f->plain && HF_LIKELY(inst->membrane == NULL);
 
     HF_ASSERT(inst == l->ci->inst);
     if (!hf_ci_enter(l->ci, NULL)) {
         let_go_args(f, args, 0);
         return cannot_enter(l->ci);
     }
-    open_cx(&cx, l->ci, &l->opts, f);
-    cx.host = true;
-    cx.scope = &scope;
-    enum hf_err err = HF_LIKELY(inst->membrane == NULL) ? hf_lower_params(&cx, f, args, vals)
-                                                        : lower_shown(&cx, f, args, vals);
-    if (err != HF_OK) {
-        let_go_args(f, args, cx.n_owns);
+    enum hf_err err =
+        plain && lower_plain(f, args, vals) ? HF_OK : lower_for_guest(l, args, &scope, vals);
+    if (err != HF_OK)
         return err;
-    }
     err = call_lifted(l, vals);
-    if (err == HF_OK)
+    if (err != HF_OK)
+        return err;
+    if (plain && (f->result == NULL || hf_lift_number(f->result->kind, vals, result)))
+        err = post_return(l, vals);
+    else
         err = lift_for_host(l, &scope, vals, result);
     if (err == HF_OK)
         hf_ci_leave(l->ci, NULL);

@@ -39,7 +39,7 @@ static void end_lend(struct hf_canon_cx *cx, uint32_t index)
     h->lends--;
 }
 
-void hf_canon_give_back(struct hf_canon_cx *cx)
+void hf_canon_give_back_lent(struct hf_canon_cx *cx)
 {
     for (uint32_t i = 0; i < cx->n_lent; i++)
         end_lend(cx, cx->lent[i]);
