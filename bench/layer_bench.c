@@ -151,9 +151,12 @@ static void plain_memcpy(const void *ctx, unsigned n)
 /* ---- whole components ---- */
 
 static struct hf_registry *host; /* the node's */
-static struct hf_component *c_hello;
-static struct hf_instance *kept; /* of it, for resets */
-static struct hf_image *image;
+struct whole {
+    struct hf_component *c;
+    struct hf_instance *kept; /* for resets */
+    struct hf_image *image;
+};
+static struct whole five, hello;
 static struct hf_scanner *scanner;
 static struct hf_buf js_bytes;
 
@@ -168,12 +171,12 @@ static struct hf_instance *start(struct hf_component *c)
 }
 
 /* Without the end of it: what a request would wait for. */
-static double made_ns(unsigned n)
+static double made_ns(const struct whole *w, unsigned n)
 {
     double total = 0;
     for (unsigned i = 0; i < n; i++) {
         double from = cpu_ns();
-        struct hf_instance *made = start(c_hello);
+        struct hf_instance *made = start(w->c);
         total += cpu_ns() - from;
         hf_instance_free(made);
     }
@@ -181,18 +184,18 @@ static double made_ns(unsigned n)
 }
 
 /* Four pages written, which is what a request leaves behind. */
-static double reset_ns(unsigned n)
+static double reset_ns(const struct whole *w, unsigned n)
 {
     double total = 0;
     for (unsigned i = 0; i < n; i++) {
         const char *why = NULL;
         uint8_t *base;
         size_t size;
-        hf_memory_get(kept->store, &hf_instance_parts(kept)->memories[0], &base, &size);
+        hf_memory_get(w->kept->store, &hf_instance_parts(w->kept)->memories[0], &base, &size);
         for (size_t page = 0; page < 4 && (page + 1) * 4096 <= size; page++)
             base[page * 4096 + 8] ^= 1;
         double from = cpu_ns();
-        enum hf_err err = hf_instance_reset(kept, image, scanner, 0, NULL, &why);
+        enum hf_err err = hf_instance_reset(w->kept, w->image, scanner, 0, NULL, &why);
         total += cpu_ns() - from;
         if (err != HF_OK) {
             fprintf(stderr, "layer_bench: reset: %s\n", why);
@@ -200,6 +203,23 @@ static double reset_ns(unsigned n)
         }
     }
     return total / n;
+}
+
+static double made_five(unsigned n)
+{
+    return made_ns(&five, n);
+}
+static double reset_five(unsigned n)
+{
+    return reset_ns(&five, n);
+}
+static double made_hello(unsigned n)
+{
+    return made_ns(&hello, n);
+}
+static double reset_hello(unsigned n)
+{
+    return reset_ns(&hello, n);
 }
 
 static double load_ns(unsigned n)
@@ -282,12 +302,15 @@ static const struct row rows[] = {
         text_off_fiber, "text", 50000, 10000, 0, BARE_EXPORT),
     ROW("export-fiber", "export u32 -> u32 with post-return, on a fiber", export_on_fiber, "id",
         20000, 0, 500, BARE_DRIVER),
-    WHOLE("instantiate", "instantiate the C hello (cold)", made_ns, 100, 60000),
-    WHOLE("reset", "put the C hello back in place, 4 pages written", reset_ns, 300, 10000),
+    WHOLE("instantiate", "instantiate a component of five core modules (cold)", made_five, 100,
+          60000),
+    WHOLE("reset", "put it back in place, 4 pages written", reset_five, 300, 10000),
+    WHOLE("hello", "instantiate the C hello: three core modules (cold)", made_hello, 100, 0),
+    WHOLE("hello-reset", "put the C hello back in place, 4 pages written", reset_hello, 300, 0),
     WHOLE("load", "parse and link the JavaScript hello, code and verdict cached", load_ns, 2, 25e6),
 };
 #define N_ROWS (sizeof rows / sizeof rows[0])
-enum { INSTANTIATE = N_ROWS - 3, RESET, LOAD };
+enum { RESET = N_ROWS - 4, HELLO, HELLO_RESET, LOAD };
 static bool absent[N_ROWS];
 static double ns[N_ROWS][ROUNDS];
 
@@ -439,23 +462,30 @@ static void open_bare(void)
     hf_buf_done(&wasm);
 }
 
+static void open_whole(struct whole *w, const struct hf_buf *wasm, const char *what)
+{
+    struct hf_report report = {0};
+    must(hf_component_load(engine, host, hf_buf_view(wasm), NULL, &w->c, &report), &report, what);
+    struct hf_instance *template = start(w->c);
+    must(hf_image_take(template, &w->image, &report), &report, "an image");
+    hf_instance_free(template);
+    w->kept = start(w->c);
+}
+
 static void open_components(void)
 {
     struct hf_report report = {0};
     struct hf_buf wasm = {0};
     must(hf_host_registry(&host, &report), &report, "the host");
     absent[LOAD] = !read_file("build/guests/js-hello.wasm", &js_bytes);
-    absent[RESET] = absent[INSTANTIATE] = !read_file("build/guests/c-hello.wasm", &wasm);
-    if (absent[RESET])
-        return;
-    must(hf_component_load(engine, host, hf_buf_view(&wasm), NULL, &c_hello, &report), &report,
-         "c-hello");
-    struct hf_instance *template = start(c_hello);
-    must(hf_image_take(template, &image, &report), &report, "an image");
-    hf_instance_free(template);
-    kept = start(c_hello);
+    absent[HELLO] = absent[HELLO_RESET] = !read_file("build/guests/c-hello.wasm", &wasm);
+    if (!absent[HELLO])
+        open_whole(&hello, &wasm, "c-hello");
+    hf_buf_clear(&wasm);
+    must(hf_engine_wat(five_wat, sizeof five_wat - 1, &wasm, &report), &report, "five modules");
+    open_whole(&five, &wasm, "five modules");
     if (hf_scanner_new(&scanner, &report) != HF_OK)
-        absent[RESET] = true;
+        absent[RESET] = absent[HELLO_RESET] = true;
     hf_buf_done(&wasm);
 }
 

@@ -192,4 +192,42 @@ static const char guest_wat[] =
                                                                                 "(func $m "
                                                                                 "\"post\")))))";
 
+/* Five core modules, joined as the tools for C do it: the program with its memory, a shim with a
+ * table so that it can be made first, an adapter over its memory, what fills the table, and a
+ * library. */
+static const char five_wat[] =
+    "(component"
+    " (core module $Shim (type $t (func (param i32))) (table (export \"t\") 4 4 funcref)"
+    "  (func (export \"0\") (param i32) (call_indirect (type $t) (local.get 0) (i32.const 0)))"
+    "  (func (export \"1\") (param i32) (call_indirect (type $t) (local.get 0) (i32.const 1))))"
+    " (core instance $shim (instantiate $Shim))"
+    " (core module $Lib (func (export \"sqr\") (param i32) (result i32)"
+    "  (i32.mul (local.get 0) (local.get 0))))"
+    " (core instance $lib (instantiate $Lib))"
+    " (core module $Main (import \"w\" \"0\" (func $out (param i32))) (import \"w\" \"1\" (func "
+    "(param "
+    "i32)))"
+    "  (import \"lib\" \"sqr\" (func $sqr (param i32) (result i32)))"
+    "  (memory (export \"memory\") 2) (global $sp (mut i32) (i32.const 65536))"
+    "  (data (i32.const 1024) \"constants of a program\") (data (i32.const 8192) \"its variables\")"
+    "  (func (export \"realloc\") (param i32 i32 i32 i32) (result i32) (i32.const 70000))"
+    "  (func (export \"run\") (param i32) (result i32) (call $out (i32.const 1024))"
+    "   (call $sqr (local.get 0))))"
+    " (core instance $main (instantiate $Main (with \"w\" (instance $shim)) (with \"lib\" "
+    "(instance "
+    "$lib))))"
+    " (core module $Adapter (import \"m\" \"memory\" (memory 0))"
+    "  (import \"m\" \"realloc\" (func $r (param i32 i32 i32 i32) (result i32)))"
+    "  (global $state (mut i32) (i32.const 0))"
+    "  (func (export \"out\") (param i32) (global.set $state (i32.load8_u (local.get 0))))"
+    "  (func (export \"end\") (param i32) (unreachable)))"
+    " (core instance $adapter (instantiate $Adapter (with \"m\" (instance $main))))"
+    " (core module $Fix (import \"\" \"t\" (table 4 4 funcref)) (import \"\" \"0\" (func $0 (param "
+    "i32)))"
+    "  (import \"\" \"1\" (func $1 (param i32))) (elem (i32.const 0) func $0 $1))"
+    " (core instance (instantiate $Fix (with \"\" (instance (export \"t\" (table $shim \"t\"))"
+    "  (export \"0\" (func $adapter \"out\")) (export \"1\" (func $adapter \"end\"))))))"
+    " (func (export \"run\") (param \"n\" u32) (result u32) (canon lift (core func $main "
+    "\"run\"))))";
+
 #endif

@@ -158,8 +158,10 @@ static enum hf_err lift_for_host(struct hf_lift_rt *l, const struct hf_scope *sc
 
 /* The membrane is told when the arguments have their handle numbers, and before anything else of
  * the guest but its realloc has run. */
-static enum hf_err lower_shown(struct hf_canon_cx *cx, const struct hf_ftype *f,
-                               const struct hf_value *args, union hf_val *vals)
+__attribute__((noinline)) static enum hf_err lower_shown(struct hf_canon_cx *cx,
+                                                         const struct hf_ftype *f,
+                                                         const struct hf_value *args,
+                                                         union hf_val *vals)
 {
     struct hf_instance *inst = cx->inst;
     hf_membrane_open_host(inst, cx);
@@ -387,7 +389,8 @@ static enum hf_err drop_at_host(struct hf_call *call, const struct hf_handle *h)
                          HF_FMT(h->type->name));
 }
 
-static enum hf_err drop_shown(struct hf_call *call, const struct hf_handle *h)
+__attribute__((noinline)) static enum hf_err drop_shown(struct hf_call *call,
+                                                        const struct hf_handle *h)
 {
     struct hf_instance *inst = call->inst;
     struct hf_membrane *m = inst->membrane;

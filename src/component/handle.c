@@ -79,11 +79,6 @@ void *hf_stand_in(void)
     return (void *)(uintptr_t)&hf_stand_in_byte;
 }
 
-enum hf_err hf_host_drop(const struct hf_resource_type *t, struct hf_call *call, void *obj)
-{
-    return obj == (const void *)&hf_stand_in_byte ? HF_OK : t->host->drop(call, obj);
-}
-
 static const char *kind_text(const struct hf_resource_type *t)
 {
     return t->host != NULL ? "host-defined" : "guest-defined";

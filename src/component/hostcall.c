@@ -124,8 +124,9 @@ static enum hf_err work_shown(struct hf_call *call, const struct hf_host_func *h
     return err;
 }
 
-static enum hf_err run_shown(struct hf_call *call, const struct hf_host_func *host,
-                             struct hf_canon_cx *cx, union hf_val *vals)
+__attribute__((noinline)) static enum hf_err run_shown(struct hf_call *call,
+                                                       const struct hf_host_func *host,
+                                                       struct hf_canon_cx *cx, union hf_val *vals)
 {
     struct hf_value spare[HF_FLAT_PARAMS_MAX], *args = hf_canon_args(cx, host->type, spare);
     struct hf_value result = {0};
