@@ -295,22 +295,46 @@ static enum hf_err told(const struct hf_tramp_rt *tramp, const struct hf_lift_rt
                           "call from component instance %u to %u", tramp->ci->index, l->ci->index);
 }
 
+static bool pass_number(unsigned kind, const union hf_val *from, union hf_val *to)
+{
+    struct hf_value v;
+    return hf_lift_number(kind, from, &v) && hf_lower_number(kind, &v, to);
+}
+
+/* Numbers only: from one side's core values to the other's. False: a char that is none; nothing was
+ * passed, the long way says what is wrong. */
+static bool pass_plain_args(const struct hf_ftype *f, const union hf_val *from, union hf_val *to)
+{
+    for (uint32_t i = 0; i < f->n_params; i++)
+        if (HF_UNLIKELY(!pass_number(f->kinds[i], &from[i], &to[i])))
+            return false;
+    return true;
+}
+
+static bool pass_plain_result(const struct hf_ftype *f, const union hf_val *from, union hf_val *to)
+{
+    return f->plain && (f->result == NULL || pass_number(f->result->kind, from, to));
+}
+
 static enum hf_err call_guest(struct hf_tramp_rt *tramp, union hf_val *vals)
 {
     struct hf_instance *inst = tramp->ci->inst;
     struct hf_lift_rt *l = &inst->lifts[tramp->def->func.lift];
+    const struct hf_ftype *f = l->def->type;
     struct hf_arena_mark mark = hf_arena_mark(&inst->arena);
     struct hf_scope scope = {0};
     union hf_val callee[HF_FLAT_PARAMS_MAX];
     struct hf_canon_cx in;
+    enum hf_err err = HF_OK;
 
     if (HF_UNLIKELY(!hf_ci_enter(l->ci, tramp->ci)))
         return cannot_enter(l->ci);
-    open_cx(&in, tramp->ci, &tramp->opts, l->def->type);
-    enum hf_err err = told(tramp, l, pass_args(tramp, l, &in, &scope, vals, callee));
+    open_cx(&in, tramp->ci, &tramp->opts, f);
+    if (!f->plain || !pass_plain_args(f, vals, callee))
+        err = told(tramp, l, pass_args(tramp, l, &in, &scope, vals, callee));
     if (err == HF_OK)
         err = call_lifted(l, callee);
-    if (err == HF_OK)
+    if (err == HF_OK && !pass_plain_result(f, callee, vals))
         err = told(tramp, l, pass_result(tramp, l, &scope, callee, vals));
     if (err == HF_OK)
         err = post_return(l, callee);
