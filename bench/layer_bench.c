@@ -96,6 +96,47 @@ static void text_off_fiber(const void *ctx, unsigned n)
         n);
 }
 
+/* The membrane: a hook that looks on, a hook that answers. */
+static enum hf_err look_on(void *ctx, struct hf_call *c, struct hf_crossing *x)
+{
+    (void)ctx, (void)c;
+    sink += x->args.len;
+    return HF_OK;
+}
+static enum hf_err answer(void *ctx, struct hf_call *c, struct hf_crossing *x)
+{
+    (void)ctx;
+    if (c == NULL)
+        return HF_OK;
+    x->result = hf_view(list, 4);
+    return HF_CLOSED;
+}
+static enum hf_err ended(void *ctx, struct hf_call *c, const struct hf_crossing *x)
+{
+    (void)ctx, (void)c;
+    sink += x->result.len;
+    return HF_OK;
+}
+
+static void hooked(enum hf_err (*before)(void *, struct hf_call *, struct hf_crossing *),
+                   const void *ctx, unsigned n)
+{
+    const struct hf_hook hook = {before, ended};
+    if (hf_instance_set_hook(inst, &hook, NULL) != HF_OK)
+        exit(1);
+    loop_of(ctx, n);
+    if (hf_instance_set_hook(inst, NULL, NULL) != HF_OK)
+        exit(1);
+}
+static void shown(const void *ctx, unsigned n)
+{
+    hooked(look_on, ctx, n);
+}
+static void answered(const void *ctx, unsigned n)
+{
+    hooked(answer, ctx, n);
+}
+
 static struct hf_store *bare_store;
 static struct hf_func bare_go, bare_id;
 
@@ -285,6 +326,10 @@ static const struct row rows[] = {
     YARD("memcpy", "memcpy of 64 KiB into guest memory", plain_memcpy, 2000, 0),
     ROW("scalar", "import (u32, u32) -> u32", loop_of, "add", 200000, 10000, 40, BARE_IMPORT),
     ROW("string", "import string(64 B) -> string(64 B)", loop_of, "echo", 100000, 10000, 150,
+        BARE_IMPORT),
+    ROW("shown", "the scalar import, shown to a hook (membrane)", shown, "add", 100000, 10000, 0,
+        BARE_IMPORT),
+    ROW("answered", "the scalar import, answered by a hook", answered, "add", 100000, 10000, 0,
         BARE_IMPORT),
     COPY("list-in", "import -> list<u8> 64 KiB (host to guest)", "give", 2000, 200),
     COPY("list-out", "import list<u8> 64 KiB (guest to host: a view)", "take", 100000, 10000),

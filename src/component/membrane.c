@@ -37,8 +37,13 @@ void hf_membrane_free(struct hf_membrane *m)
     free(m);
 }
 
+/* One great value must not be paid for as long as the instance lives. */
+#define KEPT ((size_t)1 << 20)
+
 static void clear(struct hf_membrane *m, int which)
 {
+    if (m->bytes[which].cap > KEPT)
+        hf_buf_done(&m->bytes[which]);
     hf_buf_clear(&m->bytes[which]);
     m->places[which].n = m->numbers[which].n = 0;
 }
@@ -65,6 +70,7 @@ static void name_drop(struct hf_membrane *m, const struct hf_instance *inst)
 {
     uint8_t bytes[12];
     const struct hf_resource_type *t = inst->drop_type;
+    HF_ASSERT(t != NULL); /* hf_canon_call by somebody who is not instance.c cannot be shown */
     for (int i = 0; i < 12; i++)
         bytes[i] = (uint8_t)(i < 4 ? t->index >> 8 * i : inst->drop_rep >> 8 * (i - 4));
     m->x.ci = t->ci;
@@ -167,8 +173,9 @@ enum hf_err hf_membrane_answer(struct hf_instance *inst, const struct hf_ftype *
 {
     struct hf_membrane *m = inst->membrane;
     struct hf_reader r = hf_reader(m->x.result);
-    struct hf_report why = {0};
+    struct hf_report why; /* 4 KiB, not to be cleared each time */
     enum hf_err err = HF_OK;
+    hf_report_init(&why);
     if (f != NULL && f->result != NULL)
         err = hf_value_read(f->result, &r, &inst->arena, hf_stand_in(), &m->wanted, ret, &why);
     if (err == HF_OK && hf_reader_left(&r) != 0)

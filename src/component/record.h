@@ -12,6 +12,9 @@
  * contain nothing themselves, so their end follows at once. A record that stops between begin and
  * end was cut off while the host worked: whether it did is not known.
  *
+ * What is not in it: putting the instance back to an image (do not, while it is recorded), and calls of
+ * host functions that a component only exports again (no guest is in them).
+ *
  * Not here: keeping a record on disk (the store checks its bytes), or going on alive when it ends.
  * Not thread-safe: a recorder or replay belongs to the thread of its instance.
  */
@@ -59,8 +62,8 @@ struct hf_recorder;
 enum hf_err hf_recorder_new(struct hf_instance *inst, uint64_t bytes_max, struct hf_recorder **ret);
 /* The record so far; good until the instance runs again. */
 struct hf_view hf_recorder_bytes(const struct hf_recorder *rec);
-/* The instance is freed by now, or is not run any more (the hook is not taken away: it may be freed
- * first). NULL is fine. */
+/* Only when the instance is freed, or at rest or dead and never run again: freeing one that waits
+ * still tells the recorder how it ended. NULL is fine. */
 void hf_recorder_free(struct hf_recorder *rec);
 
 /* ---- replaying (replay.c) ---- */
