@@ -406,8 +406,8 @@ enum hf_err hf_canon_drop_own(struct hf_instance *inst, struct hf_ci *from,
  * hf_handles_done. */
 static enum hf_err drop_at_host(struct hf_call *call, const struct hf_handle *h)
 {
-    enum hf_err err = hf_canon_drop_own(call->inst, call->ci, h->type, h->rep, call);
-    if (err == HF_OK || err == HF_CANCELLED)
+    enum hf_err err = hf_host_drop(h->type, call, h->obj);
+    if (HF_LIKELY(err == HF_OK) || err == HF_CANCELLED)
         return err;
     return hf_canon_trap(call->inst, "the host refused to drop handle %u (%.*s)", call->flat[0].u32,
                          HF_FMT(h->type->name));

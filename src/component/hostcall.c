@@ -43,8 +43,12 @@ static enum hf_err told(struct hf_call *call, const struct hf_host_func *host, e
                           HF_FMT(host->iface), HF_FMT(host->name), when);
 }
 
+/* Both of these are used on the short and on the shown way: inlined by hand, or the compiler makes
+ * calls of them, which every import would pay for. */
+#define INLINE static inline __attribute__((always_inline))
+
 /* No guest code ran since the memory was read for the arguments, also when the function blocked. */
-static enum hf_err lower_back(struct hf_call *call, const struct hf_host_func *host,
+INLINE enum hf_err lower_back(struct hf_call *call, const struct hf_host_func *host,
                               struct hf_canon_cx *cx, const struct hf_value *result,
                               union hf_val *vals)
 {
@@ -56,7 +60,7 @@ static enum hf_err lower_back(struct hf_call *call, const struct hf_host_func *h
     return told(call, host, err, ": result");
 }
 
-static enum hf_err lift_args(struct hf_call *call, const struct hf_host_func *host,
+INLINE enum hf_err lift_args(struct hf_call *call, const struct hf_host_func *host,
                              struct hf_canon_cx *cx, const union hf_val *vals,
                              struct hf_value *args)
 {
