@@ -39,36 +39,36 @@ static void open_chunk(struct hf_arena *arena, struct hf_arena_chunk *chunk)
     arena->end = arena->at + (chunk->size < left ? chunk->size : left);
 }
 
+/* The newest chunk goes. The largest that is worth keeping becomes the spare, so that work that
+ * takes a second chunk each time does not go to the heap each time. */
+static void drop_newest(struct hf_arena *arena)
+{
+    struct hf_arena_chunk *chunk = arena->head;
+    arena->head = chunk->older;
+    if (chunk->size <= CHUNK_GROWN && (arena->spare == NULL || arena->spare->size < chunk->size)) {
+        free(arena->spare);
+        arena->spare = chunk;
+    } else {
+        free(chunk);
+    }
+}
+
 void hf_arena_reset(struct hf_arena *arena)
 {
     arena->used = 0;
     if (arena->head == NULL)
         return;
-    while (arena->head->older != NULL) {
-        struct hf_arena_chunk *chunk = arena->head;
-        arena->head = chunk->older;
-        free(chunk);
-    }
+    while (arena->head->older != NULL)
+        drop_newest(arena);
     open_chunk(arena, arena->head);
 }
 
-/* Chunks newer than the mark go; the largest of them that is worth keeping becomes the spare, so a
- * call that takes a second chunk each time does not go to the heap each time. A mark made before
- * the first chunk keeps that chunk. */
+/* Chunks newer than the mark go. A mark made before the first chunk keeps that chunk. */
 void hf_arena_release_slow(struct hf_arena *arena, const struct hf_arena_mark *mark)
 {
     arena->used = mark->used;
-    while (arena->head != mark->head && arena->head->older != NULL) {
-        struct hf_arena_chunk *chunk = arena->head;
-        arena->head = chunk->older;
-        if (chunk->size <= CHUNK_GROWN &&
-            (arena->spare == NULL || arena->spare->size < chunk->size)) {
-            free(arena->spare);
-            arena->spare = chunk;
-        } else {
-            free(chunk);
-        }
-    }
+    while (arena->head != mark->head && arena->head->older != NULL)
+        drop_newest(arena);
     if (arena->head != mark->head) { /* the mark is older than every chunk */
         HF_ASSERT(mark->head == NULL);
         open_chunk(arena, arena->head);

@@ -1,6 +1,6 @@
 /* arena.h - many small allocations that die together.
  *
- * Bump allocation from chunks; reset keeps the first chunk, so a warm arena allocates nothing. A
+ * Bump allocation from chunks; reset keeps the first and one more, so a warm arena allocates nothing. A
  * byte limit makes a hostile caller fail with NULL instead of eating the host (reference rule S14).
  *
  * An arena is also a stack: mark, allocate, release. Marks nest; release keeps one chunk it took
@@ -30,7 +30,8 @@ struct hf_arena_mark { /* a place to go back to */
 /* Allocates nothing yet. */
 void hf_arena_init(struct hf_arena *arena, size_t first_bytes, size_t max_bytes);
 void hf_arena_done(struct hf_arena *arena);
-void hf_arena_reset(struct hf_arena *arena); /* everything handed out is gone; one chunk is kept */
+/* Everything handed out is gone; the first chunk is kept, and a spare as release keeps one. */
+void hf_arena_reset(struct hf_arena *arena);
 void *hf_arena_slow(struct hf_arena *arena, size_t size, size_t align);
 void hf_arena_release_slow(struct hf_arena *arena, const struct hf_arena_mark *mark);
 

@@ -46,17 +46,51 @@ bool hf_instance_busy(const struct hf_instance *inst);
 struct hf_report *hf_instance_report(struct hf_instance *inst); /* of the last failure, with the wasm backtrace */
 bool hf_instance_memory_suspect(const struct hf_instance *inst);
 void *hf_instance_ctx(const struct hf_instance *inst);
+struct hf_component *hf_instance_component(const struct hf_instance *inst);
 uint64_t hf_instance_memory_bytes(struct hf_instance *inst); /* sum of its memories now */
 uint32_t hf_instance_handles(const struct hf_instance *inst); /* live handles of the tree */
 
-/* ---- the membrane: one hook at every import of every guest ---- */
-struct hf_hook {
-    /* Before the host function. HF_OK: go on. HF_CLOSED: *result is filled, do not call it. Else: trap. */
-    enum hf_err (*before)(void *ctx, struct hf_call *call, struct hf_view iface, struct hf_view func, const struct hf_ftype *t,
-                          const struct hf_value *args, struct hf_value *result);
-    void (*after)(void *ctx, struct hf_call *call, enum hf_err err, const struct hf_value *result);
+/* ---- the membrane: one hook at every place where the guest and the host meet ---- Everything is shown as canonical bytes
+ * (value_bytes.h), in which handles are the guest's own numbers. While no hook is set it costs one test a call. */
+enum hf_crossing_kind {
+    HF_CROSS_IMPORT,    /* the guest calls a host function */
+    HF_CROSS_DROP,      /* the guest drops a host resource it owns; args: its number; func "[resource-drop]" */
+    HF_CROSS_START,     /* the host begins the instantiation; func "[start]" */
+    HF_CROSS_EXPORT,    /* the host calls an export */
+    HF_CROSS_DROP_GUEST /* the host drops a guest's resource; func "[resource-drop]", args: resource (4 bytes), rep (8) */
 };
-void hf_instance_set_hook(struct hf_instance *inst, const struct hf_hook *hook, void *ctx); /* NULL: none */
+struct hf_crossing { /* views are good until the hook returns */
+    enum hf_crossing_kind kind;
+    uint32_t ci;                /* component instance whose handle numbers these are */
+    struct hf_view iface, func; /* "wasi:io/poll@0.2.12", "[method]pollable.ready"; iface of drops: the resource's name */
+    const struct hf_ftype *type; /* IMPORT and EXPORT, else NULL */
+    struct hf_view args;        /* one value after the other */
+    const uint32_t *args_handles; /* the numbers in args, in order */
+    uint32_t n_args_handles;
+    /* after: */
+    bool answered;              /* by `before`, the host was not asked */
+    enum hf_err err;            /* HF_OK, HF_CANCELLED, else it was a trap: text says what the report says */
+    struct hf_view result, text;
+    const uint32_t *result_handles;
+    uint32_t n_result_handles;
+};
+struct hf_hook {
+    /* HF_OK: go on. HF_CLOSED (IMPORT and DROP): answered: x->result holds the bytes of the result, which must live until
+     * `after` was called; the host is not asked, arguments it would own are dropped. Handles in it must be those that the
+     * guest's table gives next (the guest is trapped if not); no host object is behind them: see hf_stand_in. HF_CANCELLED:
+     * the guest is unwound and dead, as by hf_instance_cancel. Anything else is a trap (hf_call_trap, or the store's
+     * report). `call` is NULL unless IMPORT or DROP. */
+    enum hf_err (*before)(void *ctx, struct hf_call *call, struct hf_crossing *x);
+    /* After each `before` that returned HF_OK or HF_CLOSED, also when the guest died of it. Must return HF_OK to let things
+     * be as x->err says; else that error counts (a trap). */
+    enum hf_err (*after)(void *ctx, struct hf_call *call, const struct hf_crossing *x);
+};
+/* NULL: none. Between calls only (asserted), from hf_instance_new on. HF_LIMIT: memory is out. */
+enum hf_err hf_instance_set_hook(struct hf_instance *inst, const struct hf_hook *hook, void *ctx);
+/* What stands for a host object that does not exist: the object of handles that a hook answered with, and to be given as
+ * own argument to an export when there is no host. Never reaches a host function: such a call traps, unless it is answered.
+ * Dropping it does nothing. */
+void *hf_stand_in(void);
 
 /* ---- images (reference 7): memories, mutable globals, handle tables and limits of an instance at rest ----
  * Outside of an image, and constant by the static gate (hf_component_gate), or there is none: tables of functions, dropped

@@ -10,6 +10,7 @@
 
 #include "component/call.h"
 #include "component/program.h"
+#include "component/value_bytes.h"
 
 /* ---- handle tables (handle.c), H1-H5 ---- one per component instance; index 0 never valid, LIFO
  * free list. */
@@ -52,6 +53,13 @@ enum hf_err hf_handles_find(struct hf_ci *ci, uint32_t index, const struct hf_re
 /* Drops the host objects that the table still owns, newest index first, through their ops (call
  * NULL); the table is then empty, its storage freed. */
 void hf_handles_done(struct hf_handles *t);
+extern const uint8_t hf_stand_in_byte; /* hf_stand_in() is its address */
+/* Lets go of a host object: through its ops, unless it only stands in for one. */
+static inline enum hf_err hf_host_drop(const struct hf_resource_type *t, struct hf_call *call,
+                                       void *obj)
+{
+    return obj == (const void *)&hf_stand_in_byte ? HF_OK : t->host->drop(call, obj);
+}
 
 /* ---- run-time state ---- */
 struct hf_ci {
@@ -97,9 +105,9 @@ struct hf_instance {
     struct hf_tramp_rt *tramps;
     struct hf_resource_rt *resources;
     struct hf_arena arena; /* values of calls in flight; stack discipline by mark and release */
-    const struct hf_hook *hook;
-    void *hook_ctx;
-    struct hf_ci *current; /* CI whose guest code runs now; NULL: the host */
+    struct hf_membrane *membrane; /* NULL: no hook is set (membrane.h) */
+    bool membrane_begun;          /* it was told of the call in flight, and must be told its end */
+    struct hf_ci *current;        /* CI whose guest code runs now; NULL: the host */
     enum hf_inst_state {
         HF_INST_NEW,
         HF_INST_STARTING,
@@ -156,10 +164,25 @@ struct hf_canon_cx {
     uint32_t n_lent; /* lifting: handles lent during the call, to be given back (V10) */
     uint32_t lent[HF_LENT_INLINE];
     struct hf_lent_more *more; /* in the arena, when borrows come in lists */
+    struct hf_u32s *numbers;   /* the membrane's: gets every handle number, in order; NULL: off */
 };
-/* `scope` and the flags are left NULL and false. */
-void hf_canon_cx_init(struct hf_canon_cx *cx, struct hf_instance *inst, struct hf_ci *ci,
-                      const struct hf_canon_rt *opts);
+/* `scope` and the flags are left NULL and false; lent[] needs no clearing: this runs at every
+ * import call. */
+static inline void hf_canon_cx_init(struct hf_canon_cx *cx, struct hf_instance *inst,
+                                    struct hf_ci *ci, const struct hf_canon_rt *opts)
+{
+    cx->inst = inst;
+    cx->ci = ci;
+    cx->opts = opts;
+    cx->scope = NULL;
+    cx->host = cx->copy = false;
+    cx->mem = NULL;
+    cx->mem_size = 0;
+    cx->work = 0;
+    cx->n_owns = cx->n_lent = 0;
+    cx->more = NULL;
+    cx->numbers = NULL;
+}
 /* Reads base and size of the memory; before the first lift or lower of a type that needs it.
  * Lowering reads again by itself when what realloc answers lies past the size known. */
 void hf_canon_memory(struct hf_canon_cx *cx);
@@ -174,7 +197,12 @@ enum hf_err hf_lift_memory(struct hf_canon_cx *cx, const struct hf_type *t, uint
 /* All parameters, flat or spilled (F3); `ret` has room for f->n_params, zeroed. */
 enum hf_err hf_lift_params(struct hf_canon_cx *cx, const struct hf_ftype *f,
                            const union hf_val *vals, struct hf_value *ret);
-void hf_canon_give_back(struct hf_canon_cx *cx); /* lends -= 1 for everything lent */
+void hf_canon_give_back_lent(struct hf_canon_cx *cx);
+static inline void hf_canon_give_back(struct hf_canon_cx *cx) /* lends -= 1 for everything lent */
+{
+    if (cx->n_lent != 0)
+        hf_canon_give_back_lent(cx);
+}
 
 enum hf_err hf_lower_flat(struct hf_canon_cx *cx, const struct hf_type *t, const struct hf_value *v,
                           union hf_val *vals, uint32_t *at);
@@ -226,6 +254,55 @@ static inline uint64_t hf_canon_f64(uint64_t bits)
     return (bits & INT64_MAX) > UINT64_C(0x7ff0000000000000) ? UINT64_C(0x7ff8000000000000) : bits;
 }
 void hf_canon_nans(uint8_t *p, uint64_t n, uint32_t size);
+static inline bool hf_canon_is_char(uint64_t c) /* V4 */
+{
+    return c < 0x110000 && (c < 0xd800 || c > 0xdfff);
+}
+/* A number (bool to char) out of and into its core value. False: the type is none, or it is a char
+ * that is none; nothing was done then. */
+static inline bool hf_lift_number(unsigned kind, const union hf_val *v, struct hf_value *ret)
+{
+    uint64_t bits;
+    switch (kind) {
+    case HF_T_BOOL: bits = v->u32 != 0; break;
+    case HF_T_U8: bits = (uint8_t)v->u32; break;
+    case HF_T_S8: bits = (uint64_t)(int64_t)(int8_t)v->u32; break;
+    case HF_T_U16: bits = (uint16_t)v->u32; break;
+    case HF_T_S16: bits = (uint64_t)(int64_t)(int16_t)v->u32; break;
+    case HF_T_U32: bits = v->u32; break;
+    case HF_T_S32: bits = (uint64_t)(int64_t)v->i32; break;
+    case HF_T_U64:
+    case HF_T_S64: bits = v->u64; break;
+    case HF_T_F32: bits = hf_canon_f32(v->u32); break;
+    case HF_T_F64: bits = hf_canon_f64(v->u64); break;
+    case HF_T_CHAR:
+        bits = v->u32;
+        if (HF_UNLIKELY(!hf_canon_is_char(bits)))
+            return false;
+        break;
+    default: return false;
+    }
+    *ret = (struct hf_value){.u64 = bits};
+    return true;
+}
+static inline bool hf_lower_number(unsigned kind, const struct hf_value *v, union hf_val *out)
+{
+    switch (kind) {
+    case HF_T_BOOL: out->u64 = v->u64 != 0; return true;
+    case HF_T_U8: out->u64 = (uint8_t)v->u64; return true;
+    case HF_T_U16: out->u64 = (uint16_t)v->u64; return true;
+    case HF_T_S8: out->u64 = (uint32_t)(int8_t)v->u64; return true;
+    case HF_T_S16: out->u64 = (uint32_t)(int16_t)v->u64; return true;
+    case HF_T_U32:
+    case HF_T_S32: out->u64 = (uint32_t)v->u64; return true;
+    case HF_T_U64:
+    case HF_T_S64: out->u64 = v->u64; return true;
+    case HF_T_F32: out->u64 = hf_canon_f32((uint32_t)v->u64); return true;
+    case HF_T_F64: out->u64 = hf_canon_f64(v->u64); return true;
+    case HF_T_CHAR: out->u64 = (uint32_t)v->u64; return hf_canon_is_char(v->u64);
+    default: return false;
+    }
+}
 /* Bytes in the call's arena; NULL after a trap was reported (S14). */
 void *hf_canon_alloc(struct hf_canon_cx *cx, size_t size);
 /* S14 for work that copies nothing. */

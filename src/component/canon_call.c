@@ -12,7 +12,7 @@
  * Any failure leaves flags and scopes as they are: the tree is dead then (E3), and the owner of the
  * instance says so.
  */
-#include "component/canon.h"
+#include "component/membrane.h"
 
 /* ---- entering component instances: E1, E2 ---- */
 
@@ -142,6 +142,8 @@ static enum hf_err lift_for_host(struct hf_lift_rt *l, const struct hf_scope *sc
         open_cx(&cx, l->ci, &l->opts, f);
         cx.host = true;
         cx.copy = true; /* post-return may free what it looks into */
+        if (HF_UNLIKELY(l->ci->inst->membrane != NULL))
+            hf_membrane_watch_result(l->ci->inst->membrane, &cx);
         *result = (struct hf_value){0};
         err = hf_lift_result(&cx, f, vals, result);
     }
@@ -154,29 +156,71 @@ static enum hf_err lift_for_host(struct hf_lift_rt *l, const struct hf_scope *sc
     return err;
 }
 
+/* The membrane is told when the arguments have their handle numbers, and before anything else of
+ * the guest but its realloc has run. */
+__attribute__((noinline)) static enum hf_err lower_shown(struct hf_canon_cx *cx,
+                                                         const struct hf_ftype *f,
+                                                         const struct hf_value *args,
+                                                         union hf_val *vals)
+{
+    struct hf_instance *inst = cx->inst;
+    hf_membrane_open_host(inst, cx);
+    enum hf_err err = hf_membrane_args(inst, f, args);
+    if (err == HF_OK)
+        err = hf_lower_params(cx, f, args, vals);
+    enum hf_err shown = hf_membrane_before(inst, NULL); /* also what failed so far was tried */
+    inst->membrane_begun = shown == HF_OK;
+    cx->numbers = NULL;
+    return err != HF_OK ? err : shown;
+}
+
+/* Numbers only (hf_ftype.plain): no memory, no handles. False: a char that is none. */
+static bool lower_plain(const struct hf_ftype *f, const struct hf_value *args, union hf_val *vals)
+{
+    for (uint32_t i = 0; i < f->n_params; i++)
+        if (HF_UNLIKELY(!hf_lower_number(f->kinds[i], &args[i], &vals[i])))
+            return false;
+    return true;
+}
+
+static enum hf_err lower_for_guest(struct hf_lift_rt *l, const struct hf_value *args,
+                                   struct hf_scope *scope, union hf_val *vals)
+{
+    const struct hf_ftype *f = l->def->type;
+    struct hf_canon_cx cx;
+    open_cx(&cx, l->ci, &l->opts, f);
+    cx.host = true;
+    cx.scope = scope;
+    enum hf_err err = HF_LIKELY(l->ci->inst->membrane == NULL) ? hf_lower_params(&cx, f, args, vals)
+                                                               : lower_shown(&cx, f, args, vals);
+    if (err != HF_OK)
+        let_go_args(f, args, cx.n_owns);
+    return err;
+}
+
 enum hf_err hf_canon_call(struct hf_instance *inst, struct hf_lift_rt *l,
                           const struct hf_value *args, struct hf_value *result)
 {
     const struct hf_ftype *f = l->def->type;
     struct hf_scope scope = {0};
-    struct hf_canon_cx cx;
     union hf_val vals[HF_FLAT_PARAMS_MAX];
+    bool plain = f->plain && HF_LIKELY(inst->membrane == NULL);
 
     HF_ASSERT(inst == l->ci->inst);
     if (!hf_ci_enter(l->ci, NULL)) {
         let_go_args(f, args, 0);
         return cannot_enter(l->ci);
     }
-    open_cx(&cx, l->ci, &l->opts, f);
-    cx.host = true;
-    cx.scope = &scope;
-    enum hf_err err = hf_lower_params(&cx, f, args, vals);
-    if (err != HF_OK) {
-        let_go_args(f, args, cx.n_owns);
+    enum hf_err err =
+        plain && lower_plain(f, args, vals) ? HF_OK : lower_for_guest(l, args, &scope, vals);
+    if (err != HF_OK)
         return err;
-    }
     err = call_lifted(l, vals);
-    if (err == HF_OK)
+    if (err != HF_OK)
+        return err;
+    if (plain && (f->result == NULL || hf_lift_number(f->result->kind, vals, result)))
+        err = post_return(l, vals);
+    else
         err = lift_for_host(l, &scope, vals, result);
     if (err == HF_OK)
         hf_ci_leave(l->ci, NULL);
@@ -251,22 +295,46 @@ static enum hf_err told(const struct hf_tramp_rt *tramp, const struct hf_lift_rt
                           "call from component instance %u to %u", tramp->ci->index, l->ci->index);
 }
 
+static bool pass_number(unsigned kind, const union hf_val *from, union hf_val *to)
+{
+    struct hf_value v;
+    return hf_lift_number(kind, from, &v) && hf_lower_number(kind, &v, to);
+}
+
+/* Numbers only: from one side's core values to the other's. False: a char that is none; nothing was
+ * passed, the long way says what is wrong. */
+static bool pass_plain_args(const struct hf_ftype *f, const union hf_val *from, union hf_val *to)
+{
+    for (uint32_t i = 0; i < f->n_params; i++)
+        if (HF_UNLIKELY(!pass_number(f->kinds[i], &from[i], &to[i])))
+            return false;
+    return true;
+}
+
+static bool pass_plain_result(const struct hf_ftype *f, const union hf_val *from, union hf_val *to)
+{
+    return f->plain && (f->result == NULL || pass_number(f->result->kind, from, to));
+}
+
 static enum hf_err call_guest(struct hf_tramp_rt *tramp, union hf_val *vals)
 {
     struct hf_instance *inst = tramp->ci->inst;
     struct hf_lift_rt *l = &inst->lifts[tramp->def->func.lift];
+    const struct hf_ftype *f = l->def->type;
     struct hf_arena_mark mark = hf_arena_mark(&inst->arena);
     struct hf_scope scope = {0};
     union hf_val callee[HF_FLAT_PARAMS_MAX];
     struct hf_canon_cx in;
+    enum hf_err err = HF_OK;
 
     if (HF_UNLIKELY(!hf_ci_enter(l->ci, tramp->ci)))
         return cannot_enter(l->ci);
-    open_cx(&in, tramp->ci, &tramp->opts, l->def->type);
-    enum hf_err err = told(tramp, l, pass_args(tramp, l, &in, &scope, vals, callee));
+    open_cx(&in, tramp->ci, &tramp->opts, f);
+    if (!f->plain || !pass_plain_args(f, vals, callee))
+        err = told(tramp, l, pass_args(tramp, l, &in, &scope, vals, callee));
     if (err == HF_OK)
         err = call_lifted(l, callee);
-    if (err == HF_OK)
+    if (err == HF_OK && !pass_plain_result(f, callee, vals))
         err = told(tramp, l, pass_result(tramp, l, &scope, callee, vals));
     if (err == HF_OK)
         err = post_return(l, callee);
@@ -321,7 +389,7 @@ enum hf_err hf_canon_drop_own(struct hf_instance *inst, struct hf_ci *from,
             uint64_t bits;
             void *obj;
         } u = {.bits = rep_or_obj};
-        return t->host->drop(call, u.obj);
+        return hf_host_drop(t, call, u.obj);
     }
     struct hf_resource_rt *r = &inst->resources[t->index];
     struct hf_ci *to = &inst->cis[t->ci];
@@ -336,19 +404,50 @@ enum hf_err hf_canon_drop_own(struct hf_instance *inst, struct hf_ci *from,
 
 /* A host's drop may refuse. Then the guest is trapped and the object stays in the table, for
  * hf_handles_done. */
+static enum hf_err drop_at_host(struct hf_call *call, const struct hf_handle *h)
+{
+    enum hf_err err = hf_host_drop(h->type, call, h->obj);
+    if (HF_LIKELY(err == HF_OK) || err == HF_CANCELLED)
+        return err;
+    return hf_canon_trap(call->inst, "the host refused to drop handle %u (%.*s)", call->flat[0].u32,
+                         HF_FMT(h->type->name));
+}
+
+__attribute__((noinline)) static enum hf_err drop_shown(struct hf_call *call,
+                                                        const struct hf_handle *h)
+{
+    struct hf_instance *inst = call->inst;
+    struct hf_membrane *m = inst->membrane;
+    const struct hf_value v = {.obj = h->obj};
+    const struct hf_type own = {.kind = HF_T_OWN, .has_handles = true, .resource = h->type};
+    const struct hf_member param = {.type = &own};
+    const struct hf_ftype f = {.n_params = 1, .params = &param};
+    hf_membrane_open(m, HF_CROSS_DROP, NULL);
+    m->x.ci = call->ci->index;
+    m->x.iface = h->type->name;
+    m->x.func = HF_VIEW("[resource-drop]");
+    enum hf_err err = hf_membrane_args(inst, &f, &v);
+    if (err == HF_OK && !hf_u32s_add(&m->numbers[0], call->flat[0].u32))
+        err = hf_canon_trap(inst, "limit: no memory to show a drop to the membrane");
+    if (err == HF_OK)
+        err = hf_membrane_before(inst, call);
+    if (err != HF_OK && err != HF_CLOSED)
+        return err;
+    err = err == HF_OK ? drop_at_host(call, h) : hf_membrane_answer(inst, NULL, NULL);
+    return hf_membrane_after(inst, call, err);
+}
+
 static enum hf_err drop_host(struct hf_tramp_rt *tramp, const union hf_val *vals,
                              const struct hf_handle *h)
 {
     struct hf_instance *inst = tramp->ci->inst;
     struct hf_call call = {.inst = inst, .ci = tramp->ci, .tramp = tramp, .flat = vals};
     struct hf_arena_mark mark = hf_arena_mark(&inst->arena);
-    enum hf_err err = hf_canon_drop_own(inst, tramp->ci, h->type, h->rep, &call);
+    enum hf_err err =
+        HF_LIKELY(inst->membrane == NULL) ? drop_at_host(&call, h) : drop_shown(&call, h);
     hf_arena_release(&inst->arena, &mark);
     if (err == HF_OK)
         hf_handles_remove(&tramp->ci->handles, vals[0].u32);
-    else if (err != HF_CANCELLED)
-        err = hf_canon_trap(inst, "the host refused to drop handle %u (%.*s)", vals[0].u32,
-                            HF_FMT(h->type->name));
     return err;
 }
 

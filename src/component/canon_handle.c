@@ -6,7 +6,7 @@
  * what did not arrive (hf_canon_let_go). A borrow stays where it is and is marked lent until the
  * call returns.
  */
-#include "component/canon.h"
+#include "component/membrane.h"
 
 struct hf_lent_more {
     struct hf_lent_more *next;
@@ -39,7 +39,7 @@ static void end_lend(struct hf_canon_cx *cx, uint32_t index)
     h->lends--;
 }
 
-void hf_canon_give_back(struct hf_canon_cx *cx)
+void hf_canon_give_back_lent(struct hf_canon_cx *cx)
 {
     for (uint32_t i = 0; i < cx->n_lent; i++)
         end_lend(cx, cx->lent[i]);
@@ -51,12 +51,38 @@ void hf_canon_give_back(struct hf_canon_cx *cx)
     cx->more = NULL;
 }
 
+/* For the membrane: the number as the guest sees it. */
+static enum hf_err note_number(struct hf_canon_cx *cx, uint32_t number)
+{
+    if (HF_LIKELY(cx->numbers == NULL) || hf_u32s_add(cx->numbers, number))
+        return HF_OK;
+    return hf_canon_trap(cx->inst, "limit: no memory for the handle numbers of this call");
+}
+
+/* Nothing is behind it that a host function could work with: only a hook can answer such a call. */
+static enum hf_err lift_stand_in(struct hf_canon_cx *cx, const struct hf_type *t, uint32_t index)
+{
+    if (!cx->host)
+        return HF_OK; /* from one component to another */
+    if (cx->inst->membrane == NULL)
+        return hf_canon_trap(cx->inst,
+                             "handle index %u (%.*s) was answered from a record: there is no host "
+                             "object behind it",
+                             index, HF_FMT(t->resource->name));
+    cx->inst->membrane->stand_in = index;
+    return HF_OK;
+}
+
 /* V9, V10 */
 enum hf_err hf_lift_handle(struct hf_canon_cx *cx, const struct hf_type *t, uint32_t index,
                            struct hf_value *ret)
 {
     struct hf_handle *h;
     enum hf_err err = hf_handles_find(cx->ci, index, t->resource, &h);
+    if (err == HF_OK)
+        err = note_number(cx, index);
+    if (err == HF_OK && HF_UNLIKELY(h->obj == (const void *)&hf_stand_in_byte && h->type->host))
+        err = lift_stand_in(cx, t, index);
     if (err != HF_OK)
         return err;
     if (t->kind == HF_T_BORROW) {
@@ -99,20 +125,20 @@ enum hf_err hf_lower_handle(struct hf_canon_cx *cx, const struct hf_type *t,
     struct hf_handle h = {.type = r, .rep = v->u64, .own = t->kind == HF_T_OWN};
     if (HF_UNLIKELY(r->host != NULL && v->obj == NULL))
         return hf_canon_trap(cx->inst, "the host gave no object for a %.*s", HF_FMT(r->name));
+    enum hf_err err;
     if (h.own) {
-        enum hf_err err = add_handle(cx, &h, ret);
+        err = add_handle(cx, &h, ret);
         cx->n_owns += err == HF_OK;
-        return err;
-    }
-    if (r->host == NULL && r->ci == cx->ci->index) { /* W7: the definer gets its rep back */
+    } else if (r->host == NULL && r->ci == cx->ci->index) { /* W7: the definer gets its rep back */
         *ret = (uint32_t)v->u64;
-        return HF_OK;
+        err = HF_OK;
+    } else {
+        HF_ASSERT(cx->scope != NULL); /* no result holds a borrow (hf_ftype_make) */
+        h.scope = cx->scope;
+        err = add_handle(cx, &h, ret);
+        cx->scope->n_borrows += err == HF_OK;
     }
-    HF_ASSERT(cx->scope != NULL); /* no result holds a borrow (hf_ftype_make) */
-    h.scope = cx->scope;
-    enum hf_err err = add_handle(cx, &h, ret);
-    cx->scope->n_borrows += err == HF_OK;
-    return err;
+    return err == HF_OK ? note_number(cx, *ret) : err;
 }
 
 enum hf_err hf_handle_new(struct hf_ci *ci, const struct hf_resource_type *type, uint32_t rep,
@@ -131,7 +157,7 @@ void hf_canon_let_go(const struct hf_type *t, const struct hf_value *v, uint32_t
         if (skip != NULL && *skip > 0)
             --*skip;
         else if (t->resource->host != NULL && v->obj != NULL)
-            (void)t->resource->host->drop(NULL, v->obj); /* cannot refuse without a call */
+            (void)hf_host_drop(t->resource, NULL, v->obj); /* cannot refuse without a call */
         return;
     case HF_T_LIST:
         for (uint32_t i = 0; v->items != NULL && i < v->len; i++)

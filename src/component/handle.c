@@ -72,6 +72,14 @@ void hf_handles_remove(struct hf_handles *t, uint32_t index)
     t->live--;
 }
 
+/* Its address is all that matters: no object of a host can be there. */
+const uint8_t hf_stand_in_byte;
+
+void *hf_stand_in(void)
+{
+    return (void *)(uintptr_t)&hf_stand_in_byte;
+}
+
 static const char *kind_text(const struct hf_resource_type *t)
 {
     return t->host != NULL ? "host-defined" : "guest-defined";
@@ -106,7 +114,7 @@ void hf_handles_done(struct hf_handles *t)
             continue;
         hf_handles_remove(t, i);
         if (h.own && h.type->host != NULL)
-            (void)h.type->host->drop(NULL, h.obj); /* cannot refuse without a call (host.h) */
+            (void)hf_host_drop(h.type, NULL, h.obj); /* cannot refuse without a call (host.h) */
     }
     free(t->ptr);
     *t = (struct hf_handles){.max = t->max};

@@ -1,9 +1,9 @@
 /* hostcall.c - a guest calls a host function, and what a host function may ask for (host.h).
  *
- * The membrane: every import that is not another component's comes through hf_canon_call_host.
- * Arguments are lifted, the hook sees them, the function works, the result is lowered, lent handles
- * are given back. Nothing here allocates from the heap; what the call needs lies in the instance's
- * arena and is gone when it returns.
+ * Every import that is not another component's comes through hf_canon_call_host. Arguments are
+ * lifted, the function works, the result is lowered, lent handles are given back. Nothing here
+ * allocates from the heap; what the call needs lies in the instance's arena and is gone when it
+ * returns. When a hook is set the same steps are taken with the membrane in between (run_shown).
  *
  * Who owns an `own` argument: until the function starts, the call (dropped through its ops when the
  * call does not happen); from then on the function, also when it fails.
@@ -11,7 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "component/canon.h"
+#include "component/membrane.h"
 
 /* ---- the call ---- */
 
@@ -19,25 +19,6 @@ static void let_go_args(const struct hf_ftype *f, const struct hf_value *args)
 {
     for (uint32_t i = 0; i < f->n_params; i++)
         hf_canon_let_go(f->params[i].type, &args[i], NULL);
-}
-
-static enum hf_err run_hooked(struct hf_call *call, const struct hf_host_func *host,
-                              const struct hf_value *args, struct hf_value *result)
-{
-    const struct hf_hook *hook = call->inst->hook;
-    void *ctx = call->inst->hook_ctx;
-    if (hook->before != NULL) {
-        enum hf_err err =
-            hook->before(ctx, call, host->iface, host->name, host->type, args, result);
-        if (err != HF_OK) {
-            let_go_args(host->type, args);
-            return err == HF_CLOSED ? HF_OK : err;
-        }
-    }
-    enum hf_err err = host->fn(call, args, result);
-    if (hook->after != NULL)
-        hook->after(ctx, call, err, result);
-    return err;
 }
 
 /* A failed host call is a trap, whatever kind the function had in mind; being cancelled is not a
@@ -62,8 +43,12 @@ static enum hf_err told(struct hf_call *call, const struct hf_host_func *host, e
                           HF_FMT(host->iface), HF_FMT(host->name), when);
 }
 
+/* Both of these are used on the short and on the shown way: inlined by hand, or the compiler makes
+ * calls of them, which every import would pay for. */
+#define INLINE static inline __attribute__((always_inline))
+
 /* No guest code ran since the memory was read for the arguments, also when the function blocked. */
-static enum hf_err lower_back(struct hf_call *call, const struct hf_host_func *host,
+INLINE enum hf_err lower_back(struct hf_call *call, const struct hf_host_func *host,
                               struct hf_canon_cx *cx, const struct hf_value *result,
                               union hf_val *vals)
 {
@@ -75,21 +60,105 @@ static enum hf_err lower_back(struct hf_call *call, const struct hf_host_func *h
     return told(call, host, err, ": result");
 }
 
-static enum hf_err lift_and_run(struct hf_call *call, const struct hf_host_func *host,
-                                struct hf_canon_cx *cx, struct hf_value *result, union hf_val *vals)
+INLINE enum hf_err lift_args(struct hf_call *call, const struct hf_host_func *host,
+                             struct hf_canon_cx *cx, const union hf_val *vals,
+                             struct hf_value *args)
 {
-    struct hf_value spare[HF_FLAT_PARAMS_MAX], *args = hf_canon_args(cx, host->type, spare);
-    if (args == NULL)
+    if (HF_UNLIKELY(args == NULL))
         return told(call, host, HF_TRAP, "");
     enum hf_err err = hf_lift_params(cx, host->type, vals, args);
-    if (HF_UNLIKELY(err != HF_OK)) {
-        let_go_args(host->type, args);
-        return told(call, host, err, "");
-    }
-    err = call->inst->hook != NULL ? run_hooked(call, host, args, result)
-                                   : host->fn(call, args, result);
-    return HF_LIKELY(err == HF_OK) ? HF_OK : failed(call, host, err);
+    if (HF_LIKELY(err == HF_OK))
+        return HF_OK;
+    let_go_args(host->type, args);
+    return told(call, host, err, "");
 }
+
+static enum hf_err run(struct hf_call *call, const struct hf_host_func *host,
+                       struct hf_canon_cx *cx, union hf_val *vals)
+{
+    struct hf_value spare[HF_FLAT_PARAMS_MAX], *args = hf_canon_args(cx, host->type, spare);
+    struct hf_value result = {0};
+    enum hf_err err = lift_args(call, host, cx, vals, args);
+    if (HF_UNLIKELY(err != HF_OK))
+        return err;
+    err = host->fn(call, args, &result);
+    if (HF_UNLIKELY(err != HF_OK))
+        return failed(call, host, err);
+    return host->type->result == NULL ? HF_OK : lower_back(call, host, cx, &result, vals);
+}
+
+/* Numbers only: nothing to check but chars, nothing to give back. */
+static enum hf_err run_plain(struct hf_call *call, const struct hf_host_func *host,
+                             union hf_val *vals)
+{
+    const struct hf_ftype *f = host->type;
+    struct hf_value args[HF_FLAT_PARAMS_MAX], result = {0};
+    struct hf_canon_cx cx;
+    bool ok = true;
+    for (uint32_t i = 0; i < f->n_params && ok; i++)
+        ok = hf_lift_number(f->kinds[i], &vals[i], &args[i]);
+    if (HF_LIKELY(ok)) {
+        enum hf_err err = host->fn(call, args, &result);
+        if (HF_UNLIKELY(err != HF_OK))
+            return failed(call, host, err);
+        if (f->result == NULL || HF_LIKELY(hf_lower_number(f->result->kind, &result, &vals[0])))
+            return HF_OK;
+    }
+    hf_canon_cx_init(&cx, call->inst, call->ci, &call->tramp->opts); /* who says what is wrong */
+    return ok ? lower_back(call, host, &cx, &result, vals) : lift_args(call, host, &cx, vals, args);
+}
+
+/* ---- with the membrane in between ---- */
+
+/* The host's answer or the hook's. */
+static enum hf_err work_shown(struct hf_call *call, const struct hf_host_func *host,
+                              const struct hf_value *args, struct hf_value *result)
+{
+    struct hf_instance *inst = call->inst;
+    if (inst->membrane->x.answered) {
+        let_go_args(host->type, args);
+        return hf_membrane_answer(inst, host->type, result);
+    }
+    enum hf_err err = host->fn(call, args, result);
+    if (err != HF_OK)
+        return failed(call, host, err);
+    err = hf_membrane_result(inst, host->type, result);
+    if (err != HF_OK && host->type->result != NULL)
+        hf_canon_let_go(host->type->result, result, NULL);
+    return err;
+}
+
+__attribute__((noinline)) static enum hf_err run_shown(struct hf_call *call,
+                                                       const struct hf_host_func *host,
+                                                       struct hf_canon_cx *cx, union hf_val *vals)
+{
+    struct hf_value spare[HF_FLAT_PARAMS_MAX], *args = hf_canon_args(cx, host->type, spare);
+    struct hf_value result = {0};
+    struct hf_instance *inst = call->inst;
+    struct hf_membrane *m = inst->membrane;
+    hf_membrane_open(m, HF_CROSS_IMPORT, cx);
+    m->x.ci = call->ci->index;
+    m->x.iface = host->iface;
+    m->x.func = host->name;
+    m->x.type = host->type;
+    enum hf_err err = lift_args(call, host, cx, vals, args);
+    if (err != HF_OK)
+        return err; /* the guest's own fault: it never came to the host */
+    err = hf_membrane_args(inst, host->type, args);
+    if (err == HF_OK)
+        err = hf_membrane_before(inst, call);
+    if (err != HF_OK && err != HF_CLOSED) {
+        let_go_args(host->type, args);
+        return err;
+    }
+    err = work_shown(call, host, args, &result);
+    hf_membrane_watch_result(m, cx);
+    if (err == HF_OK && host->type->result != NULL)
+        err = lower_back(call, host, cx, &result, vals);
+    return hf_membrane_after(inst, call, err);
+}
+
+/* ---- both ---- */
 
 enum hf_err hf_canon_call_host(struct hf_tramp_rt *tramp, union hf_val *vals)
 {
@@ -97,17 +166,20 @@ enum hf_err hf_canon_call_host(struct hf_tramp_rt *tramp, union hf_val *vals)
     struct hf_instance *inst = tramp->ci->inst;
     struct hf_arena_mark mark = hf_arena_mark(&inst->arena);
     struct hf_call call = {.inst = inst, .ci = tramp->ci, .tramp = tramp, .flat = vals};
-    struct hf_value result = {0};
     struct hf_canon_cx cx;
 
     HF_ASSERT(host->fn != NULL); /* components that import what is not bound are refused at load */
+    if (host->type->plain && HF_LIKELY(inst->membrane == NULL)) {
+        enum hf_err err = run_plain(&call, host, vals);
+        hf_arena_release(&inst->arena, &mark);
+        return err;
+    }
     hf_canon_cx_init(&cx, inst, tramp->ci, &tramp->opts);
     cx.host = true;
     if (host->type->needs_memory)
         hf_canon_memory(&cx);
-    enum hf_err err = lift_and_run(&call, host, &cx, &result, vals);
-    if (err == HF_OK && host->type->result != NULL)
-        err = lower_back(&call, host, &cx, &result, vals);
+    enum hf_err err = HF_LIKELY(inst->membrane == NULL) ? run(&call, host, &cx, vals)
+                                                        : run_shown(&call, host, &cx, vals);
     hf_canon_give_back(&cx);
     hf_arena_release(&inst->arena, &mark);
     return err;

@@ -26,7 +26,7 @@ static void drop_at(struct hf_handles *t, uint32_t index)
     struct hf_handle h = t->ptr[index];
     hf_handles_remove(t, index); /* first: ops may look at the tables through the instance */
     if (h.own && h.type->host != NULL)
-        (void)h.type->host->drop(NULL, h.obj); /* cannot refuse without a call (host.h) */
+        (void)hf_host_drop(h.type, NULL, h.obj); /* cannot refuse without a call (host.h) */
 }
 
 static bool is_newer(const struct hf_handles *t, uint32_t index, uint32_t serial)

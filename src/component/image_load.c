@@ -102,7 +102,7 @@ static enum hf_err make_objects(struct hf_instance *inst, const struct hf_image 
             continue;
         hf_report_set(report, err, "%s", hf_err_text(err));
         while (i-- > 0)
-            (void)list[i].h->type->host->drop(NULL, list[i].obj); /* cannot refuse (host.h) */
+            (void)hf_host_drop(list[i].h->type, NULL, list[i].obj); /* cannot refuse (host.h) */
         return hf_report_wrap(report, err, "handle %u, a %.*s", m->index, HF_FMT(m->h->type->name));
     }
     return HF_OK;

@@ -162,7 +162,7 @@ static enum hf_err take_object(struct hf_image *img, const struct hf_handle *h,
                             "it keeps a host object, %.*s, that cannot be made again",
                             HF_FMT(h->type->name));
     else
-        err = r->save(h->obj, &img->recipes, &img->no_way);
+        err = h->obj == hf_stand_in() ? HF_UNSUPPORTED : r->save(h->obj, &img->recipes, &img->no_way);
     if (err == HF_OK && img->recipes.len - before > HF_RECIPE_MAX)
         err = hf_report_set(&img->no_way, HF_LIMIT, "a %.*s takes more than %u bytes to keep",
                             HF_FMT(h->type->name), (unsigned)HF_RECIPE_MAX);

@@ -10,6 +10,7 @@
  * freed.
  */
 #include "component/instance.h"
+#include "component/membrane.h"
 
 #include <stdlib.h>
 
@@ -120,6 +121,7 @@ void hf_instance_free(struct hf_instance *inst)
         hf_handles_done(&inst->cis[i].handles);
     hf_arena_done(&inst->arena);
     free(inst->parts);
+    hf_membrane_free(inst->membrane);
     hf_store_free(inst->store);
     hf_component_unref(inst->component);
     free(inst);
@@ -140,6 +142,37 @@ static enum hf_err call_host(struct hf_instance *inst, const struct hf_export *e
     return hf_canon_trap(inst, "the host function failed: %s", hf_err_text(err));
 }
 
+/* The end of what hf_membrane_before was told of. What happened in between used its buffers, so an
+ * end without a result begins with empty ones. */
+static enum hf_err show_end(struct hf_instance *inst, enum hf_err err)
+{
+    struct hf_membrane *m = inst->membrane;
+    const struct hf_ftype *f = inst->call_export == NULL ? NULL : call_type(inst);
+    if (!inst->membrane_begun)
+        return err;
+    inst->membrane_begun = false;
+    struct hf_u32s got = m->numbers[1];
+    hf_membrane_open_host(inst, NULL);
+    if (err == HF_OK && f != NULL && f->result != NULL) {
+        m->numbers[1].n = got.n; /* open forgot them */
+        err = hf_membrane_result(inst, f, &inst->call_result);
+        if (err != HF_OK)
+            hf_canon_let_go(f->result, &inst->call_result, NULL);
+    }
+    enum hf_err end = hf_membrane_after(inst, NULL, err);
+    if (err == HF_OK && end != HF_OK && f != NULL && f->result != NULL)
+        hf_canon_let_go(f->result, &inst->call_result, NULL);
+    return end;
+}
+
+static enum hf_err show_begin(struct hf_instance *inst)
+{
+    hf_membrane_open_host(inst, NULL);
+    enum hf_err err = hf_membrane_before(inst, NULL);
+    inst->membrane_begun = err == HF_OK;
+    return err;
+}
+
 static enum hf_err drive_call(void *ctx)
 {
     struct hf_instance *inst = ctx;
@@ -148,6 +181,8 @@ static enum hf_err drive_call(void *ctx)
     enum hf_err err = e->func.from == HF_FUNC_HOST ? call_host(inst, e)
                                                    : hf_canon_call(inst, &inst->lifts[e->func.lift],
                                                                    inst->args, &inst->call_result);
+    if (HF_UNLIKELY(inst->membrane != NULL))
+        err = show_end(inst, err);
     inst->has_result = err == HF_OK && e->type->result != NULL;
     return err;
 }
@@ -155,7 +190,19 @@ static enum hf_err drive_call(void *ctx)
 static enum hf_err drive_drop(void *ctx)
 {
     struct hf_instance *inst = ctx;
-    return hf_canon_drop_own(inst, NULL, inst->drop_type, inst->drop_rep, NULL);
+    enum hf_err err = inst->membrane == NULL ? HF_OK : show_begin(inst);
+    if (err == HF_OK)
+        err = hf_canon_drop_own(inst, NULL, inst->drop_type, inst->drop_rep, NULL);
+    return inst->membrane == NULL ? err : show_end(inst, err);
+}
+
+static enum hf_err drive_start(void *ctx)
+{
+    struct hf_instance *inst = ctx;
+    enum hf_err err = inst->membrane == NULL ? HF_OK : show_begin(inst);
+    if (err == HF_OK)
+        err = hf_instance_run_steps(inst);
+    return inst->membrane == NULL ? err : show_end(inst, err);
 }
 
 /* ---- beginning, polling, ending ---- */
@@ -172,7 +219,7 @@ enum hf_err hf_instance_start(struct hf_instance *inst)
 {
     if (inst->state != HF_INST_NEW)
         return HF_INVALID;
-    return begin(inst, HF_INST_STARTING, hf_instance_run_steps);
+    return begin(inst, HF_INST_STARTING, drive_start);
 }
 
 /* E3: nothing runs in a dead tree; the report goes on saying what it died of. */
@@ -334,6 +381,11 @@ void *hf_instance_ctx(const struct hf_instance *inst)
     return inst->settings.ctx;
 }
 
+struct hf_component *hf_instance_component(const struct hf_instance *inst)
+{
+    return inst->component;
+}
+
 uint64_t hf_instance_memory_bytes(struct hf_instance *inst)
 {
     uint64_t sum = 0;
@@ -360,10 +412,4 @@ uint32_t hf_instance_handles(const struct hf_instance *inst)
     for (uint32_t i = 0; i < inst->program->n_cis; i++)
         sum += inst->cis[i].handles.live;
     return sum;
-}
-
-void hf_instance_set_hook(struct hf_instance *inst, const struct hf_hook *hook, void *ctx)
-{
-    inst->hook = hook;
-    inst->hook_ctx = ctx;
 }

@@ -41,7 +41,7 @@ static uint64_t load64(const uint8_t *p)
 /* V4 */
 static enum hf_err lift_char(struct hf_canon_cx *cx, uint32_t c, struct hf_value *ret)
 {
-    if (HF_UNLIKELY(c >= 0x110000 || (c >= 0xd800 && c <= 0xdfff)))
+    if (HF_UNLIKELY(!hf_canon_is_char(c)))
         return hf_canon_trap(cx->inst, "invalid `char` bit pattern 0x%x [V4]", c);
     ret->u64 = c;
     return HF_OK;
@@ -290,27 +290,21 @@ enum hf_err hf_lift_flat(struct hf_canon_cx *cx, const struct hf_type *t, const 
     case HF_T_ENUM:
     case HF_T_OPTION:
     case HF_T_RESULT: return flat_case(cx, t, vals, at, ret);
-    default: *at += t->n_flat;
-    }
-    switch (t->kind) {
-    case HF_T_BOOL: ret->u64 = v->u32 != 0; return HF_OK;
-    case HF_T_U8: ret->u64 = (uint8_t)v->u32; return HF_OK;
-    case HF_T_S8: ret->s64 = (int8_t)v->u32; return HF_OK;
-    case HF_T_U16: ret->u64 = (uint16_t)v->u32; return HF_OK;
-    case HF_T_S16: ret->s64 = (int16_t)v->u32; return HF_OK;
-    case HF_T_U32: ret->u64 = v->u32; return HF_OK;
-    case HF_T_S32: ret->s64 = v->i32; return HF_OK;
-    case HF_T_U64:
-    case HF_T_S64: ret->u64 = v->u64; return HF_OK;
-    case HF_T_F32: ret->u64 = hf_canon_f32(v->u32); return HF_OK;
-    case HF_T_F64: ret->u64 = hf_canon_f64(v->u64); return HF_OK;
-    case HF_T_CHAR: return lift_char(cx, v->u32, ret);
-    case HF_T_STRING: return hf_lift_string(cx, v[0].u32, v[1].u32, ret);
-    case HF_T_LIST: return lift_list(cx, t, v[0].u32, v[1].u32, ret);
-    case HF_T_FLAGS: ret->u64 = known_flags(t, v->u32); return HF_OK;
+    case HF_T_STRING: *at += 2; return hf_lift_string(cx, v[0].u32, v[1].u32, ret);
+    case HF_T_LIST: *at += 2; return lift_list(cx, t, v[0].u32, v[1].u32, ret);
+    case HF_T_FLAGS:
+        *at += 1;
+        ret->u64 = known_flags(t, v->u32);
+        return HF_OK;
     case HF_T_OWN:
-    case HF_T_BORROW: return hf_lift_handle(cx, t, v->u32, ret);
-    default: return hf_canon_trap(cx->inst, "%s cannot be lifted", hf_type_kind_text(t->kind));
+    case HF_T_BORROW: *at += 1; return hf_lift_handle(cx, t, v->u32, ret);
+    default:
+        *at += 1;
+        if (HF_LIKELY(hf_lift_number(t->kind, v, ret)))
+            return HF_OK;
+        return t->kind == HF_T_CHAR
+                   ? lift_char(cx, v->u32, ret)
+                   : hf_canon_trap(cx->inst, "%s cannot be lifted", hf_type_kind_text(t->kind));
     }
 }
 
@@ -325,29 +319,42 @@ struct hf_value *hf_canon_args(struct hf_canon_cx *cx, const struct hf_ftype *f,
         if (args == NULL)
             return NULL;
     }
-    for (uint32_t i = 0; i < f->n_params; i++)
+    for (uint32_t i = 0; f->has_handles && i < f->n_params; i++)
         args[i] = (struct hf_value){0};
     return args;
+}
+
+static enum hf_err which_param(struct hf_canon_cx *cx, const struct hf_ftype *f, uint32_t i,
+                               enum hf_err err)
+{
+    return hf_report_wrap(hf_store_report(cx->inst->store), err, "argument %u (%.*s)", i + 1,
+                          HF_FMT(f->params[i].name));
+}
+
+static enum hf_err load_params(struct hf_canon_cx *cx, const struct hf_ftype *f, uint32_t ptr,
+                               struct hf_value *ret)
+{
+    enum hf_err err = hf_canon_range(cx, ptr, f->params_align, f->params_size);
+    for (uint32_t i = 0; i < f->n_params && err == HF_OK; i++) {
+        err = load(cx, f->params[i].type, cx->mem + ptr + f->params[i].offset, &ret[i]);
+        if (HF_UNLIKELY(err != HF_OK))
+            return which_param(cx, f, i, err);
+    }
+    return err;
 }
 
 enum hf_err hf_lift_params(struct hf_canon_cx *cx, const struct hf_ftype *f,
                            const union hf_val *vals, struct hf_value *ret)
 {
-    enum hf_err err = HF_OK;
     uint32_t at = 0;
-    if (f->params_spilled)
-        err = hf_canon_range(cx, vals[0].u32, f->params_align, f->params_size);
-    for (uint32_t i = 0; i < f->n_params && err == HF_OK; i++) {
-        const struct hf_member *p = &f->params[i];
-        if (f->params_spilled)
-            err = load(cx, p->type, cx->mem + vals[0].u32 + p->offset, &ret[i]);
-        else
-            err = hf_lift_flat(cx, p->type, vals, &at, &ret[i]);
+    if (HF_UNLIKELY(f->params_spilled))
+        return load_params(cx, f, vals[0].u32, ret);
+    for (uint32_t i = 0; i < f->n_params; i++) {
+        enum hf_err err = hf_lift_flat(cx, f->params[i].type, vals, &at, &ret[i]);
         if (HF_UNLIKELY(err != HF_OK))
-            return hf_report_wrap(hf_store_report(cx->inst->store), err, "argument %u (%.*s)",
-                                  i + 1, HF_FMT(p->name));
+            return which_param(cx, f, i, err);
     }
-    return err;
+    return HF_OK;
 }
 
 enum hf_err hf_lift_result(struct hf_canon_cx *cx, const struct hf_ftype *f,

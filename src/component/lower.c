@@ -23,21 +23,6 @@
 
 /* ---- what lifting and lowering stand on ---- */
 
-void hf_canon_cx_init(struct hf_canon_cx *cx, struct hf_instance *inst, struct hf_ci *ci,
-                      const struct hf_canon_rt *opts)
-{
-    cx->inst = inst;
-    cx->ci = ci;
-    cx->opts = opts;
-    cx->scope = NULL;
-    cx->host = cx->copy = false;
-    cx->mem = NULL;
-    cx->mem_size = 0;
-    cx->work = 0;
-    cx->n_owns = cx->n_lent = 0; /* lent[] needs no clearing: this runs at every import call */
-    cx->more = NULL;
-}
-
 void hf_canon_memory(struct hf_canon_cx *cx)
 {
     if (HF_LIKELY(cx->opts->has_memory))
@@ -117,12 +102,14 @@ static uint32_t mask_flags(const struct hf_type *t, uint64_t bits)
     return (uint32_t)bits & (UINT32_MAX >> (32 - t->n));
 }
 
-static enum hf_err check_char(struct hf_canon_cx *cx, uint64_t c)
+/* What hf_lower_number refused. */
+static enum hf_err not_lowered(struct hf_canon_cx *cx, const struct hf_type *t,
+                               const struct hf_value *v)
 {
-    if (HF_UNLIKELY(c >= 0x110000 || (c >= 0xd800 && c <= 0xdfff)))
+    if (t->kind == HF_T_CHAR)
         return hf_canon_trap(cx->inst, "the host gave an invalid `char` bit pattern 0x%llx [V4]",
-                             (unsigned long long)c);
-    return HF_OK;
+                             (unsigned long long)v->u64);
+    return hf_canon_trap(cx->inst, "%s cannot be lowered", hf_type_kind_text(t->kind));
 }
 
 static enum hf_err check_case(struct hf_canon_cx *cx, const struct hf_type *t,
@@ -201,8 +188,14 @@ static enum hf_err store_fields(struct hf_canon_cx *cx, const struct hf_type *t,
                                 const struct hf_value *v, uint32_t ptr)
 {
     enum hf_err err = check_fields(cx, t, v);
-    for (uint32_t i = 0; i < t->n && err == HF_OK; i++)
-        err = store(cx, t->members[i].type, &v->items[i], ptr + t->members[i].offset);
+    for (uint32_t i = 0; i < t->n && err == HF_OK; i++) {
+        const struct hf_member *m = &t->members[i];
+        union hf_val bits;
+        if (hf_lower_number(m->type->kind, &v->items[i], &bits))
+            put(cx, ptr + m->offset, bits.u64, m->type->size);
+        else
+            err = store(cx, m->type, &v->items[i], ptr + m->offset);
+    }
     return err;
 }
 
@@ -223,24 +216,9 @@ static enum hf_err store(struct hf_canon_cx *cx, const struct hf_type *t, const 
 {
     enum hf_err err;
     uint32_t a, b;
+    union hf_val bits;
     switch (t->kind) {
-    case HF_T_BOOL: put(cx, ptr, v->u64 != 0, 1); return HF_OK;
-    case HF_T_F32: put(cx, ptr, hf_canon_f32((uint32_t)v->u64), 4); return HF_OK;
-    case HF_T_F64: put(cx, ptr, hf_canon_f64(v->u64), 8); return HF_OK;
     case HF_T_FLAGS: put(cx, ptr, mask_flags(t, v->u64), t->disc_size); return HF_OK;
-    case HF_T_U8:
-    case HF_T_S8:
-    case HF_T_U16:
-    case HF_T_S16:
-    case HF_T_U32:
-    case HF_T_S32:
-    case HF_T_U64:
-    case HF_T_S64: put(cx, ptr, v->u64, t->size); return HF_OK;
-    case HF_T_CHAR:
-        err = check_char(cx, v->u64);
-        if (err == HF_OK)
-            put(cx, ptr, v->u64, 4);
-        return err;
     case HF_T_STRING:
         err = hf_lower_string(cx, v, &a, &b);
         return err != HF_OK ? err : store_pair(cx, ptr, a, b);
@@ -259,7 +237,11 @@ static enum hf_err store(struct hf_canon_cx *cx, const struct hf_type *t, const 
         if (err == HF_OK)
             put(cx, ptr, a, 4);
         return err;
-    default: return hf_canon_trap(cx->inst, "%s cannot be lowered", hf_type_kind_text(t->kind));
+    default:
+        if (HF_UNLIKELY(!hf_lower_number(t->kind, v, &bits)))
+            return not_lowered(cx, t, v);
+        put(cx, ptr, bits.u64, t->size);
+        return HF_OK;
     }
 }
 
@@ -307,38 +289,33 @@ enum hf_err hf_lower_flat(struct hf_canon_cx *cx, const struct hf_type *t, const
     case HF_T_ENUM:
     case HF_T_OPTION:
     case HF_T_RESULT: return flat_case(cx, t, v, vals, at);
-    default: *at += t->n_flat;
-    }
-    switch (t->kind) {
-    case HF_T_BOOL: out->u64 = v->u64 != 0; return HF_OK;
-    case HF_T_U8: out->u64 = (uint8_t)v->u64; return HF_OK;
-    case HF_T_U16: out->u64 = (uint16_t)v->u64; return HF_OK;
-    case HF_T_S8: out->u64 = (uint32_t)(int8_t)v->u64; return HF_OK;
-    case HF_T_S16: out->u64 = (uint32_t)(int16_t)v->u64; return HF_OK;
-    case HF_T_U32:
-    case HF_T_S32: out->u64 = (uint32_t)v->u64; return HF_OK;
-    case HF_T_U64:
-    case HF_T_S64: out->u64 = v->u64; return HF_OK;
-    case HF_T_F32: out->u64 = hf_canon_f32((uint32_t)v->u64); return HF_OK;
-    case HF_T_F64: out->u64 = hf_canon_f64(v->u64); return HF_OK;
-    case HF_T_FLAGS: out->u64 = mask_flags(t, v->u64); return HF_OK;
-    case HF_T_CHAR: out->u64 = (uint32_t)v->u64; return check_char(cx, v->u64);
     case HF_T_STRING:
+        *at += 2;
         err = hf_lower_string(cx, v, &a, &b);
         out[0].u64 = a;
         out[1].u64 = err == HF_OK ? b : 0;
         return err;
     case HF_T_LIST:
+        *at += 2;
         err = lower_list(cx, t, v, &a);
         out[0].u64 = a;
         out[1].u64 = v->len;
         return err;
+    case HF_T_FLAGS:
+        *at += 1;
+        out->u64 = mask_flags(t, v->u64);
+        return HF_OK;
     case HF_T_OWN:
     case HF_T_BORROW:
+        *at += 1;
         err = hf_lower_handle(cx, t, v, &a);
         out->u64 = a;
         return err;
-    default: return hf_canon_trap(cx->inst, "%s cannot be lowered", hf_type_kind_text(t->kind));
+    default:
+        *at += 1;
+        if (HF_LIKELY(hf_lower_number(t->kind, v, out)))
+            return HF_OK;
+        return not_lowered(cx, t, v);
     }
 }
 

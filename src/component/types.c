@@ -382,6 +382,15 @@ static bool make_signatures(struct hf_arena *a, struct hf_ftype *f, const struct
     return f->lift.params != NULL && f->lift.results != NULL && f->lower.params != NULL;
 }
 
+static void plan(struct hf_ftype *f)
+{
+    f->plain = !f->params_spilled && (f->result == NULL || f->result->kind <= HF_T_CHAR);
+    for (uint32_t i = 0; i < f->n_params && f->plain; i++) {
+        f->plain = f->params[i].type->kind <= HF_T_CHAR;
+        f->kinds[i] = (uint8_t)f->params[i].type->kind;
+    }
+}
+
 enum hf_err hf_ftype_make(struct hf_arena *a, const struct hf_member *params, uint32_t n_params,
                           const struct hf_type *result, struct hf_ftype **ret,
                           struct hf_report *report)
@@ -411,6 +420,8 @@ enum hf_err hf_ftype_make(struct hf_arena *a, const struct hf_member *params, ui
         f->params_spilled || f->result_spilled || tuple.has_pointers || result_pointers;
     f->needs_realloc_lift = f->params_spilled || tuple.has_pointers;
     f->needs_realloc_lower = result_pointers;
+    f->has_handles = tuple.has_handles;
+    plan(f);
     if (!make_signatures(a, f, &tuple))
         return out_of_memory(a, report);
     *ret = f;

@@ -84,6 +84,10 @@ struct hf_ftype { /* a component function's type, with its core signature */
     struct hf_functype lower;        /* core type of the lowered import */
     bool needs_memory, needs_realloc_lift, needs_realloc_lower; /* which options canon must have (S3) */
     bool is_async; /* `async func`: decoded so that it can be refused by name */
+    bool has_handles; /* in a parameter */
+    /* Parameters and result are numbers (bool to char), flat, one core value each: calls take a short way. */
+    bool plain;
+    uint8_t kinds[HF_FLAT_PARAMS_MAX]; /* plain: enum hf_type_kind of each parameter */
 };
 
 /* ---- making types (arena allocates; HF_LIMIT past S8's bounds, HF_INVALID for S7's empty types) ---- */

@@ -274,6 +274,8 @@ static enum hf_end guest_start(void *class_ctx, struct hf_turn *turn, void **sta
         hf_turn_fail(turn, err == HF_LIMIT ? HF_ANSWER_LIMITED : HF_ANSWER_DEAD, hf_view(report.text, report.len));
         return HF_END_FAILED;
     }
+    if (w->svc->s.on_instance != NULL)
+        w->svc->s.on_instance(w->svc->s.on_instance_ctx, g->inst);
     err = hf_instance_start(g->inst);
     return err == HF_OK ? drive(g) : start_over(g, err);
 }

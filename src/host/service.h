@@ -42,6 +42,9 @@ struct hf_service_settings {
     uint32_t body_window;   /* bytes of an answer's body that may wait for the client; 0 = 64 KiB */
     const char *const *keyvalue; /* buckets it may open: "NAME" or "NAME:ro"; ends with NULL; may be NULL */
     const char *const *config; /* "K=V" for wasi:config, each key once; ends with NULL; may be NULL */
+    /* Told of each new instance before it starts: the place to set a hook (component/call.h). NULL: nobody. */
+    void (*on_instance)(void *ctx, struct hf_instance *inst);
+    void *on_instance_ctx;
 };
 /* HF_UNSUPPORTED: the component does not export wasi:http/incoming-handler (the report says what it does export). */
 enum hf_err hf_service_new(const struct hf_service_settings *s, struct hf_service **ret, struct hf_report *report);

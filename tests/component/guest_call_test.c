@@ -305,6 +305,59 @@ static enum hf_err note_realloc(struct canon_guest *who)
 }
 
 /* Results reach the caller before the callee cleans up: the order of the specification. */
+static union hf_val passed[16], answered;
+static enum hf_err keep_flat(void *env, union hf_val *vals)
+{
+    (void)env;
+    memcpy(passed, vals, sizeof passed);
+    vals[0] = answered;
+    return HF_OK;
+}
+
+/* Functions of numbers go the short way (hf_ftype.plain), and arrive as the long one leaves them.
+ */
+static void c6_numbers_are_made_canonical_on_the_way(void **state)
+{
+    (void)state;
+    static const struct {
+        enum hf_type_kind kind;
+        uint64_t from, to;
+    } rows[] = {
+        {HF_T_BOOL, 2, 1},
+        {HF_T_U8, 0x1ff, 0xff},
+        {HF_T_S8, 0x80, 0xffffff80},
+        {HF_T_U16, 0x12345, 0x2345},
+        {HF_T_S16, 0xffff8000, 0xffff8000},
+        {HF_T_U32, UINT64_C(0x5ffffffff), 0xffffffff},
+        {HF_T_S64, UINT64_MAX, UINT64_MAX},
+        {HF_T_F32, 0x7f800001, 0x7fc00000},
+        {HF_T_F64, UINT64_MAX, UINT64_C(0x7ff8000000000000)},
+        {HF_T_CHAR, 0x10ffff, 0x10ffff},
+    };
+    for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+        const struct hf_type *t = prim(rows[i].kind);
+        const struct hf_ftype *f = canon_ftype(&world, &t, 1, t);
+        assert_true(f->plain);
+        make_lift(0, &world.guests[2], f, keep_flat, NULL);
+        struct hf_tramp_rt *tramp = lower_guest(g, 0);
+        union hf_val vals[HF_FLAT_MAX] = {{.u64 = rows[i].from}};
+        answered.u64 = rows[i].from;
+        assert_int_equal(call_tramp(tramp, vals), HF_OK);
+        assert_true(passed[0].u64 == rows[i].to);
+        assert_true(vals[0].u64 == rows[i].to);
+        n_tramps = 0;
+    }
+    const struct hf_type *t = prim(HF_T_CHAR);
+    make_lift(0, &world.guests[2], canon_ftype(&world, &t, 1, t), keep_flat, NULL);
+    struct hf_tramp_rt *tramp = lower_guest(g, 0);
+    union hf_val vals[HF_FLAT_MAX] = {{.u64 = 0xd800}};
+    expect_trap(call_tramp(tramp, vals), "argument 1 (p0): invalid `char` bit pattern 0xd800 [V4]");
+    world.guests[2].ci->may_enter = world.cis[0].may_enter = true; /* dead, but for this test */
+    vals[0].u64 = 'a';
+    answered.u64 = 0x110000;
+    expect_trap(call_tramp(tramp, vals), "result: invalid `char` bit pattern 0x110000 [V4]");
+}
+
 static void c6_result_then_post_return(void **state)
 {
     (void)state;
@@ -594,6 +647,7 @@ int main(void)
         T(own_arguments_are_dropped_when_they_do_not_arrive),
         T(own_results_are_dropped_when_the_call_fails_after_all),
         T(c6_strings_between_encodings),
+        T(c6_numbers_are_made_canonical_on_the_way),
         T(c6_result_then_post_return),
         T(c6_same_instance_on_both_sides),
         T(c6_w7_h6_resources_cross_by_identity),

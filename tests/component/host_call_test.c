@@ -256,72 +256,150 @@ static void w6_an_own_result_becomes_a_handle(void **state)
 
 struct hooked {
     enum hf_err before;
-    enum hf_err after_err;
-    struct hf_value put;
+    enum hf_err after;
+    struct hf_view answer;
+    enum hf_err ended;
+    struct hf_buf args, result;
+    uint32_t handle, n_handles;
 };
 
-static enum hf_err hook_before(void *ctx, struct hf_call *call, struct hf_view iface,
-                               struct hf_view func, const struct hf_ftype *t,
-                               const struct hf_value *args, struct hf_value *result)
+static enum hf_err hook_before(void *ctx, struct hf_call *call, struct hf_crossing *x)
 {
     struct hooked *h = ctx;
-    assert_true(hf_view_eq_text(iface, "test:host/api@1.0.0"));
-    assert_true(hf_view_eq_text(func, "[method]pollable.do"));
-    assert_int_equal(t->n_params, 1);
-    assert_int_equal(args[0].u64, 71);
+    assert_int_equal(x->kind, HF_CROSS_IMPORT);
+    assert_int_equal(x->ci, 1);
+    assert_true(hf_view_eq_text(x->iface, "test:host/api@1.0.0"));
+    assert_true(hf_view_eq_text(x->func, "[method]pollable.do"));
+    assert_int_equal(x->type->n_params, 1);
+    h->n_handles = x->n_args_handles;
+    h->handle = x->args_handles[0];
+    hf_buf_clear(&h->args);
+    assert_int_equal(hf_buf_add_view(&h->args, x->args), HF_OK);
     event("before");
-    *result = h->put;
+    if (h->before == HF_CLOSED)
+        x->result = h->answer;
     if (h->before == HF_TRAP)
         return hf_call_trap(call, "the hook says no");
     return h->before;
 }
 
-static void hook_after(void *ctx, struct hf_call *call, enum hf_err err,
-                       const struct hf_value *result)
+static enum hf_err hook_after(void *ctx, struct hf_call *call, const struct hf_crossing *x)
 {
-    (void)call;
-    ((struct hooked *)ctx)->after_err = err;
-    ((struct hooked *)ctx)->put = *result;
+    struct hooked *h = ctx;
+    assert_non_null(call);
+    h->ended = x->err;
+    hf_buf_clear(&h->result);
+    assert_int_equal(hf_buf_add_view(&h->result, x->err == HF_OK ? x->result : x->text), HF_OK);
     event("after");
+    return h->after;
 }
+
+static const struct hf_hook the_hook = {hook_before, hook_after};
 
 static void the_hook_sees_every_call(void **state)
 {
     (void)state;
-    static const struct hf_hook hook = {hook_before, hook_after};
     struct hooked h = {.before = HF_OK};
     const struct hf_type *const params[] = {canon_handle(&world, HF_T_OWN, &host_r)};
     struct hf_tramp_rt *t = lower_host(g, canon_ftype(&world, params, 1, prim(HF_T_U32)), host_fn);
     union hf_val vals[HF_FLAT_MAX];
-    world.inst.hook = &hook;
-    world.inst.hook_ctx = &h;
+    assert_int_equal(hf_instance_set_hook(&world.inst, &the_hook, &h), HF_OK);
 
     answer = hf_value_u64(5);
     vals[0].u64 = give(g, &host_r, 71, true);
     assert_int_equal(call_tramp(t, vals), HF_OK);
     assert_string_equal(events, "before host after ");
-    assert_int_equal(h.put.u64, 5);
+    assert_int_equal(h.handle, 1);
+    assert_int_equal(h.n_handles, 1);
+    assert_int_equal(h.args.len, 4);
+    assert_memory_equal(h.args.ptr, "\1\0\0\0", 4);
+    assert_int_equal(h.result.len, 4);
+    assert_memory_equal(h.result.ptr, "\5\0\0\0", 4);
     assert_int_equal(vals[0].u64, 5);
 
     events[0] = '\0'; /* answered by the hook: the function did not get its argument */
-    h = (struct hooked){.before = HF_CLOSED, .put = hf_value_u64(6)};
+    h.before = HF_CLOSED;
+    h.answer = hf_view("\6\0\0\0", 4);
     vals[0].u64 = give(g, &host_r, 71, true);
     assert_int_equal(call_tramp(t, vals), HF_OK);
-    assert_string_equal(events, "before ");
+    assert_string_equal(events, "before after ");
     assert_int_equal(vals[0].u64, 6);
     assert_int_equal(n_dropped, 1);
 
-    h = (struct hooked){.before = HF_TRAP};
+    h.answer = hf_view("\6\0\0\0\0", 5); /* not a u32 */
+    vals[0].u64 = give(g, &host_r, 71, true);
+    expect_trap(call_tramp(t, vals), "answer is not a result of it: 1 bytes too many");
+    h.answer = hf_view("\6\0\0", 3);
+    vals[0].u64 = give(g, &host_r, 71, true);
+    expect_trap(call_tramp(t, vals), "answer is not a result of it: byte 0: not enough bytes");
+    assert_int_equal(h.ended, HF_TRAP);
+    assert_int_equal(n_dropped, 3);
+
+    h.before = HF_TRAP;
     vals[0].u64 = give(g, &host_r, 71, true);
     expect_trap(call_tramp(t, vals), "#[method]pollable.do(p0: handle 1): the hook says no");
-    assert_int_equal(n_dropped, 2);
+    assert_int_equal(n_dropped, 4);
 
-    h = (struct hooked){.before = HF_OK};
+    h.before = HF_OK;
     answer_err = HF_IO;
     vals[0].u64 = give(g, &host_r, 71, true);
     expect_trap(call_tramp(t, vals), "the host function failed: io");
-    assert_int_equal(h.after_err, HF_IO);
-    assert_int_equal(n_dropped, 2);
+    assert_int_equal(h.ended, HF_TRAP);
+    assert_non_null(strstr((char *)h.result.ptr, "the host function failed: io"));
+    assert_int_equal(n_dropped, 4);
+
+    answer_err = HF_OK; /* what `after` says counts */
+    h.after = HF_LIMIT;
+    vals[0].u64 = give(g, &host_r, 71, true);
+    expect_trap(call_tramp(t, vals), "the membrane refused how it ended: limit");
+
+    assert_int_equal(hf_instance_set_hook(&world.inst, NULL, NULL), HF_OK);
+    hf_buf_done(&h.args);
+    hf_buf_done(&h.result);
+}
+
+/* Handles that a hook answered with have nothing behind them. */
+static void answered_handles_stand_in_for_objects(void **state)
+{
+    (void)state;
+    struct hooked h = {.before = HF_CLOSED, .answer = hf_view("\1\0\0\0", 4)};
+    const struct hf_type *own = canon_handle(&world, HF_T_OWN, &host_r);
+    const struct hf_type *borrow = canon_handle(&world, HF_T_BORROW, &host_r);
+    struct hf_tramp_rt *change = lower_host(g, canon_ftype(&world, &own, 1, own), host_fn);
+    struct hf_tramp_rt *use = lower_host(g, canon_ftype(&world, &borrow, 1, NULL), host_fn);
+    union hf_val vals[HF_FLAT_MAX];
+    assert_int_equal(hf_instance_set_hook(&world.inst, &the_hook, &h), HF_OK);
+
+    vals[0].u64 = give(g, &host_r, 71, true); /* 1 goes, 1 comes */
+    assert_int_equal(call_tramp(change, vals), HF_OK);
+    assert_int_equal(vals[0].u64, 1);
+    assert_ptr_equal(hf_handles_at(&g->ci->handles, 1)->obj, hf_stand_in());
+    assert_int_equal(n_dropped, 1);
+
+    h.answer =
+        hf_view("", 0); /* a call on it that is answered, one that is not, one with no hook */
+    assert_int_equal(call_tramp(use, vals), HF_OK);
+    h.before = HF_OK;
+    events[0] = '\0';
+    expect_trap(call_tramp(use, vals),
+                "handle 1 was answered from a record: there is no host object");
+    assert_string_equal(events, "before ");
+    assert_int_equal(hf_instance_set_hook(&world.inst, NULL, NULL), HF_OK);
+    expect_trap(call_tramp(use, vals), "handle index 1 (");
+    assert_string_equal(events, "before ");
+
+    /* the table gives another number than the answer says */
+    assert_int_equal(hf_instance_set_hook(&world.inst, &the_hook, &h), HF_OK);
+    h.before = HF_CLOSED;
+    h.answer = hf_view("\7\0\0\0", 4);
+    expect_trap(call_tramp(change, vals), "answered with handle 7, but the guest's table gave 1");
+    h.answer = hf_view("\0\0\0\0", 4);
+    vals[0].u64 = 1;
+    expect_trap(call_tramp(change, vals), "handle 0 in a own");
+    assert_int_equal(n_dropped, 1); /* nobody's drop was called for a stand-in */
+    assert_int_equal(hf_instance_set_hook(&world.inst, NULL, NULL), HF_OK);
+    hf_buf_done(&h.args);
+    hf_buf_done(&h.result);
 }
 
 /* ---- what a host function may ask for ---- */
@@ -455,6 +533,7 @@ int main(void)
         T(s5_a_handle_of_another_type_is_no_argument),
         T(w6_an_own_result_becomes_a_handle),
         T(the_hook_sees_every_call),
+        T(answered_handles_stand_in_for_objects),
         T(host_functions_have_memory_names_and_limits),
         T(h5_dropping_host_resources),
     };

@@ -2,6 +2,7 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -698,52 +699,70 @@ static void test_e2_no_call_from_inside_an_import(void **state)
 /* ---- the membrane ---- */
 
 struct hooked {
-    unsigned before, after;
+    struct world *world;
+    char log[1024];
     bool closed;
 };
 
-static enum hf_err before(void *ctx, struct hf_call *call, struct hf_view iface,
-                          struct hf_view func, const struct hf_ftype *t,
-                          const struct hf_value *args, struct hf_value *result)
+static const char *const kinds[] = {"import", "drop", "start", "export", "drop-guest"};
+
+static void note(struct hooked *h, const char *fmt, const char *a, struct hf_view b,
+                 struct hf_view bytes)
 {
-    struct hooked *h = ctx;
-    assert_non_null(call);
-    assert_true(hf_view_eq_text(iface, "test:host/it@1.0.0"));
-    assert_true(t->n_params <= 1);
-    h->before++;
-    if (hf_view_eq_text(func, "[method]thing.get") && h->closed) {
-        assert_non_null(args[0].obj);
-        *result = hf_value_u64(99);
-        return HF_CLOSED;
-    }
-    return hf_view_eq_text(func, "take") && h->closed ? hf_call_trap(call, "not today") : HF_OK;
+    size_t at = strlen(h->log);
+    at += (size_t)snprintf(h->log + at, sizeof h->log - at, fmt, a, HF_FMT(b));
+    for (size_t i = 0; i < bytes.len; i++)
+        at += (size_t)snprintf(h->log + at, sizeof h->log - at, "%02x", bytes.ptr[i]);
+    snprintf(h->log + at, sizeof h->log - at, ";");
 }
 
-static void after(void *ctx, struct hf_call *call, enum hf_err err, const struct hf_value *result)
+static enum hf_err before(void *ctx, struct hf_call *call, struct hf_crossing *x)
 {
     struct hooked *h = ctx;
-    assert_non_null(call);
-    assert_int_equal(err, HF_OK);
-    assert_non_null(result);
-    h->after++;
+    assert_true((call != NULL) == (x->kind <= HF_CROSS_DROP));
+    note(h, "%s %.*s ", kinds[x->kind], x->func, x->args);
+    if (h->closed && hf_view_eq_text(x->func, "[method]thing.get")) {
+        x->result = hf_view("\x63\0\0\0", 4);
+        return HF_CLOSED;
+    }
+    return call != NULL && hf_view_eq_text(x->func, "take") && h->closed
+               ? hf_call_trap(call, "not today")
+               : HF_OK;
+}
+
+static enum hf_err after(void *ctx, struct hf_call *call, const struct hf_crossing *x)
+{
+    (void)call;
+    note(ctx, x->err == HF_OK ? "%s%.*s=" : "%s%.*s!", "", hf_view("", 0), x->result);
+    return HF_OK;
 }
 
 static void test_hook_sees_every_import(void **state)
 {
     static const struct hf_hook hook = {before, after};
-    struct hooked h = {0};
     struct world *w = fresh(state);
-    struct hf_instance *inst = world_from(w, things_wat);
-    hf_instance_set_hook(inst, &hook, &h);
+    struct hooked h = {.world = w};
+    struct hf_component *c = world_load(w, things_wat);
+    struct hf_instance *inst = world_new(w, c);
+    hf_component_unref(c);
+    assert_int_equal(hf_instance_set_hook(inst, &hook, &h), HF_OK);
+    assert_int_equal(hf_instance_start(inst), HF_OK);
+    assert_int_equal(world_run(w, inst), HF_OK);
+    assert_string_equal(h.log, "start [start] ;=;");
+    h.log[0] = '\0';
     assert_int_equal(world_u32(w, inst, "new", 1, 0), 1);
+    assert_string_equal(h.log, "export new 01000000;import [constructor]thing 01000000;=01000000;"
+                               "=01000000;");
     assert_int_equal(world_u32(w, inst, "get", 1, 0), 1);
-    assert_int_equal(h.before, 2);
-    assert_int_equal(h.after, 2);
     h.closed = true;
+    h.log[0] = '\0';
     assert_int_equal(world_u32(w, inst, "get", 1, 0), 99); /* answered by the hook */
-    assert_int_equal(h.after, 2);
+    assert_string_equal(h.log, "export get 01000000;import [method]thing.get 01000000;=63000000;"
+                               "=63000000;");
     const struct hf_value one = hf_value_u64(1);
+    h.log[0] = '\0';
     assert_int_equal(world_call(w, inst, "take", &one, 1), HF_TRAP);
+    assert_string_equal(h.log, "export take 01000000;import take 01000000;!;");
     assert_string_equal(w->log, "new 1;get 1;drop 1;"); /* its argument was ours and went nowhere */
     hf_instance_free(inst);
 }

@@ -40,6 +40,11 @@ struct hf_report *hf_store_report(struct hf_store *store)
     return &store->report;
 }
 
+void hf_store_cancel(struct hf_store *store) /* no hook cancels here */
+{
+    (void)store;
+}
+
 enum hf_err hf_store_block(struct hf_store *store)
 {
     (void)store;

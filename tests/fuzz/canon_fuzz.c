@@ -8,6 +8,7 @@
  * rooms: base
  * files: src/component/handle.c src/component/string.c src/component/lift.c src/component/lower.c
  * files: src/component/canon_handle.c src/component/canon_call.c src/component/hostcall.c
+ * files: src/component/membrane.c src/component/value_bytes.c
  * files: src/component/types.c src/component/type_text.c
  * files: tests/component/support_canon.c tests/component/support_gen.c
  */
@@ -317,6 +318,40 @@ static void resources(void)
     MUST(g->ci->handles.live <= before + made && destroyed <= made);
 }
 
+/* A membrane that reads what it is shown, and sometimes answers with bytes of the input. */
+static enum hf_err shown(void *ctx, struct hf_call *call, struct hf_crossing *x)
+{
+    struct hf_reader r = hf_reader(x->args);
+    struct hf_u32s numbers = {0};
+    struct hf_arena arena;
+    (void)ctx;
+    hf_arena_init(&arena, 1024, SIZE_MAX);
+    for (uint32_t i = 0; x->type != NULL && i < x->type->n_params; i++) {
+        struct hf_value v;
+        MUST(hf_value_read(x->type->params[i].type, &r, &arena, NULL, &numbers, &v, NULL) == HF_OK);
+    }
+    MUST(x->type == NULL || (hf_reader_left(&r) == 0 && numbers.n == x->n_args_handles));
+    MUST(numbers.n == 0 || memcmp(numbers.ptr, x->args_handles, numbers.n * 4) == 0);
+    hf_u32s_done(&numbers);
+    hf_arena_done(&arena);
+    switch (canon_gen_below(&in, 4)) {
+    case 0: return hf_call_trap(call, "no");
+    case 1: return HF_OK;
+    default:
+        x->result = x->kind == HF_CROSS_DROP ? hf_view("", 0) : hf_view(in.ptr, in.len);
+        return HF_CLOSED;
+    }
+}
+
+static enum hf_err told(void *ctx, struct hf_call *call, const struct hf_crossing *x)
+{
+    (void)ctx, (void)call;
+    MUST(x->err == HF_OK || x->text.len > 0);
+    return HF_OK;
+}
+
+static const struct hf_hook membrane = {shown, told};
+
 static void a_call(void)
 {
     struct canon_guest *caller = &w.guests[1],
@@ -405,7 +440,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     hf_report_init(hf_store_report(w.inst.store));
     for (int i = 0; i < CANON_GUESTS; i++)
         reset(&w.guests[i]);
-    uint32_t what = canon_gen_below(&in, 8);
+    uint32_t what = canon_gen_below(&in, 16);
+    bool hooked = what >= 8 || what == 3;
+    what = what >= 8 ? what - 6 : what; /* 2 and up */
+    MUST(hf_instance_set_hook(&w.inst, hooked ? &membrane : NULL, NULL) == HF_OK);
     bool into = what == 0;
     if (into)
         a_call_in();

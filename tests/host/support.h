@@ -108,6 +108,8 @@ struct world_settings {
     bool image;           /* PER_REQUEST with an image */
     const struct hf_behaviour *behaviour; /* NULL: the service's; else one that stands before it */
     const char *no_image; /* the same, but it must be refused with these words */
+    void (*on_instance)(void *ctx, struct hf_instance *inst); /* hf_service_settings */
+    void *on_instance_ctx;
 };
 void world_signals(void); /* once after the first engine was made, outside of a test; each world then minds them itself */
 void world_open(struct world *w, void **state);

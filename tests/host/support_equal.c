@@ -124,14 +124,12 @@ static void look(struct hf_guest *g, const struct hf_turn *turn)
 
 /* ---- the deeds ---- */
 
-static enum hf_err before(void *ctx, struct hf_call *call, struct hf_view iface,
-                          struct hf_view func, const struct hf_ftype *t,
-                          const struct hf_value *args, struct hf_value *result)
+static enum hf_err before(void *ctx, struct hf_call *call, struct hf_crossing *x)
 {
-    struct hf_instance *inst = hf_call_instance(call);
-    (void)ctx, (void)iface, (void)func, (void)t, (void)args, (void)result;
-    if (watch.deed == NOTHING || watch.imports++ != watch.at)
+    (void)ctx;
+    if (x->kind != HF_CROSS_IMPORT || watch.deed == NOTHING || watch.imports++ != watch.at)
         return HF_OK;
+    struct hf_instance *inst = hf_call_instance(call);
     enum deed deed = watch.deed;
     watch.deed = NOTHING;
     if (deed == TRAP)
@@ -151,7 +149,12 @@ static enum hf_err before(void *ctx, struct hf_call *call, struct hf_view iface,
         note("its memory does not grow");
     return HF_OK;
 }
-static const struct hf_hook hook = {.before = before};
+static enum hf_err after(void *ctx, struct hf_call *call, const struct hf_crossing *x)
+{
+    (void)ctx, (void)call, (void)x;
+    return HF_OK;
+}
+static const struct hf_hook hook = {before, after};
 
 /* ---- the behaviour before the service's ---- */
 
@@ -164,7 +167,8 @@ static enum hf_end watch_turn(void *state, struct hf_turn *turn)
     struct hf_guest *g = state;
     look(g, turn);
     watch.imports = 0;
-    hf_instance_set_hook(g->inst, &hook, NULL);
+    if (hf_instance_set_hook(g->inst, &hook, NULL) != HF_OK)
+        note("no hook");
     return hf_service_behaviour.turn(state, turn);
 }
 static enum hf_end watch_resume(void *state, struct hf_turn *turn)

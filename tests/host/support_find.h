@@ -11,4 +11,8 @@ struct hf_host_func;
  */
 const struct hf_host_func *find_host_func(const struct hf_registry *reg, const char *want);
 
+/* All interfaces of the host with their types, but whatever is called or dropped in them aborts
+ * (support_nowhere.c). */
+struct hf_registry *nowhere_registry(void);
+
 #endif

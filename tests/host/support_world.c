@@ -247,6 +247,8 @@ void world_open_with(struct world *w, void **state, const struct world_settings 
         .body_window = s->body_window,
         .keyvalue = s->keyvalue,
         .config = s->config,
+        .on_instance = s->on_instance,
+        .on_instance_ctx = s->on_instance_ctx,
     };
     must(hf_service_new(&ss, &w->svc, &report), &report);
     if (s->image || s->no_image != NULL) {
