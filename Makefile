@@ -122,6 +122,7 @@ $(B)/tests/%: $(B)/obj/tests/%.o $$(foreach r,$$(USES_$$(call room_of,$$*)),$$(c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lcmocka $(DEPLIBS) -o $@
 
+$(B)/obj/tests/wast/wast_list.o: tests/wast/expected.txt
 $(B)/tests/wast/wast: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/wast/*.c)) $(foreach r,$(USES_wast),$(call lib,$(r)))
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)

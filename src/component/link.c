@@ -241,12 +241,13 @@ static enum hf_err run(struct hf_linker *l)
 {
     const struct hf_instanceval *root;
     struct hf_closure c = {l->in->tree->root, NULL};
-    uint32_t n_modules = l->in->tree->n_modules;
+    size_t n_modules = (size_t)l->in->tree->n_modules +
+                       (l->in->reg == NULL ? 0 : l->in->reg->modules.len);
 
-    l->module_slots = hf_arena_array(l->eval.tmp, (size_t)n_modules + 1, sizeof *l->module_slots);
+    l->module_slots = hf_arena_array(l->eval.tmp, n_modules + 1, sizeof *l->module_slots);
     if (l->module_slots == NULL)
         return hf_eval_out_of_memory(&l->eval);
-    for (uint32_t i = 0; i < n_modules; i++)
+    for (size_t i = 0; i < n_modules; i++)
         l->module_slots[i] = HF_NO_INDEX;
     if (!l->survey) {
         l->resources =

@@ -144,12 +144,12 @@ static void other_files_are_no_packages(void **state)
     assert_int_equal(add(w, "(component (core module))"), HF_INVALID);
     assert_non_null(strstr(w->report.text, "it defines a core module"));
     assert_int_equal(add(w, "(component (import \"f\" (func)))"), HF_INVALID);
-    assert_int_equal(add(w, "(component (type $i (component (export \"plain\" (instance)))) "
+    assert_int_equal(add(w, "(component (type $i (component (export \"unlocked-dep=<a:b/c>\" (instance)))) "
                             "(export \"i\" (type $i)))"),
                      HF_INVALID);
     assert_non_null(strstr(w->report.text, "is no interface's name"));
     assert_int_equal(add(w, "(component (type $i (component (export \"a:b/c\" (instance (export "
-                            "\"x\" (instance))))))"
+                            "\"x\" (component))))))"
                             " (export \"i\" (type $i)))"),
                      HF_INVALID);
     assert_non_null(strstr(w->report.text, "neither a function nor a type"));
