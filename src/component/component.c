@@ -134,6 +134,14 @@ static void sum_up(struct hf_component *c)
 
 /* ---- loading ---- */
 
+static bool uses_host_modules(const struct hf_survey *s)
+{
+    for (uint32_t i = 0; i < s->linked.program.n_modules; i++)
+        if (s->linked.module_numbers[i] >= HF_HOST_MODULE)
+            return true;
+    return false;
+}
+
 static enum hf_err link_finally(struct hf_component *c, const struct hf_registry *reg,
                                 const struct hf_survey *s, bool parse_only,
                                 struct hf_report *report)
@@ -149,6 +157,9 @@ static enum hf_err link_finally(struct hf_component *c, const struct hf_registry
     hf_arena_init(&tmp, 256 * 1024, KEEP_BYTES_MAX);
     enum hf_err err = hf_link(&in, &c->arena, &tmp, &linked, report);
     hf_arena_done(&tmp);
+    if (err == HF_INVALID && uses_host_modules(s)) /* their types were not compared before */
+        return hf_report_wrap(report, HF_UNSUPPORTED,
+                              "a core module that the host offers is another than is wanted");
     if (err != HF_OK)
         return err;
     HF_ASSERT(linked.n_missing == 0); /* the survey saw the same registry, which is sealed */

@@ -21,6 +21,7 @@ static enum hf_err read_core_sort(struct hf_parser *p, struct hf_reader *r, enum
     case 0x10: *ret = HF_SORT_CORE_TYPE; return HF_OK;
     case 0x11: *ret = HF_SORT_MODULE; return HF_OK;
     case 0x12: *ret = HF_SORT_CORE_INSTANCE; return HF_OK;
+    case 0x20: return hf_parse_fail(p, r, HF_INVALID, "core sort 0x20: exact functions (a draft)");
     default: return hf_parse_fail(p, r, HF_INVALID, "core sort 0x%02x does not exist", c);
     }
 }

@@ -1,11 +1,11 @@
-/* wast.h - the parts of the conformance runner: values from JSON, what is expected to fail, the
- * host that scripts see, core modules, one folder of commands. */
+/* wast.h - the parts of the conformance runner: values from JSON, what is expected to fail, core
+ * modules, one folder of commands. (What scripts may import: support_host.h.) */
 #ifndef HF_TESTS_WAST_H
 #define HF_TESTS_WAST_H
 
 #include <jansson.h>
 
-#include "component/call.h"
+#include "support_host.h"
 
 /* ---- wast_value.c ---- */
 
@@ -13,14 +13,6 @@
  * result of type t. HF_INVALID: it is not of that type (report says how). */
 enum hf_err wast_value(const json_t *json, const struct hf_type *t, struct hf_arena *arena,
                        struct hf_value *ret, struct hf_report *report);
-
-/* ---- wast_host.c ---- */
-
-struct wast_host { /* ctx of every instance */
-    uint32_t drops, last_drop; /* of resource1 */
-};
-/* A sealed registry with what component scripts may import. Free *ret also after an error. */
-enum hf_err wast_host_registry(struct hf_registry **ret, struct hf_report *report);
 
 /* ---- wast_core.c ---- */
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the components and commands.json of this folder: every function and resource of the runner's `host` (wast_host.c)."""
+"""Writes the components and commands.json of this folder: every function and resource of the runner's `host` (support_host.c)."""
 import json
 
 commands = []

@@ -1,4 +1,4 @@
-/* wast_host.c - what Wasmtime's own component suites expect of a host (reference component-model
+/* support_host.c - what Wasmtime's own component suites expect of a host (reference component-model
  * 5.2): an instance "host" with functions, a nested instance, resources whose drops are counted, and
  * a core module; and two functions outside any instance.
  *
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "component/registry.h"
-#include "wast.h"
+#include "support_host.h"
 
 static const char types[] =
     "(component"
