@@ -108,6 +108,7 @@ struct hf_eval {
     struct hf_arena *tmp;  /* frames, items */
     struct hf_report *report;
     uint32_t work, depth;
+    uint32_t type_depth_max; /* of value types; 0: HF_TYPE_DEPTH_MAX */
     void *owner;
     /* A resource type that a type declares and nobody supplies. */
     enum hf_err (*fresh_resource)(struct hf_eval *e, struct hf_view name,

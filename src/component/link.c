@@ -268,6 +268,7 @@ enum hf_err hf_link(const struct hf_link_input *in, struct hf_arena *keep, struc
                               .tmp = tmp,
                               .report = report,
                               .owner = &l,
+                              .type_depth_max = in->limits.type_depth_max,
                               .fresh_resource = hf_link_fresh_resource,
                               .fresh_func = hf_link_fresh_func,
                               .differs = hf_link_differs,

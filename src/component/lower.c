@@ -19,8 +19,6 @@
 
 #include "component/canon.h"
 
-#define LIST_MAX ((uint64_t)HF_ELEM_SIZE_MAX - 1)
-
 /* ---- what lifting and lowering stand on ---- */
 
 void hf_canon_cx_init(struct hf_canon_cx *cx, struct hf_instance *inst, struct hf_ci *ci,
@@ -155,9 +153,12 @@ static enum hf_err lower_list(struct hf_canon_cx *cx, const struct hf_type *t,
 {
     const struct hf_type *elem = t->elem;
     uint64_t bytes = (uint64_t)v->len * elem->size;
-    if (HF_UNLIKELY(bytes > LIST_MAX))
-        return hf_canon_trap(cx->inst, "list of %llu bytes is too long, at most %llu [V7]",
-                             (unsigned long long)bytes, (unsigned long long)LIST_MAX);
+    uint64_t max = hf_canon_max(cx->inst->settings.list_bytes_max);
+    if (HF_UNLIKELY(bytes > max))
+        return hf_canon_trap(cx->inst,
+                             "limit: list of %llu bytes is too long, at most %llu (list_bytes_max) "
+                             "[V7]",
+                             (unsigned long long)bytes, (unsigned long long)max);
     if (HF_UNLIKELY(v->len != 0 && v->items == NULL))
         return hf_canon_trap(cx->inst, "the host gave a list without elements");
     enum hf_err err = hf_canon_realloc(cx, 0, 0, elem->align, (uint32_t)bytes, "list content", ret);
