@@ -110,9 +110,12 @@ enum hf_err hf_canon_realloc(struct hf_canon_cx *cx, uint32_t old, uint32_t old_
 
 /* ---- the parts that both walks share ---- */
 
-static uint32_t mask_flags(const struct hf_type *t, uint64_t bits)
+static enum hf_err check_flags(struct hf_canon_cx *cx, const struct hf_type *t, uint64_t bits)
 {
-    return (uint32_t)bits & (UINT32_MAX >> (32 - t->n));
+    if (HF_UNLIKELY(bits >> t->n != 0))
+        return hf_canon_trap(cx->inst, "the host gave flags 0x%llx where there are %u labels [L5]",
+                             (unsigned long long)bits, t->n);
+    return HF_OK;
 }
 
 static enum hf_err check_char(struct hf_canon_cx *cx, uint64_t c)
@@ -228,7 +231,11 @@ static enum hf_err store(struct hf_canon_cx *cx, const struct hf_type *t, const 
     case HF_T_BOOL: put(cx, ptr, v->u64 != 0, 1); return HF_OK;
     case HF_T_F32: put(cx, ptr, hf_canon_f32((uint32_t)v->u64), 4); return HF_OK;
     case HF_T_F64: put(cx, ptr, hf_canon_f64(v->u64), 8); return HF_OK;
-    case HF_T_FLAGS: put(cx, ptr, mask_flags(t, v->u64), t->disc_size); return HF_OK;
+    case HF_T_FLAGS:
+        err = check_flags(cx, t, v->u64);
+        if (err == HF_OK)
+            put(cx, ptr, v->u64, t->disc_size);
+        return err;
     case HF_T_U8:
     case HF_T_S8:
     case HF_T_U16:
@@ -322,7 +329,7 @@ enum hf_err hf_lower_flat(struct hf_canon_cx *cx, const struct hf_type *t, const
     case HF_T_S64: out->u64 = v->u64; return HF_OK;
     case HF_T_F32: out->u64 = hf_canon_f32((uint32_t)v->u64); return HF_OK;
     case HF_T_F64: out->u64 = hf_canon_f64(v->u64); return HF_OK;
-    case HF_T_FLAGS: out->u64 = mask_flags(t, v->u64); return HF_OK;
+    case HF_T_FLAGS: out->u64 = (uint32_t)v->u64; return check_flags(cx, t, v->u64);
     case HF_T_CHAR: out->u64 = (uint32_t)v->u64; return check_char(cx, v->u64);
     case HF_T_STRING:
         err = hf_lower_string(cx, v, &a, &b);

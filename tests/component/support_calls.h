@@ -18,7 +18,7 @@ static struct hf_host_func host_funcs[CALLS_TRAMPS];
 static unsigned n_tramps;
 static char events[512]; /* what happened, in order, words with a space behind each */
 
-static void event(const char *word)
+static inline void event(const char *word)
 {
     size_t n = strlen(events);
     assert_true(n + strlen(word) + 2 < sizeof events);
