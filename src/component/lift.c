@@ -338,6 +338,8 @@ enum hf_err hf_lift_params(struct hf_canon_cx *cx, const struct hf_ftype *f,
     uint32_t at = 0;
     if (f->params_spilled)
         err = hf_canon_range(cx, vals[0].u32, f->params_align, f->params_size);
+    if (HF_UNLIKELY(err != HF_OK))
+        return hf_report_wrap(hf_store_report(cx->inst->store), err, "arguments");
     for (uint32_t i = 0; i < f->n_params && err == HF_OK; i++) {
         const struct hf_member *p = &f->params[i];
         if (f->params_spilled)

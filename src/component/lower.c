@@ -352,6 +352,15 @@ enum hf_err hf_lower_flat(struct hf_canon_cx *cx, const struct hf_type *t, const
 
 /* ---- whole parameter lists and results ---- */
 
+/* Which argument could not be lowered, also when the guest's realloc trapped. */
+static enum hf_err told(struct hf_canon_cx *cx, enum hf_err err, uint32_t i, struct hf_view name)
+{
+    if (err == HF_CANCELLED)
+        return err;
+    return hf_report_wrap(hf_store_report(cx->inst->store), err, "argument %u (%.*s)", i + 1,
+                          HF_FMT(name));
+}
+
 enum hf_err hf_lower_params(struct hf_canon_cx *cx, const struct hf_ftype *f,
                             const struct hf_value *args, union hf_val *vals)
 {
@@ -360,15 +369,19 @@ enum hf_err hf_lower_params(struct hf_canon_cx *cx, const struct hf_ftype *f,
     if (f->params_spilled) {
         err = hf_canon_realloc(cx, 0, 0, f->params_align, f->params_size, "arguments", &tuple);
         vals[0].u64 = tuple;
+        if (HF_UNLIKELY(err != HF_OK))
+            return err;
     }
-    for (uint32_t i = 0; i < f->n_params && err == HF_OK; i++) { /* W10: left to right */
+    for (uint32_t i = 0; i < f->n_params; i++) { /* W10: left to right */
         const struct hf_member *p = &f->params[i];
         if (f->params_spilled)
             err = store(cx, p->type, &args[i], tuple + p->offset);
         else
             err = hf_lower_flat(cx, p->type, &args[i], vals, &at);
+        if (HF_UNLIKELY(err != HF_OK))
+            return told(cx, err, i, p->name);
     }
-    return err;
+    return HF_OK;
 }
 
 enum hf_err hf_lower_result(struct hf_canon_cx *cx, const struct hf_ftype *f,
