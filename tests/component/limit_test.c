@@ -132,6 +132,8 @@ static const char echo_wat[] = WORLD_COMPONENT(
     "\"echo\") (memory $libc \"memory\") (realloc (func $libc \"realloc\"))))"
     "(func (export \"words\") (param \"v\" (list u32)) (result (list u32)) (canon lift (core func "
     "$m \"echo\") (memory $libc \"memory\") (realloc (func $libc \"realloc\"))))"
+    "(func (export \"give\") (param \"at\" u32) (param \"n\" u32) (result (list u8)) (canon lift "
+    "(core func $m \"echo\") (memory $libc \"memory\")))"
     "(func (export \"out\") (param \"n\" u32) (canon lift (core func $m \"out\")))"
     "(func (export \"grow\") (param \"n\" u32) (result u32) (canon lift (core func $m \"grow\")))"
     "(func (export \"many\") (param \"n\" u32) (canon lift (core func $m \"many\")))");
@@ -150,16 +152,22 @@ static struct hf_instance *begin(struct world *w, struct hf_instance_settings s)
     return inst;
 }
 
-/* One call with one argument in a new instance: passes (words NULL), or traps with these words. */
-static void call_once(struct world *w, struct hf_instance_settings s, const char *name,
-                      struct hf_value arg, const char *words)
+/* One call in a new instance: passes (words NULL), or traps with these words. */
+static void call_with(struct world *w, struct hf_instance_settings s, const char *name,
+                      const struct hf_value *args, size_t n, const char *words)
 {
     struct hf_instance *inst = begin(w, s);
-    enum hf_err err = world_call(w, inst, name, &arg, 1);
+    enum hf_err err = world_call(w, inst, name, args, n);
     const char *text = hf_instance_report(inst)->text;
     if (err != (words == NULL ? HF_OK : HF_TRAP) || (words != NULL && strstr(text, words) == NULL))
         fail_msg("%s: %s: %s", name, hf_err_text(err), text);
     hf_instance_free(inst);
+}
+
+static void call_once(struct world *w, struct hf_instance_settings s, const char *name,
+                      struct hf_value arg, const char *words)
+{
+    call_with(w, s, name, &arg, 1, words);
 }
 
 static const uint8_t text[64] = "0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopq";
@@ -174,14 +182,16 @@ static void strings_have_a_limit(void **state)
     struct world *w = *state;
     const struct hf_instance_settings s = {.string_bytes_max = 10};
     call_once(w, s, "string", bytes(10), NULL);
-    call_once(w, s, "string", bytes(11), "string of 11 bytes is too long, at most 10 (string_bytes_max)");
+    call_once(w, s, "string", bytes(11), 
+              "string: argument 1 (v): limit: string of 11 bytes is too long, at most 10 "
+              "(string_bytes_max)");
     call_once(w, s, "bytes", bytes(11), NULL); /* a list is no string */
     call_once(w, s, "out", hf_value_u64(10), NULL);
     call_once(w, s, "out", hf_value_u64(11),
               "test:host/it@1.0.0#log: argument 1 (s): limit: string of 11 bytes");
     /* Bytes as they lie in the guest's memory. */
     call_once(w, s, "wide", bytes(5), NULL);
-    call_once(w, s, "wide", bytes(6), "string of 12 bytes is too long");
+    call_once(w, s, "wide", bytes(6), "wide: result: limit: string of 12 bytes is too long");
 }
 
 static void lists_have_a_limit(void **state)
@@ -189,7 +199,13 @@ static void lists_have_a_limit(void **state)
     struct world *w = *state;
     const struct hf_instance_settings s = {.list_bytes_max = 8};
     call_once(w, s, "bytes", bytes(8), NULL);
-    call_once(w, s, "bytes", bytes(9), "list of 9 bytes is too long, at most 8 (list_bytes_max)");
+    call_once(w, s, "bytes", bytes(9),
+              "bytes: argument 1 (v): limit: list of 9 bytes is too long, at most 8 "
+              "(list_bytes_max)");
+    const struct hf_value eight[] = {hf_value_u64(0), hf_value_u64(8)},
+                          nine[] = {hf_value_u64(0), hf_value_u64(9)};
+    call_with(w, s, "give", eight, 2, NULL);
+    call_with(w, s, "give", nine, 2, "give: result: limit: list of 9 bytes is too long");
     call_once(w, s, "words", bytes(2), NULL);
     call_once(w, s, "words", bytes(3), "list of 12 bytes is too long");
     call_once(w, s, "string", bytes(9), NULL);
