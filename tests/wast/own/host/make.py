@@ -179,6 +179,31 @@ for name, body, text in TRAPS:
     traps(name, text)
     traps(name, "cannot enter component instance")
 
+# Traps that other engines tell in other words: the runner's table.
+module("""(component
+  (type $v' (variant (case "a" u32) (case "b"))) (export $v "v" (type $v'))
+  (core module $M (memory (export "m") 1) (tag $t)
+    (func (export "odd") (result i32) (i32.store (i32.const 4) (i32.const 1)) (i32.const 4))
+    (func (export "case") (param i32) (result i32) (i32.store8 (i32.const 16) (local.get 0)) (i32.const 16))
+    (func (export "throw") (throw $t)))
+  (core instance $m (instantiate $M))
+  (func (export "odd") (result string) (canon lift (core func $m "odd") (memory $m "m") string-encoding=utf16))
+  (func (export "case") (param "n" u32) (result $v) (canon lift (core func $m "case") (memory $m "m")))
+  (func (export "throw") (canon lift (core func $m "throw"))))""")
+commands[-1]["name"] = "words"
+returns("case", [u32(1)], {"type": "variant", "value": {"case": "b", "payload": None}})
+traps("case", "discriminant 2 out of range [0..2)", [u32(2)])
+for field, text in (("odd", "string pointer not aligned to 2"), ("throw", "uncaught exception propagated out of component")):
+    add(type="module", filename=commands[[c.get("name") for c in commands].index("words")]["filename"], module_type="text")
+    traps(field, text)
+
+# A component that calls itself through lift and lower enters nothing: the specification allows it.
+module("""(component
+  (core module $M (func (export "f"))) (core instance $m (instantiate $M))
+  (func $f (canon lift (core func $m "f"))) (core func $g (canon lower (func $f)))
+  (core module $S (import "" "g" (func $g)) (func $start (call $g)) (start $start))
+  (core instance (instantiate $S (with "" (instance (export "g" (func $g)))))))""")
+
 # Instances with nothing in them need nobody.
 module('(component (import "not-here" (instance)) (import "nor-here" (instance (export "x" (instance)))))')
 json.dump({"source_filename": "host.wast", "commands": commands}, open("commands.json", "w"), indent=1)
