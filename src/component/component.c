@@ -82,8 +82,8 @@ static bool compiled_before(struct hf_engine *engine, const uint8_t hash[32])
 }
 
 static enum hf_err load_modules(struct hf_component *c, struct hf_engine *engine,
-                                const struct hf_registry *reg, const struct hf_survey *s, const struct hf_load_options *opt,
-                                struct hf_report *report)
+                                const struct hf_registry *reg, const struct hf_survey *s,
+                                const struct hf_load_options *opt, struct hf_report *report)
 {
     const struct hf_linked *l = &s->linked;
     uint32_t n = l->program.n_modules;

@@ -125,6 +125,13 @@ static bool supplies_itself(const struct hf_instanceval *v)
     return true;
 }
 
+/* What the registry offers outside any interface. NULL: nothing of that name. */
+static const struct hf_item *at_root(const struct hf_linker *l, struct hf_view name)
+{
+    const struct hf_iface *root = l->in->reg == NULL ? NULL : l->in->reg->root;
+    return root == NULL ? NULL : hf_instanceval_find(root->instance, name);
+}
+
 static enum hf_err interface_missing(struct hf_linker *l, struct hf_view name)
 {
     const struct hf_registry *reg = l->in->reg;
@@ -153,11 +160,11 @@ static enum hf_err import_instance(struct hf_linker *l, struct hf_frame *f,
     const struct hf_iface *iface =
         l->in->reg == NULL ? NULL : hf_registry_find(l->in->reg, def->import.name);
     if (iface == NULL || !iface->offered) {
-        HF_TRY(
-            hf_eval_bind(&l->eval, f, &def->import.type, def->import.name, NULL, &port->item));
+        HF_TRY(hf_eval_bind(&l->eval, f, &def->import.type, def->import.name, NULL, &port->item));
         hf_name_read(def->import.name, &name);
         /* Of an interface there may be another version here: that is worth saying. */
-        port->missing = name.kind != HF_NAME_PLAIN || !supplies_itself(port->item.instance);
+        port->missing = name.kind != HF_NAME_PLAIN || at_root(l, def->import.name) != NULL ||
+                        !supplies_itself(port->item.instance);
         return port->missing ? interface_missing(l, def->import.name) : HF_OK;
     }
     l->offered = iface;
@@ -172,13 +179,11 @@ static enum hf_err import_instance(struct hf_linker *l, struct hf_frame *f,
 static enum hf_err import_func(struct hf_linker *l, struct hf_frame *f, const struct hf_def *def,
                                struct hf_port *port, bool *found)
 {
-    const struct hf_iface *root = l->in->reg == NULL ? NULL : l->in->reg->root;
-    const struct hf_item *given =
-        root == NULL ? NULL : hf_instanceval_find(root->instance, def->import.name);
+    const struct hf_item *given = at_root(l, def->import.name);
     *found = given != NULL;
     if (given == NULL)
         return HF_OK;
-    l->offered = root;
+    l->offered = l->in->reg->root;
     l->at_root = true;
     HF_TRY(hf_eval_bind(&l->eval, f, &def->import.type, def->import.name, given, &port->item));
     l->at_root = false;

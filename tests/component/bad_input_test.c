@@ -1,5 +1,6 @@
-/* bad_input_test.c - what a hostile guest hands to imports, returns from exports and does in realloc,
- * with real wasm: each a trap of that guest whose text names the function and the argument.
+/* bad_input_test.c - what a hostile guest hands to imports, returns from exports and does in
+ * realloc, with real wasm: each a trap of that guest whose text names the function and the
+ * argument.
  *
  * The host offers `test:bad/in@1.0.0`, functions that take one type each and do nothing.
  */
@@ -23,7 +24,8 @@ static const char wit[] =
     " (type $f' (flags \"x\" \"y\")) (export \"f\" (type $f (eq $f')))"
     " (type $r' (record (field \"a\" u8) (field \"b\" (option bool)) (field \"c\" char)))"
     " (export \"r\" (type $r (eq $r')))"
-    " (export \"thing\" (type $thing (sub resource))) (export \"other\" (type $other (sub resource)))"
+    " (export \"thing\" (type $thing (sub resource))) (export \"other\" (type $other (sub "
+    "resource)))"
     " (export \"make\" (func (result (own $other))))"
     " (export \"char\" (func (param \"c\" char)))"
     " (export \"enum\" (func (param \"n\" u32) (param \"which\" $e)))"
@@ -52,7 +54,8 @@ static const char guest[] =
     " (type $f' (flags \"x\" \"y\")) (export \"f\" (type $f (eq $f')))"
     " (type $r' (record (field \"a\" u8) (field \"b\" (option bool)) (field \"c\" char)))"
     " (export \"r\" (type $r (eq $r')))"
-    " (export \"thing\" (type $thing (sub resource))) (export \"other\" (type $other (sub resource)))"
+    " (export \"thing\" (type $thing (sub resource))) (export \"other\" (type $other (sub "
+    "resource)))"
     " (export \"make\" (func (result (own $other))))"
     " (export \"%s\" (func %s))))"
     " (alias export $in \"other\" (type $other)) (alias export $in \"thing\" (type $thing))"
@@ -66,7 +69,8 @@ static const char guest[] =
     "$thing))"
     " (core module $M (import \"\" \"f\" (func $f (param %s))) (import \"\" \"make\" (func $make "
     "(result i32)))"
-    "  (import \"\" \"drop\" (func $drop (param i32))) (import \"\" \"drop-thing\" (func $drop-thing "
+    "  (import \"\" \"drop\" (func $drop (param i32))) (import \"\" \"drop-thing\" (func "
+    "$drop-thing "
     "(param i32)))"
     "  (func (export \"run\") %s))"
     " (core instance $m (instantiate $M (with \"\" (instance (export \"f\" (func $f)) (export "
@@ -95,7 +99,8 @@ static const struct row rows[] = {
      "(call $f (i32.const 0) (i32.const 3))",
      P("enum: argument 2 (which): invalid variant discriminant 3: enum has 3 cases")},
     {"enum", "(param \"n\" u32) (param \"which\" $e)", "i32 i32", "", "",
-     "(call $f (i32.const 0) (i32.const 256))", "argument 2 (which): invalid variant discriminant 256"},
+     "(call $f (i32.const 0) (i32.const 256))",
+     "argument 2 (which): invalid variant discriminant 256"},
     {"variant", "(param \"v\" $v)", "i32 i32 i32", "", "",
      "(call $f (i32.const -1) (i32.const 0) (i32.const 0))",
      P("variant: argument 1 (v): invalid variant discriminant 4294967295")},
@@ -108,10 +113,11 @@ static const struct row rows[] = {
     {"bool", "(param \"b\" bool)", "i32", "", "", "(call $f (i32.const -1))", NULL},
     {"flags", "(param \"f\" $f)", "i32", "", "", "(call $f (i32.const -1))", NULL},
     /* strings: bytes that are not UTF-8 */
-    {"string", "(param \"s\" string)", "i32 i32", "", "a\\ffb", "(call $f (i32.const 0) (i32.const 3))",
+    {"string", "(param \"s\" string)", "i32 i32", "", "a\\ffb",
+     "(call $f (i32.const 0) (i32.const 3))",
      P("string: argument 1 (s): invalid utf-8: byte 0xff at index 1")},
-    {"string", "(param \"s\" string)", "i32 i32", "", "\\c0\\80", "(call $f (i32.const 0) (i32.const 2))",
-     "argument 1 (s): invalid utf-8"},
+    {"string", "(param \"s\" string)", "i32 i32", "", "\\c0\\80",
+     "(call $f (i32.const 0) (i32.const 2))", "argument 1 (s): invalid utf-8"},
     {"string", "(param \"s\" string)", "i32 i32", "", "\\ed\\a0\\80",
      "(call $f (i32.const 0) (i32.const 3))", "argument 1 (s): invalid utf-8"},
     {"string", "(param \"s\" string)", "i32 i32", "", "\\f4\\90\\80\\80",
@@ -119,18 +125,21 @@ static const struct row rows[] = {
     {"string", "(param \"s\" string)", "i32 i32", "", "ab\\e2\\98",
      "(call $f (i32.const 0) (i32.const 4))", "argument 1 (s): incomplete utf-8"},
     /* strings: places */
-    {"string", "(param \"s\" string)", "i32 i32", "", "", "(call $f (i32.const 65536) (i32.const 1))",
+    {"string", "(param \"s\" string)", "i32 i32", "", "",
+     "(call $f (i32.const 65536) (i32.const 1))",
      P("string: argument 1 (s): string content out-of-bounds")},
-    {"string", "(param \"s\" string)", "i32 i32", "", "", "(call $f (i32.const 65537) (i32.const 0))",
-     "out-of-bounds"},
-    {"string", "(param \"s\" string)", "i32 i32", "", "", "(call $f (i32.const 65536) (i32.const 0))", NULL},
+    {"string", "(param \"s\" string)", "i32 i32", "", "",
+     "(call $f (i32.const 65537) (i32.const 0))", "out-of-bounds"},
+    {"string", "(param \"s\" string)", "i32 i32", "", "",
+     "(call $f (i32.const 65536) (i32.const 0))", NULL},
     {"string", "(param \"s\" string)", "i32 i32", "", "", "(call $f (i32.const -1) (i32.const 2))",
      "(4294967295 + 2 bytes"},
     {"string", "(param \"s\" string)", "i32 i32", "", "", "(call $f (i32.const 0) (i32.const -1))",
      "out-of-bounds"},
     /* UTF-16: lone surrogates, odd places */
     {"string", "(param \"s\" string)", "i32 i32", "string-encoding=utf16", "\\00\\d8a\\00",
-     "(call $f (i32.const 0) (i32.const 2))", P("string: argument 1 (s): invalid utf-16: unpaired")},
+     "(call $f (i32.const 0) (i32.const 2))",
+     P("string: argument 1 (s): invalid utf-16: unpaired")},
     {"string", "(param \"s\" string)", "i32 i32", "string-encoding=utf16", "\\00\\dca\\00",
      "(call $f (i32.const 0) (i32.const 2))", "unpaired surrogate"},
     {"string", "(param \"s\" string)", "i32 i32", "string-encoding=utf16", "a\\00\\00\\d8",
@@ -160,9 +169,10 @@ static const struct row rows[] = {
      "(call $f (i32.const 7) (i32.const 2) (i32.const 2))",
      P("strings: argument 2 (list): unaligned pointer: list at 2, align 4")},
     {"words", "(param \"w\" (list u64))", "i32 i32", "", "",
-     "(call $f (i32.const 0) (i32.const 0x20000001))", P("words: argument 1 (w): list content out-of-bounds")},
-    {"words", "(param \"w\" (list u64))", "i32 i32", "", "", "(call $f (i32.const 4) (i32.const 1))",
-     "align 8"},
+     "(call $f (i32.const 0) (i32.const 0x20000001))",
+     P("words: argument 1 (w): list content out-of-bounds")},
+    {"words", "(param \"w\" (list u64))", "i32 i32", "", "",
+     "(call $f (i32.const 4) (i32.const 1))", "align 8"},
     {"words", "(param \"w\" (list u64))", "i32 i32", "", "",
      "(call $f (i32.const 65536) (i32.const 0))", NULL},
     {"records", "(param \"r\" (list $r))", "i32 i32", "", "\\01\\02\\00\\00a\\00\\00\\00",
@@ -174,16 +184,19 @@ static const struct row rows[] = {
      "(call $f (i32.const 0) (i32.const 1))", NULL},
     /* arguments in memory */
     {"spilled",
-     "(param \"a\" (tuple u64 u64 u64 u64 u64 u64 u64 u64)) (param \"b\" (tuple u64 u64 u64 u64 u64 "
+     "(param \"a\" (tuple u64 u64 u64 u64 u64 u64 u64 u64)) (param \"b\" (tuple u64 u64 u64 u64 "
+     "u64 "
      "u64 u64 u64)) (param \"last\" char)",
      "i32", "", "", "(call $f (i32.const 65408))",
      P("spilled: arguments: pointer out of bounds of memory: 65408 + 136 bytes")},
     {"spilled",
-     "(param \"a\" (tuple u64 u64 u64 u64 u64 u64 u64 u64)) (param \"b\" (tuple u64 u64 u64 u64 u64 "
+     "(param \"a\" (tuple u64 u64 u64 u64 u64 u64 u64 u64)) (param \"b\" (tuple u64 u64 u64 u64 "
+     "u64 "
      "u64 u64 u64)) (param \"last\" char)",
      "i32", "", "", "(call $f (i32.const 4))", P("spilled: arguments: unaligned pointer")},
     {"spilled",
-     "(param \"a\" (tuple u64 u64 u64 u64 u64 u64 u64 u64)) (param \"b\" (tuple u64 u64 u64 u64 u64 "
+     "(param \"a\" (tuple u64 u64 u64 u64 u64 u64 u64 u64)) (param \"b\" (tuple u64 u64 u64 u64 "
+     "u64 "
      "u64 u64 u64)) (param \"last\" char)",
      "i32", "", "", "(i32.store (i32.const 0) (i32.const 0)) unreachable", "unreachable"},
     /* handles */
@@ -196,7 +209,8 @@ static const struct row rows[] = {
     {"lend", "(param \"t\" (borrow $thing))", "i32", "", "", "(call $f (call $make))",
      P("lend: argument 1 (t): handle index 1 used with the wrong type")},
     {"lend", "(param \"t\" (borrow $thing))", "i32", "", "",
-     "(local $h i32) (local.set $h (call $make)) (call $drop (local.get $h)) (call $f (local.get $h))",
+     "(local $h i32) (local.set $h (call $make)) (call $drop (local.get $h)) (call $f (local.get "
+     "$h))",
      "unknown handle index 1"},
     {"lend-and-take", "(param \"a\" (borrow $thing)) (param \"b\" (own $thing))", "i32 i32", "", "",
      "(call $f (i32.const 9) (i32.const 9))",
@@ -206,7 +220,8 @@ static const struct row rows[] = {
     {"own", "(param \"t\" (own $thing))", "i32", "", "", "(call $drop-thing (call $make))",
      "handle index 1 used with the wrong type"},
     {"own", "(param \"t\" (own $thing))", "i32", "", "",
-     "(local $h i32) (local.set $h (call $make)) (call $drop (local.get $h)) (call $drop (local.get "
+     "(local $h i32) (local.set $h (call $make)) (call $drop (local.get $h)) (call $drop "
+     "(local.get "
      "$h))",
      "unknown handle index 1"},
 };
@@ -325,7 +340,8 @@ static void what_imports_are_given(void **state)
 
 static const char results[] =
     "(component (core module $M (memory (export \"memory\") 1)"
-    " (data (i32.const 0) \"\\ff\\ff\\00\\00\\02\\00\\00\\00\\00\\d8\\00\\00\\08\\00\\00\\00\\01\\00\\00\\00\")"
+    " (data (i32.const 0) "
+    "\"\\ff\\ff\\00\\00\\02\\00\\00\\00\\00\\d8\\00\\00\\08\\00\\00\\00\\01\\00\\00\\00\")"
     " (func (export \"char\") (result i32) (i32.const 0xd800))"
     " (func (export \"enum\") (result i32) (i32.const 3))"
     " (func (export \"bool\") (result i32) (i32.const 77))"
@@ -399,7 +415,8 @@ static const char lying[] =
     " (core instance $libc (instantiate $Libc (with \"t\" (instance $t))))"
     " (core func $get (canon lower (func $in \"get\") (memory $t \"memory\") (realloc (func $libc "
     "\"realloc\"))))"
-    " (core module $Fix (import \"\" \"t\" (table 1 funcref)) (import \"\" \"get\" (func $get (param "
+    " (core module $Fix (import \"\" \"t\" (table 1 funcref)) (import \"\" \"get\" (func $get "
+    "(param "
     "i32)))"
     "  (elem (i32.const 0) func $get) (func (export \"ask\") (call $get (i32.const 8))))"
     " (core instance $fix (instantiate $Fix (with \"\" (instance (export \"t\" (table $t \"t\")) "
@@ -417,7 +434,8 @@ static void reallocs_that_lie(void **state)
         const char *ask;  /* a result of an import */
     } table[] = {
         {"(i32.const 1026)", "take: argument 2 (words): realloc return: result not aligned", NULL},
-        {"(i32.const 65532)", "take: argument 2 (words): realloc return: beyond end of memory", NULL},
+        {"(i32.const 65532)", "take: argument 2 (words): realloc return: beyond end of memory",
+         NULL},
         {"(i32.const -4)", "take: argument 2 (words): realloc return: beyond end of memory",
          P("get: result: realloc return: beyond end of memory")},
         {"(i32.const 65536)", "argument 2 (words): realloc return: beyond end",
@@ -429,8 +447,7 @@ static void reallocs_that_lie(void **state)
          "called test:bad/in@1.0.0#get",
          P("get: result: cannot leave component instance 0")},
         {"(call $realloc (local.get 0) (local.get 1) (local.get 2) (local.get 3))",
-         "take: argument 2 (words): call stack exhausted",
-         P("get: result: call stack exhausted")},
+         "take: argument 2 (words): call stack exhausted", P("get: result: call stack exhausted")},
         {"(drop (memory.grow (i32.const 1))) (i32.const 65536)", NULL, NULL}, /* S15 */
     };
     static const uint32_t words[] = {1, 2};
@@ -484,7 +501,8 @@ static void calls_between_guests_end(void **state)
         " (core func $down (canon lower (func $c \"down\")))"
         " (core module $Fix (import \"\" \"t\" (table 1 funcref)) (import \"\" \"down\" (func $d))"
         "  (elem (i32.const 0) func $d) (func (export \"run\") (call $d)))"
-        " (core instance $fix (instantiate $Fix (with \"\" (instance (export \"t\" (table $t \"t\"))"
+        " (core instance $fix (instantiate $Fix (with \"\" (instance (export \"t\" (table $t "
+        "\"t\"))"
         "  (export \"down\" (func $down))))))"
         " (func (export \"run\") (canon lift (core func $fix \"run\"))))";
     struct hf_instance *inst = start(*state, wat);
@@ -537,8 +555,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(what_imports_are_given),   T(what_exports_return),      T(reallocs_that_lie),
-        T(reallocs_that_spin),       T(calls_between_guests_end), T(deep_chains_of_components),
+        T(what_imports_are_given), T(what_exports_return),      T(reallocs_that_lie),
+        T(reallocs_that_spin),     T(calls_between_guests_end), T(deep_chains_of_components),
     };
     return cmocka_run_group_tests_name("bad input", tests, NULL, NULL);
 }

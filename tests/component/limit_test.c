@@ -182,7 +182,7 @@ static void strings_have_a_limit(void **state)
     struct world *w = *state;
     const struct hf_instance_settings s = {.string_bytes_max = 10};
     call_once(w, s, "string", bytes(10), NULL);
-    call_once(w, s, "string", bytes(11), 
+    call_once(w, s, "string", bytes(11),
               "string: argument 1 (v): limit: string of 11 bytes is too long, at most 10 "
               "(string_bytes_max)");
     call_once(w, s, "bytes", bytes(11), NULL); /* a list is no string */
@@ -253,7 +253,8 @@ static void memories_have_a_limit(void **state)
     const struct hf_instance_settings s = {.memory_max = 3 * 65536};
     struct hf_instance *inst = begin(w, s);
     assert_int_equal(world_u32(w, inst, "grow", 2, 0), 1);
-    assert_int_equal(world_u32(w, inst, "grow", 1, 0), UINT32_MAX); /* no trap: memory.grow says so */
+    assert_int_equal(world_u32(w, inst, "grow", 1, 0),
+                     UINT32_MAX); /* no trap: memory.grow says so */
     hf_instance_free(inst);
 }
 

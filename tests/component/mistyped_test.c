@@ -1,5 +1,6 @@
-/* mistyped_test.c - host functions that give what is not of their type: the guest is ended with words
- * that name function and result, and no object is dropped twice or looked for where there is none.
+/* mistyped_test.c - host functions that give what is not of their type: the guest is ended with
+ * words that name function and result, and no object is dropped twice or looked for where there is
+ * none.
  *
  * The rows of what lowering refuses are in lower_test.c; here are whole calls.
  */

@@ -1,5 +1,5 @@
-/* component_fuzz.c - any bytes as a component, all the way: what the validator rejects never reaches
- * us; what it accepts is loaded, started and called for a short time, or refused by name
+/* component_fuzz.c - any bytes as a component, all the way: what the validator rejects never
+ * reaches us; what it accepts is loaded, started and called for a short time, or refused by name
  * (tests/wast/support_try.h has the promises). A real engine compiles and runs what is left.
  *
  * rooms: component engine os base

@@ -1,6 +1,6 @@
-/* roundtrip_fuzz.c - lifting and lowering with generated types: what is lowered is lifted again as it
- * was; then bytes of the guest's memory are changed, and what is lifted is a value of its type, or a
- * trap.
+/* roundtrip_fuzz.c - lifting and lowering with generated types: what is lowered is lifted again as
+ * it was; then bytes of the guest's memory are changed, and what is lifted is a value of its type,
+ * or a trap.
  *
  * The input chooses type, value, encoding and the changes. Both ways are taken: as flat values and
  * through memory, with strings in any encoding. Memory past its size is poisoned.
@@ -21,10 +21,10 @@ static struct canon_world w;
 static struct canon_gen in; /* the input */
 
 #define MUST(cond)                                                                                 \
-    ((cond) ? (void)0                                                                              \
-            : (fprintf(stderr, "not so: %s (line %d): %s\n", #cond, __LINE__,                      \
-                       canon_trap_text(&w)),                                                       \
-               abort()))
+    ((cond)                                                                                        \
+         ? (void)0                                                                                 \
+         : (fprintf(stderr, "not so: %s (line %d): %s\n", #cond, __LINE__, canon_trap_text(&w)),   \
+            abort()))
 
 /* A value that was lifted from anything: every part is what its type says and can be read. */
 static void check(const struct hf_type *t, const struct hf_value *v)
@@ -81,8 +81,7 @@ static enum hf_err lift_memory(struct canon_guest *g, const struct hf_type *t, u
     return hf_lift_memory(&cx, t, ptr, ret);
 }
 
-static void through_memory(struct canon_guest *g, const struct hf_type *t,
-                           const struct hf_value *v)
+static void through_memory(struct canon_guest *g, const struct hf_type *t, const struct hf_value *v)
 {
     struct hf_canon_cx out = canon_cx(g, true);
     struct hf_value back;
@@ -101,8 +100,7 @@ static void through_memory(struct canon_guest *g, const struct hf_type *t,
     }
 }
 
-static void as_flat_values(struct canon_guest *g, const struct hf_type *t,
-                           const struct hf_value *v)
+static void as_flat_values(struct canon_guest *g, const struct hf_type *t, const struct hf_value *v)
 {
     struct hf_canon_cx out = canon_cx(g, true);
     union hf_val vals[HF_FLAT_MAX];

@@ -112,18 +112,30 @@ static void put_texts(void)
 {
     static const char *const http[] = {
         "\x01GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-        "\x02POST /x?y=z HTTP/1.1\r\nHost: a:80\r\nContent-Length: 5\r\n\r\nhelloGET / HTTP/1.1\r\nHost: a\r\n\r\n",
-        "\x03PUT /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: T\r\n\r\n5;e=\"v\"\r\nhello\r\n0\r\nT: 1\r\n\r\n",
-        "\x04POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+        "\x02POST /x?y=z HTTP/1.1\r\nHost: a:80\r\nContent-Length: 5\r\n\r\nhelloGET / "
+        "HTTP/1.1\r\nHost: a\r\n\r\n",
+        "\x03PUT /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: "
+        "T\r\n\r\n5;e=\"v\"\r\nhello\r\n0\r\nT: 1\r\n\r\n",
+        "\x04POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nConnection: "
+        "close\r\nContent-Length: 0\r\n\r\n",
         "\x05HEAD http://a/b%20c HTTP/1.1\r\nHost: a\r\nAccept: */*,\r\nX: \xff\t1 \r\n\r\n",
         "\x06OPTIONS * HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
-        "\x07POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "\x07POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n0\r\n\r\n",
         "\x08GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nX : y\r\n folded\r\n\r\n",
-        "\x09POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\n\n",
+        "\x09POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
+        "chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\n\n",
     };
     static const char *const values[] = {
-        "\x0b" "12345", "\x09-1.5e3", "\x0c\"a\\u{1f370}\\n\"", "\x0d\x02[1, 2, 3]", "\x14\x02\x03{a: 1, b-c: true}",
-        "\x18some(\"x\")", "\x15{a, none}", "\x0a'\\''",
+        "\x0b"
+        "12345",
+        "\x09-1.5e3",
+        "\x0c\"a\\u{1f370}\\n\"",
+        "\x0d\x02[1, 2, 3]",
+        "\x14\x02\x03{a: 1, b-c: true}",
+        "\x18some(\"x\")",
+        "\x15{a, none}",
+        "\x0a'\\''",
     };
     for (size_t i = 0; i < HF_ARRAY_LEN(http); i++)
         put("http1", "", 0, hf_view_of(http[i]));

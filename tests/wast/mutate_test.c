@@ -136,10 +136,11 @@ static void bent_components_do_not_crash(void **state)
         on_trial = NULL;
         hf_buf_done(&b);
     }
-    print_message("%lu bent components from %zu: %u invalid, %u refused, %u stopped at the start, %u "
-                  "started, %u ran\n",
-                  n, c.files.len, tally[TRY_INVALID], tally[TRY_REFUSED], tally[TRY_STOPPED],
-                  tally[TRY_STARTED], tally[TRY_RAN]);
+    print_message(
+        "%lu bent components from %zu: %u invalid, %u refused, %u stopped at the start, %u "
+        "started, %u ran\n",
+        n, c.files.len, tally[TRY_INVALID], tally[TRY_REFUSED], tally[TRY_STOPPED],
+        tally[TRY_STARTED], tally[TRY_RAN]);
     assert_true(n < 1000 || tally[TRY_RAN] > n / 200); /* else it tests the validator alone */
     for (size_t i = 0; i < c.files.len; i++)
         hf_buf_done(&c.files.ptr[i]);

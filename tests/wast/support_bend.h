@@ -1,5 +1,5 @@
-/* support_bend.h - small damage to a component: bits, bytes, whole sections. Shared by the test with
- * bent components and the fuzz target, which takes it as its mutator. */
+/* support_bend.h - small damage to a component: bits, bytes, whole sections. Shared by the test
+ * with bent components and the fuzz target, which takes it as its mutator. */
 #ifndef HF_TESTS_WAST_SUPPORT_BEND_H
 #define HF_TESTS_WAST_SUPPORT_BEND_H
 

@@ -1,6 +1,6 @@
 /* support_host.c - what Wasmtime's own component suites expect of a host (reference component-model
- * 5.2): an instance "host" with functions, a nested instance, resources whose drops are counted, and
- * a core module; and two functions outside any instance.
+ * 5.2): an instance "host" with functions, a nested instance, resources whose drops are counted,
+ * and a core module; and two functions outside any instance.
  *
  * The types stand here as text, read like a WIT package. Drops are counted over the whole run, as
  * there: scripts look at differences.
@@ -147,8 +147,7 @@ static enum hf_err last_drop(struct hf_call *call, const struct hf_value *args,
     return HF_OK;
 }
 
-static enum hf_err drops(struct hf_call *call, const struct hf_value *args,
-                         struct hf_value *result)
+static enum hf_err drops(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
     const struct wast_host *host = hf_call_ctx(call);
     (void)args;
@@ -170,7 +169,8 @@ static const struct hf_binding host_functions[] = {{"return-three", return_three
                                                    {NULL, NULL}};
 static const struct hf_binding outside_functions[] = {
     {"host-return-two", return_two}, {"host-echo-u32", echo}, {NULL, NULL}};
-static const struct hf_host_resource resource1 = {"resource1", drop}, resource2 = {"resource2", drop};
+static const struct hf_host_resource resource1 = {"resource1", drop},
+                                     resource2 = {"resource2", drop};
 
 static enum hf_err fill(struct hf_registry *reg, struct hf_view wit, struct hf_view module,
                         struct hf_report *report)

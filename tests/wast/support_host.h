@@ -4,7 +4,7 @@
 
 #include "component/call.h"
 
-struct wast_host { /* ctx of every instance */
+struct wast_host {             /* ctx of every instance */
     uint32_t drops, last_drop; /* of resource1 */
 };
 /* A sealed registry with what component scripts may import. Free *ret also after an error. */

@@ -43,7 +43,9 @@ void try_close(struct try_world *w)
 static bool make(struct hf_arena *a, const struct hf_type *t, struct hf_value *ret)
 {
     struct hf_value *items;
-    uint32_t n = t->kind == HF_T_LIST ? 2 : t->kind == HF_T_RECORD || t->kind == HF_T_TUPLE ? t->n : 1;
+    uint32_t n = t->kind == HF_T_LIST                              ? 2
+                 : t->kind == HF_T_RECORD || t->kind == HF_T_TUPLE ? t->n
+                                                                   : 1;
     *ret = (struct hf_value){.u64 = 0};
     if (t->has_handles)
         return false;
@@ -166,8 +168,9 @@ static enum try_end start(struct try_world *w, struct hf_component *c)
 
 /* ---- loading ---- */
 
-/* Where we are stricter than the validator on purpose: names of drafts; and it does not look whether a
- * nested component or module that reaches to the end of the file is as long as its section says. */
+/* Where we are stricter than the validator on purpose: names of drafts; and it does not look
+ * whether a nested component or module that reaches to the end of the file is as long as its
+ * section says. */
 static bool stricter(const struct hf_report *report)
 {
     return strstr(report->text, "(a draft)") != NULL ||

@@ -1,5 +1,5 @@
-/* support_try.h - any bytes as a component, all the way: validated, loaded, started, called, each for
- * a short time. What must hold whatever the bytes are is asserted.
+/* support_try.h - any bytes as a component, all the way: validated, loaded, started, called, each
+ * for a short time. What must hold whatever the bytes are is asserted.
  *
  *   - What the validator rejects is never loaded.
  *   - What it accepts is loaded, or refused by name (HF_UNSUPPORTED), or for a limit; where we are
@@ -13,12 +13,12 @@
 #include "support_host.h"
 
 enum try_end { /* how far it came */
-    TRY_INVALID,
-    TRY_REFUSED, /* unsupported, or a limit of loading */
-    TRY_STOPPED, /* its start trapped, waits or takes too long */
-    TRY_STARTED, /* every call was ended by a trap or by us */
-    TRY_RAN,     /* a call returned */
-    TRY_ENDS
+               TRY_INVALID,
+               TRY_REFUSED, /* unsupported, or a limit of loading */
+               TRY_STOPPED, /* its start trapped, waits or takes too long */
+               TRY_STARTED, /* every call was ended by a trap or by us */
+               TRY_RAN,     /* a call returned */
+               TRY_ENDS
 };
 struct try_world {
     struct hf_engine *engine;

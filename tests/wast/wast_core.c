@@ -42,9 +42,14 @@ enum hf_err wast_core_new(struct wast_core *all, struct hf_engine *engine, struc
 
 /* ---- values ---- */
 
-static const char *const type_names[] = {
-    [HF_I32] = "i32", [HF_I64] = "i64", [HF_F32] = "f32", [HF_F64] = "f64", [HF_V128] = "v128",
-    [HF_FUNCREF] = "funcref", [HF_EXTERNREF] = "externref", [HF_REF_OTHER] = "ref"};
+static const char *const type_names[] = {[HF_I32] = "i32",
+                                         [HF_I64] = "i64",
+                                         [HF_F32] = "f32",
+                                         [HF_F64] = "f64",
+                                         [HF_V128] = "v128",
+                                         [HF_FUNCREF] = "funcref",
+                                         [HF_EXTERNREF] = "externref",
+                                         [HF_REF_OTHER] = "ref"};
 
 static bool of_type(const json_t *json, enum hf_core_type t)
 {

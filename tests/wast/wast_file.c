@@ -102,8 +102,8 @@ enum hf_err wast_load(struct script *s, const json_t *command, struct code *ret,
     if (err == HF_OK && hf_file_kind(bytes) == HF_FILE_MODULE)
         err = load_module(s, bytes, ret, report);
     else if (err == HF_OK)
-        err = hf_component_load(s->cx->engine, s->cx->registry, bytes, NULL, &ret->component,
-                                report);
+        err =
+            hf_component_load(s->cx->engine, s->cx->registry, bytes, NULL, &ret->component, report);
     ret->refused = err == HF_UNSUPPORTED;
     hf_buf_done(&wasm);
     return err;

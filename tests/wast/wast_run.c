@@ -25,8 +25,7 @@ static struct instance *find_instance(struct script *s, const char *name)
 /* The instance that a command means; NULL: told. */
 static struct instance *the_instance(struct script *s, const json_t *json, const char *key)
 {
-    const char *name =
-        json_object_get(json, key) != NULL ? wast_text(json, key) : s->current;
+    const char *name = json_object_get(json, key) != NULL ? wast_text(json, key) : s->current;
     struct instance *in = find_instance(s, name);
     if (in != NULL && in->started)
         return in;
@@ -54,7 +53,8 @@ static bool instantiate(struct script *s, const char *name, struct code code)
 /* A refusal has to name what it refuses. */
 static bool names_something(const struct hf_report *report)
 {
-    return strstr(report->text, "uses ") != NULL || strstr(report->text, "not known here") != NULL ||
+    return strstr(report->text, "uses ") != NULL ||
+           strstr(report->text, "not known here") != NULL ||
            strstr(report->text, "offered here") != NULL;
 }
 
@@ -143,8 +143,7 @@ static bool call_component(struct script *s, const json_t *action, struct outcom
     char iface[128] = "";
     if (hash != NULL)
         snprintf(iface, sizeof iface, "%.*s", (int)(hash - field), field);
-    o->export =
-        hf_component_find(o->in->code.component, iface, hash != NULL ? hash + 1 : field);
+    o->export = hf_component_find(o->in->code.component, iface, hash != NULL ? hash + 1 : field);
     if (o->export == NULL)
         return wast_failed(s, "there is no such export: %s", field);
     const json_t *json = json_object_get(action, "args");
@@ -171,8 +170,8 @@ static bool invoke(struct script *s, const json_t *action, struct outcome *o)
     hf_arena_reset(&s->arena);
     if (o->in->code.component != NULL)
         return call_component(s, action, o);
-    o->err = wast_core_invoke(&s->core, o->in->code.module, &o->in->core, action, &o->core,
-                              &o->report);
+    o->err =
+        wast_core_invoke(&s->core, o->in->code.module, &o->in->core, action, &o->core, &o->report);
     o->text = o->report.text;
     return o->err == HF_OK || o->err == HF_TRAP || wast_failed(s, "%s", o->text);
 }
@@ -270,9 +269,9 @@ static bool do_invalid(struct script *s, const json_t *command)
     struct hf_report report = {0};
     enum hf_err err = wast_load(s, command, &code, &report);
     wast_code_done(&code);
-    return err == HF_INVALID || wast_failed(s, "wanted invalid (%s), got %s: %s",
-                                            wast_text(command, "text"), hf_err_text(err),
-                                            report.text);
+    return err == HF_INVALID ||
+           wast_failed(s, "wanted invalid (%s), got %s: %s", wast_text(command, "text"),
+                       hf_err_text(err), report.text);
 }
 
 /* Valid, but what it imports is not there or is another thing. */

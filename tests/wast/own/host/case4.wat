@@ -1,1 +1,1 @@
-(component (import "host-return-two" (func (result u64))))
+(component (import "host-return-two" (instance)))

@@ -1,1 +1,1 @@
-(component (import "host" (instance (export "return-nine" (func (result u32))))))
+(component (import "host-return-nine" (func (result u32))))

@@ -1,1 +1,1 @@
-(component (import "host" (instance (export "return-three" (type (sub resource))))))
+(component (import "host" (instance (export "return-nine" (func (result u32))))))

@@ -100,6 +100,7 @@ module("""(component
 returns("all", result=u32(234))
 returns("echo", [u32(4294967295)], u32(4294967295))
 unlinkable('(component (import "host-return-two" (instance (export "f" (func)))))', "expected instance found func")
+unlinkable('(component (import "host-return-two" (instance)))', "expected instance found func")
 unlinkable('(component (import "host-return-two" (func (result u64))))', "another type")
 unlinkable('(component (import "host-return-nine" (func (result u32))))', "not there")
 unlinkable('(component (import "host" (instance (export "return-nine" (func (result u32))))))', "not there")

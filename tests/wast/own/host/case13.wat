@@ -1,1 +1,0 @@
-(component (import "host" (instance $host (export "simple-module" (core module)))) (core instance (instantiate (module $host "simple-module"))))
