@@ -259,8 +259,10 @@ static enum hf_err told(const struct hf_tramp_rt *tramp, const struct hf_lift_rt
 {
     if (HF_LIKELY(err == HF_OK) || err == HF_CANCELLED)
         return err;
+    struct hf_view name = l->def->name.len != 0 ? l->def->name : HF_VIEW("a function");
     return hf_report_wrap(hf_store_report(l->ci->inst->store), err,
-                          "call from component instance %u to %u", tramp->ci->index, l->ci->index);
+                          "call of %.*s from component instance %u to %u", HF_FMT(name),
+                          tramp->ci->index, l->ci->index);
 }
 
 static enum hf_err call_guest(struct hf_tramp_rt *tramp, union hf_val *vals)

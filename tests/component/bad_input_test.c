@@ -483,6 +483,59 @@ static void reallocs_that_spin(void **state)
     }
 }
 
+/* ---- between guests ---- */
+
+static void what_guests_hand_to_each_other(void **state)
+{
+    static const char wat[] =
+        "(component"
+        " (component $Callee (core module $M (memory (export \"memory\") 1)"
+        "   (func (export \"take\") (param i32 i32 i32))"
+        "   (func (export \"give\") (result i32) (i32.const 0xd800))"
+        "   (func (export \"realloc\") (param i32 i32 i32 i32) (result i32) (i32.const -1)))"
+        "  (core instance $m (instantiate $M))"
+        "  (func (export \"take\") (param \"n\" u32) (param \"text\" string)"
+        "   (canon lift (core func $m \"take\") (memory $m \"memory\") (realloc (func $m "
+        "\"realloc\"))))"
+        "  (func (export \"give\") (result char) (canon lift (core func $m \"give\"))))"
+        " (component $Caller (import \"c\" (instance $c"
+        "   (export \"take\" (func (param \"n\" u32) (param \"text\" string)))"
+        "   (export \"give\" (func (result char)))))"
+        "  (core module $Libc (memory (export \"memory\") 1) (data (i32.const 0) \"\\ffok\"))"
+        "  (core instance $libc (instantiate $Libc))"
+        "  (core func $take (canon lower (func $c \"take\") (memory $libc \"memory\")))"
+        "  (core func $give (canon lower (func $c \"give\")))"
+        "  (core module $M (import \"\" \"take\" (func $take (param i32 i32 i32)))"
+        "   (import \"\" \"give\" (func $give (result i32)))"
+        "   (func (export \"bad\") (call $take (i32.const 0) (i32.const 0) (i32.const 1)))"
+        "   (func (export \"lied-to\") (call $take (i32.const 0) (i32.const 1) (i32.const 2)))"
+        "   (func (export \"given\") (drop (call $give))))"
+        "  (core instance $m (instantiate $M (with \"\" (instance (export \"take\" (func $take))"
+        "   (export \"give\" (func $give))))))"
+        "  (func (export \"bad\") (canon lift (core func $m \"bad\")))"
+        "  (func (export \"lied-to\") (canon lift (core func $m \"lied-to\")))"
+        "  (func (export \"given\") (canon lift (core func $m \"given\"))))"
+        " (instance $a (instantiate $Callee)) (instance $b (instantiate $Caller (with \"c\" "
+        "(instance "
+        "$a))))"
+        " (export \"bad\" (func $b \"bad\")) (export \"lied-to\" (func $b \"lied-to\"))"
+        " (export \"given\" (func $b \"given\")))";
+    static const struct {
+        const char *name, *words;
+    } table[] = {
+        {"bad", "call of take from component instance 2 to 1: argument 2 (text): invalid utf-8"},
+        {"lied-to", "call of take from component instance 2 to 1: argument 2 (text): realloc "
+                    "return: beyond end of memory"},
+        {"given", "call of give from component instance 2 to 1: result: invalid `char` bit "
+                  "pattern 0xd800"},
+    };
+    for (size_t i = 0; i < HF_ARRAY_LEN(table); i++) {
+        struct hf_instance *inst = start(*state, wat);
+        call(inst, table[i].name, NULL, 0, table[i].words);
+        hf_instance_free(inst);
+    }
+}
+
 /* ---- calls without end ---- */
 
 /* guest -> parent -> guest: a child that calls its parent, which calls the child again. */
@@ -555,8 +608,9 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(what_imports_are_given), T(what_exports_return),      T(reallocs_that_lie),
-        T(reallocs_that_spin),     T(calls_between_guests_end), T(deep_chains_of_components),
+        T(what_imports_are_given),         T(what_exports_return), T(reallocs_that_lie),
+        T(what_guests_hand_to_each_other), T(reallocs_that_spin),  T(calls_between_guests_end),
+        T(deep_chains_of_components),
     };
     return cmocka_run_group_tests_name("bad input", tests, NULL, NULL);
 }
