@@ -56,7 +56,7 @@ USES_node      := $(ROOMS)
 USES_cli       := base
 THREAD_ROOMS   := base os kernel store link gateway
 
-.PHONY: all setup demo test fuzz soak bench guests install clean help format compile_commands.json mutants
+.PHONY: all setup demo test fuzz fuzz-built soak bench guests install clean help format compile_commands.json mutants
 all: $(B)/holdfast
 
 help:
@@ -128,7 +128,8 @@ $(B)/tests/%: $(B)/obj/tests/%.o $$(foreach r,$$(USES_$$(call room_of,$$*)),$$(c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -lcmocka $(DEPLIBS) -o $@
 
-$(B)/tests/wast/wast: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/wast/*.c)) $(foreach r,$(USES_wast),$(call lib,$(r)))
+$(B)/obj/tests/wast/wast_list.o: tests/wast/expected.txt
+$(B)/tests/wast/wast: $(patsubst %.c,$(B)/obj/%.o,$(filter-out %_test.c,$(wildcard tests/wast/*.c))) $(foreach r,$(USES_wast),$(call lib,$(r)))
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(DEPLIBS) -o $@
@@ -180,10 +181,33 @@ bench:
 	$(Q)$(MAKE) --no-print-directory all guests $(BENCHES)
 	$(Q)bench/run
 
-FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*_fuzz.c))
+# Fuzz targets are built apart, by clang: each names in its head the rooms and single files that it is made of.
+FUZZ      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*_fuzz.c))
+F         := build/fuzz
+FUZZFLAGS := -std=gnu11 -g -O1 -DHF_FUZZ=1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 T ?= 60
+$(F)/obj/%.o: %.c | $(ARCHIVE)
+	$(call say,FUZZ,$<)
+	@mkdir -p $(@D)
+	$(Q)clang $(CPPFLAGS) $(FUZZFLAGS) -MMD -MP -c $(firstword $(filter %.c,$^)) -o $@
+$(F)/obj/src/engine/cache.o: CPPFLAGS += -DHF_REWRITER_VERSION=0x$(shell cat $(REWRITER) 2>/dev/null | sha256sum | cut -c1-8)u
+fuzz_head  = $(shell sed -n 's/^ \* $(2): //p' tests/fuzz/$(1).c)
+fuzz_parts = tests/fuzz/$(1).c $(foreach r,$(call fuzz_head,$(1),rooms),$(wildcard src/$(r)/*.c)) $(call fuzz_head,$(1),files)
+define fuzz_rule
+$(F)/bin/$(1): $(patsubst %.c,$(F)/obj/%.o,$(call fuzz_parts,$(1))) | $(ARCHIVE)
+	$$(call say,LINK,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)clang -fsanitize=fuzzer,address,undefined -fuse-ld=lld $$^ $$(DEPLIBS) -o $$@
+endef
+$(foreach t,$(FUZZ),$(eval $(call fuzz_rule,$(t))))
+$(F)/bin/seeds: $(B)/obj/tests/fuzz/seeds.o $(foreach r,component engine os base,$(call lib,$(r)))
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(DEPLIBS) -o $@
 fuzz:
 	$(Q)tools/setup build && tools/setup fuzz
+	$(Q)$(MAKE) --no-print-directory fuzz-built
+fuzz-built: $(foreach t,$(FUZZ),$(F)/bin/$(t)) $(F)/bin/seeds
 	$(Q)tests/fuzz/run $(T) $(FUZZ)
 soak: all guests
 	$(Q)tests/soak $(T)
@@ -207,4 +231,4 @@ compile_commands.json:
 clean:
 	rm -rf build
 
--include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj $(F)/obj -name '*.d' 2>/dev/null)

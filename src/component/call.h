@@ -17,6 +17,9 @@ struct hf_instance_settings {
     uint32_t slice_ticks;     /* 0 = the engine's */
     uint32_t handles_max;     /* per component instance; 0 = 100000 */
     uint64_t call_bytes_max;  /* host-side copies per import call (S14); 0 = 128 MiB */
+    /* Bytes of one list or string that crosses the boundary (V6, V7), in the guest's memory. 0, and more than the
+     * specification has, mean its 2^28 - 1. */
+    uint32_t list_bytes_max, string_bytes_max;
 };
 
 /* Makes the store; runs nothing. */

@@ -305,6 +305,11 @@ static inline bool hf_lower_number(unsigned kind, const struct hf_value *v, unio
 }
 /* Bytes in the call's arena; NULL after a trap was reported (S14). */
 void *hf_canon_alloc(struct hf_canon_cx *cx, size_t size);
+/* A limit of V6 or V7 as it counts: what is set, or what the specification says. */
+static inline uint64_t hf_canon_max(uint32_t set)
+{
+    return set - 1u < HF_ELEM_SIZE_MAX - 1 ? set : HF_ELEM_SIZE_MAX - 1;
+}
 /* S14 for work that copies nothing. */
 enum hf_err hf_canon_charge(struct hf_canon_cx *cx, uint64_t bytes);
 

@@ -132,6 +132,16 @@ static void let_go_args(const struct hf_ftype *f, const struct hf_value *args, u
 
 /* ---- host -> guest ---- */
 
+/* Lifting or lowering failed, or realloc or post-return: in a call of which export. */
+static enum hf_err told_export(struct hf_instance *inst, enum hf_err err)
+{
+    const struct hf_export *e = inst->call_export;
+    if (err == HF_CANCELLED || e == NULL) /* no export: the room's own tests */
+        return err;
+    return hf_report_wrap(hf_store_report(inst->store), err, "%.*s%s%.*s", HF_FMT(e->iface),
+                          e->iface.len != 0 ? "#" : "", HF_FMT(e->name));
+}
+
 static enum hf_err lift_for_host(struct hf_lift_rt *l, const struct hf_scope *scope,
                                  const union hf_val *vals, struct hf_value *result)
 {
@@ -214,7 +224,7 @@ enum hf_err hf_canon_call(struct hf_instance *inst, struct hf_lift_rt *l,
     enum hf_err err =
         plain && lower_plain(f, args, vals) ? HF_OK : lower_for_guest(l, args, &scope, vals);
     if (err != HF_OK)
-        return err;
+        return told_export(inst, err);
     err = call_lifted(l, vals);
     if (err != HF_OK)
         return err;
@@ -222,9 +232,10 @@ enum hf_err hf_canon_call(struct hf_instance *inst, struct hf_lift_rt *l,
         err = post_return(l, vals);
     else
         err = lift_for_host(l, &scope, vals, result);
-    if (err == HF_OK)
-        hf_ci_leave(l->ci, NULL);
-    return err;
+    if (err != HF_OK)
+        return told_export(inst, err);
+    hf_ci_leave(l->ci, NULL);
+    return HF_OK;
 }
 
 /* ---- guest -> guest: C6 ---- */
@@ -291,8 +302,10 @@ static enum hf_err told(const struct hf_tramp_rt *tramp, const struct hf_lift_rt
 {
     if (HF_LIKELY(err == HF_OK) || err == HF_CANCELLED)
         return err;
+    struct hf_view name = l->def->name.len != 0 ? l->def->name : HF_VIEW("a function");
     return hf_report_wrap(hf_store_report(l->ci->inst->store), err,
-                          "call from component instance %u to %u", tramp->ci->index, l->ci->index);
+                          "call of %.*s from component instance %u to %u", HF_FMT(name),
+                          tramp->ci->index, l->ci->index);
 }
 
 static bool pass_number(unsigned kind, const union hf_val *from, union hf_val *to)

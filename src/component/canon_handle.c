@@ -160,12 +160,14 @@ void hf_canon_let_go(const struct hf_type *t, const struct hf_value *v, uint32_t
             (void)hf_host_drop(t->resource, NULL, v->obj); /* cannot refuse without a call */
         return;
     case HF_T_LIST:
+        if ((uint64_t)v->len * t->elem->size >= HF_ELEM_SIZE_MAX)
+            return; /* nobody has that many: a host function made the length up */
         for (uint32_t i = 0; v->items != NULL && i < v->len; i++)
             hf_canon_let_go(t->elem, &v->items[i], skip);
         return;
     case HF_T_RECORD:
     case HF_T_TUPLE:
-        for (uint32_t i = 0; v->items != NULL && i < t->n; i++)
+        for (uint32_t i = 0; v->items != NULL && v->len == t->n && i < t->n; i++)
             hf_canon_let_go(t->members[i].type, &v->items[i], skip);
         return;
     case HF_T_VARIANT:

@@ -48,11 +48,25 @@ void hf_component_unref(struct hf_component *c)
 
 /* ---- modules ---- */
 
-/* Where a module's code lies in the cache: the file it came in and its number there. */
-static void module_key(const uint8_t hash[32], uint32_t number, uint8_t key[32])
+/* A module of the file, or one that the host offers. */
+static struct hf_view module_bytes(const struct hf_survey *s, const struct hf_registry *reg,
+                                   uint32_t number)
+{
+    return number < HF_HOST_MODULE ? s->tree->modules[number]
+                                   : reg->modules.ptr[number - HF_HOST_MODULE];
+}
+
+/* Where a module's code lies in the cache: the file it came in and its number there; the host's by
+ * its own hash. */
+static void module_key(const uint8_t hash[32], uint32_t number, struct hf_view bytes,
+                       uint8_t key[32])
 {
     uint8_t text[36];
     memcpy(text, hash, 32);
+    if (number >= HF_HOST_MODULE) {
+        hf_sha256(bytes.ptr, bytes.len, text);
+        number = HF_HOST_MODULE;
+    }
     for (int i = 0; i < 4; i++)
         text[32 + i] = (uint8_t)(number >> (8 * i));
     hf_sha256(text, sizeof text, key);
@@ -70,8 +84,8 @@ static bool compiled_before(struct hf_engine *engine, const uint8_t hash[32])
 }
 
 static enum hf_err load_modules(struct hf_component *c, struct hf_engine *engine,
-                                const struct hf_survey *s, const struct hf_load_options *opt,
-                                struct hf_report *report)
+                                const struct hf_registry *reg, const struct hf_survey *s,
+                                const struct hf_load_options *opt, struct hf_report *report)
 {
     const struct hf_linked *l = &s->linked;
     uint32_t n = l->program.n_modules;
@@ -83,14 +97,14 @@ static enum hf_err load_modules(struct hf_component *c, struct hf_engine *engine
         return hf_report_set(report, HF_LIMIT, "out of memory");
     c->program.n_modules = n;
     for (uint32_t i = 0; i < n; i++)
-        total += s->tree->modules[l->module_numbers[i]].len;
+        total += module_bytes(s, reg, l->module_numbers[i]).len;
     for (uint32_t i = 0; i < n; i++) {
-        struct hf_view bytes = s->tree->modules[l->module_numbers[i]];
+        struct hf_view bytes = module_bytes(s, reg, l->module_numbers[i]);
         uint8_t key[32];
         bool hit = false;
         if (tell)
             opt->progress(opt->progress_ctx, done, total);
-        module_key(s->hash, l->module_numbers[i], key);
+        module_key(s->hash, l->module_numbers[i], bytes, key);
         enum hf_err err = hf_module_load(engine, bytes, key, &c->program.modules[i], &hit, report);
         if (err != HF_OK)
             return hf_report_wrap(report, err, "core module %u", l->module_numbers[i]);
@@ -122,6 +136,14 @@ static void sum_up(struct hf_component *c)
 
 /* ---- loading ---- */
 
+static bool uses_host_modules(const struct hf_survey *s)
+{
+    for (uint32_t i = 0; i < s->linked.program.n_modules; i++)
+        if (s->linked.module_numbers[i] >= HF_HOST_MODULE)
+            return true;
+    return false;
+}
+
 static enum hf_err link_finally(struct hf_component *c, const struct hf_registry *reg,
                                 const struct hf_survey *s, bool parse_only,
                                 struct hf_report *report)
@@ -137,6 +159,9 @@ static enum hf_err link_finally(struct hf_component *c, const struct hf_registry
     hf_arena_init(&tmp, 256 * 1024, KEEP_BYTES_MAX);
     enum hf_err err = hf_link(&in, &c->arena, &tmp, &linked, report);
     hf_arena_done(&tmp);
+    if (err == HF_INVALID && uses_host_modules(s)) /* their types were not compared before */
+        return hf_report_wrap(report, HF_UNSUPPORTED,
+                              "a core module that the host offers is another than is wanted");
     if (err != HF_OK)
         return err;
     HF_ASSERT(linked.n_missing == 0); /* the survey saw the same registry, which is sealed */
@@ -163,7 +188,7 @@ static enum hf_err load(struct hf_component *c, struct hf_engine *engine,
             return hf_report_set(report, HF_LIMIT, "out of memory");
         return link_finally(c, reg, s, true, report);
     }
-    HF_TRY(load_modules(c, engine, s, opt, report));
+    HF_TRY(load_modules(c, engine, reg, s, opt, report));
     HF_TRY(link_finally(c, reg, s, false, report));
     sum_up(c);
     return HF_OK;

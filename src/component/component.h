@@ -19,6 +19,7 @@ struct hf_component_limits { /* S9; zeroes take the defaults in brackets */
     uint32_t core_instances_max; /* [1000] */
     uint32_t modules_max;        /* [1000] */
     uint32_t types_max;          /* [100000] */
+    uint32_t type_depth_max;     /* [100, and no more] types inside a type */
     uint32_t items_max;          /* [100000] imports, exports, aliases, canons of one component */
     uint64_t bytes_max;          /* [256 MiB] size of the file */
 };

@@ -16,6 +16,8 @@
 #define HF_EVAL_DEPTH_MAX 100u     /* instantiations and instance types inside each other */
 #define HF_EVAL_WORK_MAX  2000000u /* definitions evaluated for one component */
 
+#define HF_HOST_MODULE 0x80000000u /* files have fewer modules (S9) */
+
 struct hf_frame;
 struct hf_closure {
     const struct hf_scope *scope;
@@ -59,7 +61,9 @@ struct hf_item {
         const struct hf_instanceval *instance;
         struct hf_coreval core;
         const struct hf_coreinstval *core_instance;
-        uint32_t module; /* number in the tree, HF_NO_INDEX: a missing import */
+        /* Number in the tree; HF_HOST_MODULE and more: in the registry; HF_NO_INDEX: a missing
+         * import. */
+        uint32_t module;
     };
 };
 
@@ -104,6 +108,7 @@ struct hf_eval {
     struct hf_arena *tmp;  /* frames, items */
     struct hf_report *report;
     uint32_t work, depth;
+    uint32_t type_depth_max; /* of value types; 0: HF_TYPE_DEPTH_MAX */
     void *owner;
     /* A resource type that a type declares and nobody supplies. */
     enum hf_err (*fresh_resource)(struct hf_eval *e, struct hf_view name,

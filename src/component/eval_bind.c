@@ -245,7 +245,8 @@ static enum hf_err eval_export_decl(struct hf_eval *e, struct hf_frame *f, const
     struct hf_item item;
     if (given != NULL) {
         found = hf_instanceval_find(given, def->export.name);
-        if (found == NULL)
+        /* A type that is only a name for another says all there is to know of it. */
+        if (found == NULL && def->export.type.kind != HF_EXTERN_TYPE_EQ)
             HF_TRY(not_offered(e, def->sort, def->export.name));
     }
     HF_TRY(hf_eval_bind(e, f, &def->export.type, def->export.name, found, &item));

@@ -94,7 +94,11 @@ enum hf_err hf_eval_typedef(struct hf_eval *e, struct hf_frame *f, const struct 
     switch (t->kind) {
     case HF_TYPEDEF_VALUE:
         ret->type.kind = HF_TYPEVAL_VALUE;
-        return make_value(e, f, t, &ret->type.value);
+        HF_TRY(make_value(e, f, t, &ret->type.value));
+        if (e->type_depth_max != 0 && ret->type.value->depth > e->type_depth_max)
+            return hf_report_set(e->report, HF_LIMIT, "a type is nested more than %u deep",
+                                 e->type_depth_max);
+        return HF_OK;
     case HF_TYPEDEF_FUNC:
         ret->type.kind = HF_TYPEVAL_FUNC;
         return make_func(e, f, t, &ret->type.func);

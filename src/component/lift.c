@@ -13,8 +13,6 @@
  */
 #include "component/canon.h"
 
-#define LIST_MAX ((uint64_t)HF_ELEM_SIZE_MAX - 1)
-
 static uint16_t load16(const uint8_t *p)
 {
     uint16_t n;
@@ -132,9 +130,12 @@ static enum hf_err lift_list(struct hf_canon_cx *cx, const struct hf_type *t, ui
                              "list content out-of-bounds: list pointer/length out of bounds of "
                              "memory (%u + %u * %u bytes of %zu) [V7]",
                              ptr, n, elem->size, cx->mem_size);
-    if (HF_UNLIKELY(bytes > LIST_MAX))
-        return hf_canon_trap(cx->inst, "list of %llu bytes is too long, at most %llu [V7]",
-                             (unsigned long long)bytes, (unsigned long long)LIST_MAX);
+    uint64_t max = hf_canon_max(cx->inst->settings.list_bytes_max);
+    if (HF_UNLIKELY(bytes > max))
+        return hf_canon_trap(cx->inst,
+                             "limit: list of %llu bytes is too long, at most %llu (list_bytes_max) "
+                             "[V7]",
+                             (unsigned long long)bytes, (unsigned long long)max);
     if (elem->scalar)
         return lift_scalars(cx, elem, ptr, n, ret);
 
@@ -335,6 +336,8 @@ static enum hf_err load_params(struct hf_canon_cx *cx, const struct hf_ftype *f,
                                struct hf_value *ret)
 {
     enum hf_err err = hf_canon_range(cx, ptr, f->params_align, f->params_size);
+    if (HF_UNLIKELY(err != HF_OK))
+        return hf_report_wrap(hf_store_report(cx->inst->store), err, "arguments");
     for (uint32_t i = 0; i < f->n_params && err == HF_OK; i++) {
         err = load(cx, f->params[i].type, cx->mem + ptr + f->params[i].offset, &ret[i]);
         if (HF_UNLIKELY(err != HF_OK))

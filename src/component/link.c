@@ -76,10 +76,23 @@ static enum hf_err import(struct hf_linker *l, struct hf_frame *f, const struct 
     return HF_OK;
 }
 
+/* A lifted function is called by the first name that it is exported under, in messages. */
+static enum hf_err name_lift(struct hf_linker *l, const struct hf_item *item, struct hf_view name)
+{
+    if (item->sort != HF_SORT_FUNC || item->func.def.from != HF_FUNC_LIFT)
+        return HF_OK;
+    struct hf_lift *lift = &l->lifts.ptr[item->func.def.lift];
+    if (lift->name.len != 0)
+        return HF_OK;
+    lift->name = hf_arena_copy(l->eval.keep, name);
+    return lift->name.ptr != NULL ? HF_OK : hf_eval_out_of_memory(&l->eval);
+}
+
 /* Adds a new index too (1.2): what is exported, seen through its type. */
 static enum hf_err export(struct hf_linker *l, struct hf_frame *f, const struct hf_def *def) {
     struct hf_item item, seen; HF_TRY(hf_eval_at(&l->eval, f, def->sort, def->export.index, &item));
     seen = item;
+    HF_TRY(name_lift(l, &item, def->export.name));
     if (def->export.ascribed)
         HF_TRY(hf_eval_bind(&l->eval, f, &def->export.type, def->export.name, &item, &seen));
     if (seen.sort == HF_SORT_TYPE) HF_TRY(hf_eval_named(&l->eval, def->export.name, &seen));
@@ -241,12 +254,13 @@ static enum hf_err run(struct hf_linker *l)
 {
     const struct hf_instanceval *root;
     struct hf_closure c = {l->in->tree->root, NULL};
-    uint32_t n_modules = l->in->tree->n_modules;
+    size_t n_modules = (size_t)l->in->tree->n_modules +
+                       (l->in->reg == NULL ? 0 : l->in->reg->modules.len);
 
-    l->module_slots = hf_arena_array(l->eval.tmp, (size_t)n_modules + 1, sizeof *l->module_slots);
+    l->module_slots = hf_arena_array(l->eval.tmp, n_modules + 1, sizeof *l->module_slots);
     if (l->module_slots == NULL)
         return hf_eval_out_of_memory(&l->eval);
-    for (uint32_t i = 0; i < n_modules; i++)
+    for (size_t i = 0; i < n_modules; i++)
         l->module_slots[i] = HF_NO_INDEX;
     if (!l->survey) {
         l->resources =
@@ -267,6 +281,7 @@ enum hf_err hf_link(const struct hf_link_input *in, struct hf_arena *keep, struc
                               .tmp = tmp,
                               .report = report,
                               .owner = &l,
+                              .type_depth_max = in->limits.type_depth_max,
                               .fresh_resource = hf_link_fresh_resource,
                               .fresh_func = hf_link_fresh_func,
                               .differs = hf_link_differs,

@@ -28,7 +28,8 @@ struct hf_port {
 };
 struct hf_linked {
     struct hf_program program;      /* arrays in `keep`; `modules` is left to the caller */
-    const uint32_t *module_numbers; /* program's number -> number in the tree */
+    /* Program's number -> number in the tree, or HF_HOST_MODULE and more: in the registry. */
+    const uint32_t *module_numbers;
     const struct hf_port *imports, *exports;
     uint32_t n_imports, n_exports;
     struct hf_buf missing; /* one line for each thing that is missing here; free with hf_buf_done */

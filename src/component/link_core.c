@@ -155,16 +155,19 @@ enum hf_err hf_link_core_bag(struct hf_linker *l, struct hf_frame *f, const stru
 
 /* ---- instantiating modules ---- */
 
-/* The program's number of a module of the file: given at its first use, the same in survey and
- * final link. */
+/* The program's number of a module of the file or the host: given at its first use, the same in
+ * survey and final link. */
 static enum hf_err module_slot(struct hf_linker *l, uint32_t number, uint32_t *ret)
 {
-    if (l->module_slots[number] == HF_NO_INDEX) {
-        l->module_slots[number] = (uint32_t)l->module_numbers.len;
+    size_t at = number;
+    if (number >= HF_HOST_MODULE)
+        at = (size_t)l->in->tree->n_modules + (number - HF_HOST_MODULE);
+    if (l->module_slots[at] == HF_NO_INDEX) {
+        l->module_slots[at] = (uint32_t)l->module_numbers.len;
         if (!HF_VEC_PUSH(&l->module_numbers, number))
             return hf_eval_out_of_memory(&l->eval);
     }
-    *ret = l->module_slots[number];
+    *ret = l->module_slots[at];
     return HF_OK;
 }
 

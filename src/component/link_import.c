@@ -98,6 +98,8 @@ static enum hf_err check_bound(struct hf_linker *l, const struct hf_instanceval 
 {
     for (uint32_t i = 0; i < v->n; i++) {
         const struct hf_item *item = &v->items[i].item;
+        if (item->sort == HF_SORT_INSTANCE)
+            HF_TRY(check_bound(l, item->instance));
         if (item->sort != HF_SORT_FUNC || item->func.def.host->fn != NULL ||
             item->func.def.host->iface.ptr != l->offered->name.ptr)
             continue;
@@ -108,6 +110,27 @@ static enum hf_err check_bound(struct hf_linker *l, const struct hf_instanceval 
 }
 
 /* ---- imports ---- */
+
+/* Nothing in it that somebody would have to supply: types that are only names for others, and
+ * instances of such. */
+static bool supplies_itself(const struct hf_instanceval *v)
+{
+    for (uint32_t i = 0; i < v->n; i++) {
+        const struct hf_item *item = &v->items[i].item;
+        if (item->sort == HF_SORT_INSTANCE ? !supplies_itself(item->instance)
+                                           : item->sort != HF_SORT_TYPE ||
+                                                 item->type.kind == HF_TYPEVAL_RESOURCE)
+            return false;
+    }
+    return true;
+}
+
+/* What the registry offers outside any interface. NULL: nothing of that name. */
+static const struct hf_item *at_root(const struct hf_linker *l, struct hf_view name)
+{
+    const struct hf_iface *root = l->in->reg == NULL ? NULL : l->in->reg->root;
+    return root == NULL ? NULL : hf_instanceval_find(root->instance, name);
+}
 
 static enum hf_err interface_missing(struct hf_linker *l, struct hf_view name)
 {
@@ -133,12 +156,16 @@ static enum hf_err import_instance(struct hf_linker *l, struct hf_frame *f,
                                    const struct hf_def *def, struct hf_port *port)
 {
     struct hf_item given = {.sort = HF_SORT_INSTANCE};
+    struct hf_name name;
     const struct hf_iface *iface =
         l->in->reg == NULL ? NULL : hf_registry_find(l->in->reg, def->import.name);
     if (iface == NULL || !iface->offered) {
-        port->missing = true;
-        HF_TRY(interface_missing(l, def->import.name));
-        return hf_eval_bind(&l->eval, f, &def->import.type, def->import.name, NULL, &port->item);
+        HF_TRY(hf_eval_bind(&l->eval, f, &def->import.type, def->import.name, NULL, &port->item));
+        hf_name_read(def->import.name, &name);
+        /* Of an interface there may be another version here: that is worth saying. */
+        port->missing = name.kind != HF_NAME_PLAIN || at_root(l, def->import.name) != NULL ||
+                        !supplies_itself(port->item.instance);
+        return port->missing ? interface_missing(l, def->import.name) : HF_OK;
     }
     l->offered = iface;
     l->at_root = true;
@@ -148,11 +175,30 @@ static enum hf_err import_instance(struct hf_linker *l, struct hf_frame *f,
     return check_bound(l, port->item.instance);
 }
 
+/* A function outside any interface, if the registry offers one of that name. */
+static enum hf_err import_func(struct hf_linker *l, struct hf_frame *f, const struct hf_def *def,
+                               struct hf_port *port, bool *found)
+{
+    const struct hf_item *given = at_root(l, def->import.name);
+    *found = given != NULL;
+    if (given == NULL)
+        return HF_OK;
+    l->offered = l->in->reg->root;
+    l->at_root = true;
+    HF_TRY(hf_eval_bind(&l->eval, f, &def->import.type, def->import.name, given, &port->item));
+    l->at_root = false;
+    return HF_OK;
+}
+
 static enum hf_err import_other(struct hf_linker *l, struct hf_frame *f, const struct hf_def *def,
                                 struct hf_port *port)
 {
     const char *why = "nothing outside an interface is offered here";
     enum hf_externtype_kind kind = def->import.type.kind;
+    bool found = false;
+    HF_TRY(import_func(l, f, def, port, &found));
+    if (found)
+        return HF_OK;
     if (kind == HF_EXTERN_COMPONENT || kind == HF_EXTERN_MODULE)
         why = "imported code is not offered here: compose the component with what it needs first";
     /* A type that is only a name for another needs nobody. Values are gated and named as such. */

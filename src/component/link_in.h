@@ -47,8 +47,9 @@ struct hf_linker {
         uint32_t *ptr;
         size_t len, cap;
     } module_numbers;
-    uint32_t
-        *module_slots; /* number in the tree -> program's number, HF_NO_INDEX: not used so far */
+    /* Number in the tree, then those of the registry -> program's number; HF_NO_INDEX: not used so
+     * far. */
+    uint32_t *module_slots;
     struct hf_resource_def *resources; /* in->n_resources of them; NULL in a survey */
     uint32_t n_resources;
     /* The root import that is bound now: for the lines of `missing`. */

@@ -19,8 +19,6 @@
 
 #include "component/canon.h"
 
-#define LIST_MAX ((uint64_t)HF_ELEM_SIZE_MAX - 1)
-
 /* ---- what lifting and lowering stand on ---- */
 
 void hf_canon_memory(struct hf_canon_cx *cx)
@@ -97,9 +95,12 @@ enum hf_err hf_canon_realloc(struct hf_canon_cx *cx, uint32_t old, uint32_t old_
 
 /* ---- the parts that both walks share ---- */
 
-static uint32_t mask_flags(const struct hf_type *t, uint64_t bits)
+static enum hf_err check_flags(struct hf_canon_cx *cx, const struct hf_type *t, uint64_t bits)
 {
-    return (uint32_t)bits & (UINT32_MAX >> (32 - t->n));
+    if (HF_UNLIKELY(bits >> t->n != 0))
+        return hf_canon_trap(cx->inst, "the host gave flags 0x%llx where there are %u labels [L5]",
+                             (unsigned long long)bits, t->n);
+    return HF_OK;
 }
 
 /* What hf_lower_number refused. */
@@ -142,9 +143,12 @@ static enum hf_err lower_list(struct hf_canon_cx *cx, const struct hf_type *t,
 {
     const struct hf_type *elem = t->elem;
     uint64_t bytes = (uint64_t)v->len * elem->size;
-    if (HF_UNLIKELY(bytes > LIST_MAX))
-        return hf_canon_trap(cx->inst, "list of %llu bytes is too long, at most %llu [V7]",
-                             (unsigned long long)bytes, (unsigned long long)LIST_MAX);
+    uint64_t max = hf_canon_max(cx->inst->settings.list_bytes_max);
+    if (HF_UNLIKELY(bytes > max))
+        return hf_canon_trap(cx->inst,
+                             "limit: list of %llu bytes is too long, at most %llu (list_bytes_max) "
+                             "[V7]",
+                             (unsigned long long)bytes, (unsigned long long)max);
     if (HF_UNLIKELY(v->len != 0 && v->items == NULL))
         return hf_canon_trap(cx->inst, "the host gave a list without elements");
     enum hf_err err = hf_canon_realloc(cx, 0, 0, elem->align, (uint32_t)bytes, "list content", ret);
@@ -218,7 +222,11 @@ static enum hf_err store(struct hf_canon_cx *cx, const struct hf_type *t, const 
     uint32_t a, b;
     union hf_val bits;
     switch (t->kind) {
-    case HF_T_FLAGS: put(cx, ptr, mask_flags(t, v->u64), t->disc_size); return HF_OK;
+    case HF_T_FLAGS:
+        err = check_flags(cx, t, v->u64);
+        if (err == HF_OK)
+            put(cx, ptr, v->u64, t->disc_size);
+        return err;
     case HF_T_STRING:
         err = hf_lower_string(cx, v, &a, &b);
         return err != HF_OK ? err : store_pair(cx, ptr, a, b);
@@ -303,7 +311,10 @@ enum hf_err hf_lower_flat(struct hf_canon_cx *cx, const struct hf_type *t, const
         return err;
     case HF_T_FLAGS:
         *at += 1;
-        out->u64 = mask_flags(t, v->u64);
+        out->u64 = (uint32_t)v->u64;
+        err = check_flags(cx, t, v->u64);
+        if (HF_UNLIKELY(err != HF_OK))
+            return err;
         return HF_OK;
     case HF_T_OWN:
     case HF_T_BORROW:
@@ -321,6 +332,15 @@ enum hf_err hf_lower_flat(struct hf_canon_cx *cx, const struct hf_type *t, const
 
 /* ---- whole parameter lists and results ---- */
 
+/* Which argument could not be lowered, also when the guest's realloc trapped. */
+static enum hf_err told(struct hf_canon_cx *cx, enum hf_err err, uint32_t i, struct hf_view name)
+{
+    if (err == HF_CANCELLED)
+        return err;
+    return hf_report_wrap(hf_store_report(cx->inst->store), err, "argument %u (%.*s)", i + 1,
+                          HF_FMT(name));
+}
+
 enum hf_err hf_lower_params(struct hf_canon_cx *cx, const struct hf_ftype *f,
                             const struct hf_value *args, union hf_val *vals)
 {
@@ -329,15 +349,19 @@ enum hf_err hf_lower_params(struct hf_canon_cx *cx, const struct hf_ftype *f,
     if (f->params_spilled) {
         err = hf_canon_realloc(cx, 0, 0, f->params_align, f->params_size, "arguments", &tuple);
         vals[0].u64 = tuple;
+        if (HF_UNLIKELY(err != HF_OK))
+            return err;
     }
-    for (uint32_t i = 0; i < f->n_params && err == HF_OK; i++) { /* W10: left to right */
+    for (uint32_t i = 0; i < f->n_params; i++) { /* W10: left to right */
         const struct hf_member *p = &f->params[i];
         if (f->params_spilled)
             err = store(cx, p->type, &args[i], tuple + p->offset);
         else
             err = hf_lower_flat(cx, p->type, &args[i], vals, &at);
+        if (HF_UNLIKELY(err != HF_OK))
+            return told(cx, err, i, p->name);
     }
-    return err;
+    return HF_OK;
 }
 
 enum hf_err hf_lower_result(struct hf_canon_cx *cx, const struct hf_ftype *f,

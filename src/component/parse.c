@@ -26,6 +26,8 @@ struct hf_component_limits hf_component_limits_fill(const struct hf_component_li
     f.core_instances_max = f.core_instances_max == 0 ? 1000 : f.core_instances_max;
     f.modules_max = f.modules_max == 0 ? 1000 : f.modules_max;
     f.types_max = f.types_max == 0 ? 100000 : f.types_max;
+    if (f.type_depth_max == 0 || f.type_depth_max > HF_TYPE_DEPTH_MAX)
+        f.type_depth_max = HF_TYPE_DEPTH_MAX;
     f.items_max = f.items_max == 0 ? 100000 : f.items_max;
     f.bytes_max = f.bytes_max == 0 ? (uint64_t)256 << 20 : f.bytes_max;
     return f;

@@ -21,6 +21,7 @@ static enum hf_err read_core_sort(struct hf_parser *p, struct hf_reader *r, enum
     case 0x10: *ret = HF_SORT_CORE_TYPE; return HF_OK;
     case 0x11: *ret = HF_SORT_MODULE; return HF_OK;
     case 0x12: *ret = HF_SORT_CORE_INSTANCE; return HF_OK;
+    case 0x20: return hf_parse_fail(p, r, HF_INVALID, "core sort 0x20: exact functions (a draft)");
     default: return hf_parse_fail(p, r, HF_INVALID, "core sort 0x%02x does not exist", c);
     }
 }
@@ -82,6 +83,19 @@ static enum hf_err read_attributes(struct hf_parser *p, struct hf_reader *r)
     return HF_OK;
 }
 
+/* "a:b:c/d" and "a:b/c/d": nested packages, a draft that the validator takes and WASI 0.2 has not. */
+static bool is_nested(struct hf_view name)
+{
+    unsigned colons = 0, slashes = 0;
+    for (size_t i = 0; i < name.len && name.ptr[i] != '@'; i++) {
+        if (name.ptr[i] == '[' || name.ptr[i] == '=') /* a method, "unlocked-dep=<...>" */
+            return false;
+        colons += name.ptr[i] == ':';
+        slashes += name.ptr[i] == '/';
+    }
+    return colons > 1 || slashes > 1;
+}
+
 static enum hf_err read_extern_name(struct hf_open *o, struct hf_reader *r, struct hf_name_set *set,
                                     struct hf_view *ret)
 {
@@ -94,6 +108,9 @@ static enum hf_err read_extern_name(struct hf_open *o, struct hf_reader *r, stru
     HF_TRY(hf_parse_name(p, r, "a name", ret));
     if (kind == 2)
         HF_TRY(read_attributes(p, r));
+    if (is_nested(*ret))
+        return hf_parse_fail(p, r, HF_INVALID, "the name \"%.*s\" is of a nested package (a draft)",
+                             HF_FMT(*ret));
     enum hf_err err = hf_name_set_add(set, *ret, true, p->report);
     if (err != HF_OK)
         hf_report_wrap(p->report, err, "at byte %zu", (size_t)(r->at - p->file.ptr));

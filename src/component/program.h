@@ -44,6 +44,7 @@ struct hf_lift { /* canon lift: a core function seen as a component function */
     const struct hf_ftype *type;
     struct hf_core_def func;
     struct hf_canon_opts opts;
+    struct hf_view name; /* under which its component exports it first, for messages; may be empty */
 };
 
 enum hf_tramp_kind { HF_TRAMP_LOWER, HF_TRAMP_RESOURCE_NEW, HF_TRAMP_RESOURCE_REP, HF_TRAMP_RESOURCE_DROP };

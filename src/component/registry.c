@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/vec.h"
+#include "component/parse_in.h"
 
 #define REGISTRY_BYTES_MAX ((size_t)64 << 20)
 
@@ -29,6 +30,7 @@ void hf_registry_free(struct hf_registry *reg)
     HF_VEC_DONE(&reg->ifaces);
     HF_VEC_DONE(&reg->funcs);
     HF_VEC_DONE(&reg->resources);
+    HF_VEC_DONE(&reg->modules);
     hf_arena_done(&reg->arena);
     free(reg);
 }
@@ -207,6 +209,42 @@ const struct hf_resource_type *hf_registry_resource_named(const struct hf_regist
     return found;
 }
 
+enum hf_err hf_registry_add_module(struct hf_registry *reg, const char *iface, const char *name,
+                                   struct hf_view bytes, struct hf_report *report)
+{
+    struct hf_iface *f = find_for_binding(reg, iface, report);
+    if (f == NULL)
+        return HF_NOT_FOUND;
+    if (reg->sealed)
+        return HF_INVALID;
+    for (uint32_t i = 0; i < f->instance->n; i++) {
+        const struct hf_named_item *it = &f->instance->items[i];
+        if (it->item.sort != HF_SORT_MODULE || !hf_view_eq_text(it->name, name))
+            continue;
+        struct hf_view copy = hf_arena_copy(&reg->arena, bytes);
+        if (copy.ptr == NULL || !HF_VEC_PUSH(&reg->modules, copy))
+            return hf_report_set(report, HF_LIMIT, "out of memory");
+        /* Items are written by nobody else, and by us only before the registry is sealed. */
+        struct hf_named_item *mine = (struct hf_named_item *)(uintptr_t)it;
+        mine->item.module = HF_HOST_MODULE + (uint32_t)(reg->modules.len - 1);
+        return HF_OK;
+    }
+    return hf_report_set(report, HF_NOT_FOUND, "%.*s has no core module \"%s\"", HF_FMT(f->name),
+                         name);
+}
+
+enum hf_err hf_registry_offer_at_root(struct hf_registry *reg, const char *iface,
+                                      struct hf_report *report)
+{
+    struct hf_iface *f = find_for_binding(reg, iface, report);
+    if (f == NULL)
+        return HF_NOT_FOUND;
+    if (reg->sealed)
+        return HF_INVALID;
+    reg->root = f;
+    return HF_OK;
+}
+
 /* ---- sealing ---- */
 
 /* Resources that an interface only uses are bound where they are defined. */
@@ -219,30 +257,43 @@ static bool defines(const struct hf_registry *reg, const struct hf_iface *iface,
     return false;
 }
 
+/* What of an interface could be bound, and is anything? Instances inside it count too. */
+static void look(const struct hf_registry *reg, const struct hf_iface *iface,
+                 const struct hf_instanceval *v, bool *bindable, bool *bound)
+{
+    for (uint32_t i = 0; i < v->n; i++) {
+        const struct hf_item *item = &v->items[i].item;
+        if (item->sort == HF_SORT_FUNC) {
+            *bindable = true;
+            *bound |= item->func.def.host->fn != NULL;
+        } else if (item->sort == HF_SORT_MODULE) {
+            *bindable = true;
+            *bound |= item->module != HF_NO_INDEX;
+        } else if (item->sort == HF_SORT_INSTANCE) { /* no deeper than HF_EVAL_DEPTH_MAX */
+            look(reg, iface, item->instance, bindable, bound);
+        } else if (item->type.kind == HF_TYPEVAL_RESOURCE &&
+                   defines(reg, iface, item->type.resource)) {
+            *bindable = true;
+            *bound |= item->type.resource->host != NULL;
+        }
+    }
+}
+
 /* An interface is offered when something of it is bound, or when it has nothing that could be. */
 static bool is_offered(const struct hf_registry *reg, const struct hf_iface *iface)
 {
-    bool bindable = false;
-    for (uint32_t i = 0; i < iface->instance->n; i++) {
-        const struct hf_item *item = &iface->instance->items[i].item;
-        if (item->sort == HF_SORT_FUNC) {
-            bindable = true;
-            if (item->func.def.host->fn != NULL)
-                return true;
-        } else if (item->type.kind == HF_TYPEVAL_RESOURCE &&
-                   defines(reg, iface, item->type.resource)) {
-            bindable = true;
-            if (item->type.resource->host != NULL)
-                return true;
-        }
-    }
-    return !bindable;
+    bool bindable = false, bound = false;
+    look(reg, iface, iface->instance, &bindable, &bound);
+    return bound || !bindable;
 }
 
-static enum hf_err check_resources(const struct hf_iface *iface, struct hf_report *report)
+static enum hf_err check_resources(const struct hf_iface *iface, const struct hf_instanceval *v,
+                                   struct hf_report *report)
 {
-    for (uint32_t i = 0; i < iface->instance->n; i++) {
-        const struct hf_named_item *it = &iface->instance->items[i];
+    for (uint32_t i = 0; i < v->n; i++) {
+        const struct hf_named_item *it = &v->items[i];
+        if (it->item.sort == HF_SORT_INSTANCE)
+            HF_TRY(check_resources(iface, it->item.instance, report));
         if (it->item.sort == HF_SORT_TYPE && it->item.type.kind == HF_TYPEVAL_RESOURCE &&
             it->item.type.resource->host == NULL)
             return hf_report_set(report, HF_INVALID,
@@ -260,7 +311,7 @@ enum hf_err hf_registry_seal(struct hf_registry *reg, struct hf_buf *unbound,
         iface->offered = is_offered(reg, iface);
         if (!iface->offered)
             continue;
-        enum hf_err err = check_resources(iface, report);
+        enum hf_err err = check_resources(iface, iface->instance, report);
         if (err != HF_OK)
             return err;
     }

@@ -41,6 +41,11 @@ struct hf_registry {
         struct hf_iface_resource *ptr;
         size_t len, cap;
     } resources;
+    struct {
+        struct hf_view *ptr;
+        size_t len, cap;
+    } modules; /* core modules that interfaces offer, HF_HOST_MODULE + index */
+    const struct hf_iface *root; /* its functions are offered outside any interface too; or NULL */
     bool sealed;
 };
 
@@ -50,6 +55,15 @@ struct hf_iface *hf_registry_find(const struct hf_registry *reg, struct hf_view 
 /* Some interface of that name without regard to the version, the highest; for messages. NULL: none.
  */
 struct hf_iface *hf_registry_find_base(const struct hf_registry *reg, struct hf_view base);
+/* A core module for an interface that declares one (`(export "name" (core module ...))`): bytes are
+ * copied, and checked by the engine when a component uses them. What the interface's type says of
+ * its imports and exports is not modelled: they are checked where it is instantiated. HF_NOT_FOUND:
+ * the interface declares no such module. */
+enum hf_err hf_registry_add_module(struct hf_registry *reg, const char *iface, const char *name,
+                                   struct hf_view bytes, struct hf_report *report);
+/* Offers the functions of an interface at the root as well, each under its own name. */
+enum hf_err hf_registry_offer_at_root(struct hf_registry *reg, const char *iface,
+                                      struct hf_report *report);
 /* registry_wit.c: a fresh resource of an interface, or the one its track has already. */
 enum hf_err hf_registry_resource(struct hf_registry *reg, const struct hf_iface *iface,
                                  struct hf_view name, struct hf_resource_type **ret);

@@ -100,6 +100,9 @@ static enum hf_err new_iface(struct reading *r, struct hf_eval *e, struct hf_vie
     if (iface->name.ptr == NULL)
         return hf_eval_out_of_memory(e);
     hf_name_read(iface->name, &name);
+    /* A plain name is what no WIT package has: the linker looks it up like any other. */
+    if (name.kind == HF_NAME_PLAIN)
+        name = (struct hf_name){.kind = HF_NAME_INTERFACE, .base = iface->name};
     if (name.kind != HF_NAME_INTERFACE)
         return hf_report_set(e->report, HF_INVALID,
                              "not an encoded WIT package: \"%.*s\" is no interface's name",
@@ -110,12 +113,17 @@ static enum hf_err new_iface(struct reading *r, struct hf_eval *e, struct hf_vie
     return HF_OK;
 }
 
-/* The linker relies on it: nothing in an interface but functions, value types and resources. */
-static enum hf_err check_items(struct hf_eval *e, const struct hf_iface *iface)
+/* The linker relies on it: nothing in an interface but functions, value types and resources; core
+ * modules and instances of the same things too, which WIT cannot say. */
+static enum hf_err check_items(struct hf_eval *e, const struct hf_iface *iface,
+                               const struct hf_instanceval *v)
 {
-    for (uint32_t i = 0; i < iface->instance->n; i++) {
-        const struct hf_named_item *it = &iface->instance->items[i];
-        bool ok = it->item.sort == HF_SORT_FUNC ||
+    for (uint32_t i = 0; i < v->n; i++) {
+        const struct hf_named_item *it = &v->items[i];
+        if (it->item.sort == HF_SORT_INSTANCE)
+            HF_TRY(check_items(e, iface, it->item.instance));
+        bool ok = it->item.sort == HF_SORT_FUNC || it->item.sort == HF_SORT_INSTANCE ||
+                  it->item.sort == HF_SORT_MODULE ||
                   (it->item.sort == HF_SORT_TYPE && (it->item.type.kind == HF_TYPEVAL_VALUE ||
                                                      it->item.type.kind == HF_TYPEVAL_RESOURCE));
         if (!ok)
@@ -133,7 +141,7 @@ static enum hf_err eval_iface(struct reading *r, struct hf_eval *e, struct hf_fr
     HF_TRY(new_iface(r, e, def->export.name));
     HF_TRY(hf_eval_bind(e, f, &def->export.type, def->export.name, NULL, &item));
     r->iface->instance = item.instance;
-    HF_TRY(check_items(e, r->iface));
+    HF_TRY(check_items(e, r->iface, r->iface->instance));
     if (!HF_VEC_PUSH(&r->reg->ifaces, r->iface))
         return hf_eval_out_of_memory(e);
     r->iface = NULL;

@@ -13,7 +13,6 @@
 #include "component/canon.h"
 
 #define UTF16_TAG  (UINT32_C(1) << 31)
-#define STRING_MAX ((uint64_t)HF_ELEM_SIZE_MAX - 1)
 
 /* ---- lifting ---- */
 
@@ -106,6 +105,14 @@ static enum hf_err lift_latin1(struct hf_canon_cx *cx, const uint8_t *s, uint32_
     return HF_OK;
 }
 
+static enum hf_err too_long(struct hf_canon_cx *cx, uint64_t bytes, uint64_t max)
+{
+    return hf_canon_trap(cx->inst,
+                         "limit: string of %llu bytes is too long, at most %llu (string_bytes_max) "
+                         "[V6]",
+                         (unsigned long long)bytes, (unsigned long long)max);
+}
+
 enum hf_err hf_lift_string(struct hf_canon_cx *cx, uint32_t ptr, uint32_t units,
                            struct hf_value *ret)
 {
@@ -123,9 +130,9 @@ enum hf_err hf_lift_string(struct hf_canon_cx *cx, uint32_t ptr, uint32_t units,
                              "string content out-of-bounds: string pointer/length out of bounds of "
                              "memory (%u + %llu bytes of %zu) [V6]",
                              ptr, (unsigned long long)bytes, cx->mem_size);
-    if (HF_UNLIKELY(bytes > STRING_MAX))
-        return hf_canon_trap(cx->inst, "string of %llu bytes is too long, at most %llu [V6]",
-                             (unsigned long long)bytes, (unsigned long long)STRING_MAX);
+    uint64_t max = hf_canon_max(cx->inst->settings.string_bytes_max);
+    if (HF_UNLIKELY(bytes > max))
+        return too_long(cx, bytes, max);
     enum hf_err err = hf_canon_charge(cx, bytes);
     if (err != HF_OK)
         return err;
@@ -357,9 +364,9 @@ enum hf_err hf_lower_string(struct hf_canon_cx *cx, const struct hf_value *v, ui
     struct hf_value from = *v;
     uint64_t bytes =
         v->tag == HF_ENC_UTF16 || v->tag == HF_ENC_LATIN1_UTF16 ? (uint64_t)v->len * 2 : v->len;
-    if (bytes > STRING_MAX)
-        return hf_canon_trap(cx->inst, "string of %llu bytes is too long, at most %llu [V6]",
-                             (unsigned long long)bytes, (unsigned long long)STRING_MAX);
+    uint64_t max = hf_canon_max(cx->inst->settings.string_bytes_max);
+    if (HF_UNLIKELY(bytes > max))
+        return too_long(cx, bytes, max);
     if (cx->host) {
         enum hf_err err = stable_source(cx, &from);
         if (err != HF_OK)

@@ -440,9 +440,9 @@ static void c6_w7_h6_resources_cross_by_identity(void **state)
 
     vals[0].u64 = 2; /* the wrong way round */
     vals[1].u64 = 1;
-    expect_trap(call_tramp(t, vals),
-                "call from component instance 1 to 2: argument 1 (p0): handle index 2 used with "
-                "the wrong type");
+    expect_trap(call_tramp(t, vals), "call of a function from component instance 1 to 2: argument "
+                                     "1 (p0): handle index 2 used with "
+                                     "the wrong type");
 }
 
 static void c6_host_objects_on_the_way_are_not_lost(void **state)

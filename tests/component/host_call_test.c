@@ -80,7 +80,8 @@ static void f3_seventeen_parameters_come_by_pointer(void **state)
     for (uint64_t i = 0; i < 20; i++)
         assert_int_equal(seen[i].u64, i);
     vals[0].u64 = AT + 1;
-    expect_trap(call_tramp(t, vals), "test:host/api@1.0.0#[method]pollable.do: unaligned pointer");
+    expect_trap(call_tramp(t, vals),
+                "test:host/api@1.0.0#[method]pollable.do: arguments: unaligned pointer");
 }
 
 static void c4_results_go_through_the_out_pointer(void **state)

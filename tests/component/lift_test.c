@@ -164,13 +164,15 @@ static void l5_unknown_flags_are_ignored(void **state)
         assert_int_equal(v.u64, mask);
         assert_int_equal(lift_vals(t, &all, 1, &v), HF_OK);
         assert_int_equal(v.u64, mask);
-        /* and on the way in: bits the host made up */
+        /* On the way in they are bits that the host made up. */
         struct hf_canon_cx cx = canon_cx(g, true);
         union hf_val out[1];
         uint32_t at = 0;
-        assert_int_equal(hf_lower_flat(&cx, t, &(struct hf_value){.u64 = UINT64_MAX}, out, &at),
-                         HF_OK);
+        assert_int_equal(hf_lower_flat(&cx, t, &(struct hf_value){.u64 = mask}, out, &at), HF_OK);
         assert_int_equal(out[0].u64, mask);
+        at = 0;
+        expect_trap(hf_lower_flat(&cx, t, &(struct hf_value){.u64 = mask + 1}, out, &at),
+                    "the host gave flags");
     }
 }
 

@@ -46,6 +46,22 @@ static void bad_files_are_told_what_they_are(void **state)
     }
 }
 
+/* Two ways to need it: an ABI over such a memory, and a module that has one for itself. */
+static void memory64_is_refused_by_name(void **state)
+{
+    struct link_world *w = *state;
+    assert_int_not_equal(
+        link_load(w, "(component (core module $M (memory (export \"m\") i64 1)"
+                     " (func (export \"f\") (param i32 i32)))"
+                     " (core instance $m (instantiate $M))"
+                     " (func (export \"f\") (param \"l\" (list u8)) (canon lift (core func $m "
+                     "\"f\") (memory $m \"m\") (realloc (func $m \"f\")))))"),
+        HF_OK);
+    assert_non_null(strstr(w->report.text, "64-bit memories"));
+    link_expect(w, HF_UNSUPPORTED, "memory64",
+                "(component (core module $M (memory i64 1)) (core instance (instantiate $M)))");
+}
+
 static void parse_only_compiles_nothing(void **state)
 {
     struct link_world *w = *state;
@@ -159,6 +175,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(bad_files_are_told_what_they_are),
+        T(memory64_is_refused_by_name),
         T(parse_only_compiles_nothing),
         T(compiling_shows_progress),
         T(verdicts_and_code_are_remembered),

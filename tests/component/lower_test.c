@@ -208,12 +208,16 @@ static void w10_parameters_left_to_right(void **state)
 static void a_wrong_value_of_the_host_is_a_trap(void **state)
 {
     (void)state;
-    const struct hf_type *const some[] = {prim(HF_T_U8)};
+    const struct hf_type *const some[] = {prim(HF_T_U8)}, *const both[] = {NULL, NULL};
     const struct hf_type *opt = canon_compound(&world, HF_T_OPTION, some, 1),
                          *tuple = canon_compound(&world, HF_T_TUPLE, some, 1),
                          *list = canon_list(&world, opt),
                          *bytes = canon_list(&world, prim(HF_T_U8)),
-                         *own = canon_handle(&world, HF_T_OWN, &host_r);
+                         *own = canon_handle(&world, HF_T_OWN, &host_r),
+                         *flags = canon_compound(&world, HF_T_FLAGS, NULL, 3),
+                         *all_flags = canon_compound(&world, HF_T_FLAGS, NULL, 32),
+                         *colors = canon_compound(&world, HF_T_ENUM, NULL, 3),
+                         *result = canon_compound(&world, HF_T_RESULT, both, 2);
     struct hf_value one = hf_value_u64(1);
     const struct {
         const struct hf_type *t;
@@ -229,6 +233,13 @@ static void a_wrong_value_of_the_host_is_a_trap(void **state)
         {prim(HF_T_CHAR), hf_value_u64(0xd800), "the host gave an invalid `char`"},
         {prim(HF_T_CHAR), hf_value_u64(UINT64_C(0x100000041)), "the host gave an invalid `char`"},
         {own, {.len = 0}, "the host gave no object for a pollable"},
+        {flags, hf_value_u64(8), "the host gave flags 0x8 where there are 3 labels"},
+        {flags, hf_value_u64(UINT64_C(0x100000000)), "where there are 3 labels"},
+        {all_flags, hf_value_u64(UINT64_C(0x100000000)), "where there are 32 labels"},
+        {colors, {.tag = 3}, "case 3 of a enum with 3 cases"},
+        {result, {.tag = 7}, "case 7 of a result with 2 cases"},
+        {bytes, {.bytes = (const uint8_t *)"x", .len = 1u << 28}, "is too long"},
+        {list, {.items = &one, .len = UINT32_MAX}, "is too long"},
     };
     for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
         struct hf_canon_cx cx = canon_cx(g, true);

@@ -265,6 +265,9 @@ static void malformed_definitions_are_named(void **state)
         {"\x0a\x05\x01\x00\x01\x61\x06", 7, "kind 0x06 of an import"},
         {"\x0a\x0b\x02\x00\x01\x61\x03\x01\x00\x01\x41\x03\x01", 13,
          "stands twice"}, /* imports a and A */
+        {"\x0a\x0c\x01\x00\x07" "a:b:c/d\x03\x01", 14, "is of a nested package (a draft)"},
+        {"\x0a\x0c\x01\x00\x07" "a:b/c/d\x03\x01", 14, "is of a nested package (a draft)"},
+        {"\x06\x06\x01\x00\x20\x01\x00\x00", 8, "exact functions (a draft)"},
         {"\x0b\x06\x01\x00\x01\x61\x01\x00", 8, "function 0 does not exist"},
         {"\x0b\x07\x01\x00\x01\x61\x00\x00\x00", 9,
          "cannot be imported or exported by a component"},

@@ -144,12 +144,12 @@ static void other_files_are_no_packages(void **state)
     assert_int_equal(add(w, "(component (core module))"), HF_INVALID);
     assert_non_null(strstr(w->report.text, "it defines a core module"));
     assert_int_equal(add(w, "(component (import \"f\" (func)))"), HF_INVALID);
-    assert_int_equal(add(w, "(component (type $i (component (export \"plain\" (instance)))) "
+    assert_int_equal(add(w, "(component (type $i (component (export \"unlocked-dep=<a:b/c>\" (instance)))) "
                             "(export \"i\" (type $i)))"),
                      HF_INVALID);
     assert_non_null(strstr(w->report.text, "is no interface's name"));
     assert_int_equal(add(w, "(component (type $i (component (export \"a:b/c\" (instance (export "
-                            "\"x\" (instance))))))"
+                            "\"x\" (component))))))"
                             " (export \"i\" (type $i)))"),
                      HF_INVALID);
     assert_non_null(strstr(w->report.text, "neither a function nor a type"));
@@ -157,6 +157,58 @@ static void other_files_are_no_packages(void **state)
                             "\"f\" (func async))))))"
                             " (export \"i\" (type $i)))"),
                      HF_UNSUPPORTED);
+}
+
+/* What hosts of test suites offer, and WIT cannot say: plain names, instances inside, core modules,
+ * functions outside any interface. */
+static enum hf_err bound(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+{
+    (void)call, (void)args, (void)result;
+    return HF_OK;
+}
+
+static void hosts_may_offer_more_than_wit(void **state)
+{
+    struct link_world with_engine, *w = &with_engine;
+    (void)state;
+    link_open(w);
+    struct hf_buf module = link_wat("(module (func (export \"g\")))");
+    assert_int_equal(
+        add(w, "(component (type (component (export \"host\" (instance (export \"f\" (func))"
+               " (export \"in\" (instance (export \"deep\" (func)) (export \"un\" (func))))"
+               " (export \"code\" (core module (export \"g\" (func)))))))) (export \"i\" (type 0)))"),
+        HF_OK);
+    assert_int_equal(hf_registry_bind(w->reg, "host", "f", bound, NULL), HF_OK);
+    assert_int_equal(hf_registry_bind(w->reg, "host", "deep", bound, NULL), HF_OK);
+    assert_int_equal(hf_registry_add_module(w->reg, "host", "no", hf_buf_view(&module), NULL),
+                     HF_NOT_FOUND);
+    assert_int_equal(hf_registry_add_module(w->reg, "host", "code", hf_buf_view(&module), NULL),
+                     HF_OK);
+    assert_int_equal(hf_registry_offer_at_root(w->reg, "nobody", NULL), HF_NOT_FOUND);
+    assert_int_equal(hf_registry_offer_at_root(w->reg, "host", NULL), HF_OK);
+    assert_int_equal(hf_registry_seal(w->reg, NULL, &w->report), HF_OK);
+    assert_int_equal(hf_registry_offer_at_root(w->reg, "host", NULL), HF_INVALID);
+    assert_int_equal(hf_registry_add_module(w->reg, "host", "code", hf_buf_view(&module), NULL),
+                     HF_INVALID);
+    hf_buf_done(&module);
+
+    link_expect(w, HF_OK, NULL,
+                "(component (import \"f\" (func)) (import \"host\" (instance $h (export \"f\" "
+                "(func)) (export \"in\" (instance (export \"deep\" (func)))) (export \"code\" (core "
+                "module (export \"g\" (func)))))) (core instance (instantiate (module $h \"code\"))))");
+    link_expect(w, HF_UNSUPPORTED, "host: function \"un\" is not implemented here",
+                "(component (import \"host\" (instance (export \"in\" (instance (export \"un\" "
+                "(func)))))))");
+    link_expect(w, HF_UNSUPPORTED, "function \"f\" is different",
+                "(component (import \"f\" (func (param \"x\" u8))))");
+    link_expect(w, HF_UNSUPPORTED, "function \"g\": nothing outside an interface",
+                "(component (import \"g\" (func)))");
+    /* A module's type is compared where the module is used. */
+    link_expect(w, HF_UNSUPPORTED, "a core module that the host offers is another than is wanted",
+                "(component (import \"host\" (instance $h (export \"code\" (core module (export "
+                "\"no\" (func)))))) (core instance $i (instantiate (module $h \"code\")))"
+                " (func (export \"x\") (canon lift (core func $i \"no\"))))");
+    link_close(w);
 }
 
 static void names_match_by_track(void **state)
@@ -288,6 +340,7 @@ int main(void)
         T(packages_come_after_those_they_use),
         T(worlds_are_passed_over),
         T(other_files_are_no_packages),
+        T(hosts_may_offer_more_than_wit),
         T(names_match_by_track),
         T(binding_needs_what_is_there),
         T(tables_and_the_rest_are_bound_at_once),

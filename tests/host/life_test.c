@@ -237,14 +237,17 @@ static void waits_in(struct guest *t)
     case 4: DO("output-stream.blocking-splice", H(r.stream), H(in), U(1)); break; /* for bytes */
     case 5: DO("output-stream.blocking-splice", H(r.stream), H(in), U(1)); break; /* for room */
     case 6: DO("output-stream.blocking-write-and-flush", H(r.stream), T("x")); break;
-    default: DO("output-stream.blocking-write-zeroes-and-flush", H(r.stream), U(10)); break;
+    case 7: DO("output-stream.blocking-write-zeroes-and-flush", H(r.stream), U(10)); break;
+    default:
+        list[1] = H(subscribe_ns(t, 10 * S)); /* clocks, and a body beside it */
+        DO("poll", LIST(list, 2));
     }
     t->w->seen[1] = 2;
 }
 
 static void cancel_in_each_wait(void **state, bool shutdown)
 {
-    for (unsigned n = 0; n < 8; n++) {
+    for (unsigned n = 0; n < 9; n++) {
         struct world w;
         world_open_with(&w, state, &(struct world_settings){.body_window = 4096});
         w.note = n;

@@ -1,5 +1,6 @@
 /* main.c - the conformance runner: wast [-v] [--expected FILE] FOLDER...
  *
+ * The list of what is known to fail is the repository's, built in; --expected takes another one.
  * Each folder holds one suite file as `wasm-tools json-from-wast` makes it: commands.json and the
  * binaries that it names. Prints one line for each unexpected result and last "N passed, N failed,
  * N skipped"; exit 0 when none failed.
@@ -26,6 +27,16 @@ static int run_all(struct wast_cx *cx, struct wast_list *known, char **dirs, int
     return cx->counts.failed == 0 && cx->counts.passed > 0 ? 0 : 1;
 }
 
+static bool begin(struct wast_cx *cx, struct hf_report *report)
+{
+    struct hf_engine_settings settings;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    hf_engine_process_init();
+    hf_engine_settings_init(&settings); /* the shipped configuration */
+    return hf_engine_new(&settings, &cx->engine, report) == HF_OK &&
+           wast_host_registry(&cx->registry, report) == HF_OK;
+}
+
 static int usage(void)
 {
     fprintf(stderr, "wast [-v] [--expected FILE] FOLDER...\n");
@@ -36,24 +47,19 @@ int main(int argc, char **argv)
 {
     struct wast_list known = {0};
     struct wast_cx cx = {.known = &known};
-    struct hf_engine_settings settings;
     struct hf_report report = {0};
     int at = 1, rc = 1;
+    bool other_list = false;
     for (; at < argc && argv[at][0] == '-'; at++) {
         if (strcmp(argv[at], "-v") == 0)
             cx.verbose = true;
         else if (strcmp(argv[at], "--expected") != 0 || ++at == argc ||
-                 !wast_list_read(argv[at], &known))
+                 !(other_list = wast_list_read(argv[at], &known)))
             return usage();
     }
-    if (at == argc)
+    if (at == argc || (!other_list && !wast_list_builtin(&known)))
         return usage();
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    hf_engine_process_init();
-    hf_engine_settings_init(&settings); /* the shipped configuration */
-    if (hf_engine_new(&settings, &cx.engine, &report) == HF_OK &&
-        hf_registry_new(&cx.registry) == HF_OK &&
-        hf_registry_seal(cx.registry, NULL, &report) == HF_OK)
+    if (begin(&cx, &report))
         rc = run_all(&cx, &known, argv + at, argc - at);
     else
         fprintf(stderr, "cannot start: %s\n", report.text);

@@ -1,0 +1,16 @@
+(component
+  (component $A
+    (core module $M (memory (export "memory") 1) (tag $t) (func (export "f") (param i32 i32)) (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 0)) (func (export "post") (throw $t)))
+    (core instance $m (instantiate $M))
+    (func (export "f") (param "s" string) (canon lift (core func $m "f") (memory $m "memory") (realloc (func $m "realloc"))
+      (post-return (func $m "post")))))
+  (component $B (import "f" (func $f (param "s" string)))
+    (core module $Libc (memory (export "memory") 1)) (core instance $libc (instantiate $Libc))
+    (core func $g (canon lower (func $f) (memory $libc "memory")))
+    (core module $M (import "" "g" (func $g (param i32 i32)))
+      (func (export "run") (result i32)
+        (block $caught (try_table (catch_all $caught) (call $g (i32.const 0) (i32.const 1))) (return (i32.const 1))) (i32.const 2)))
+    (core instance $m (instantiate $M (with "" (instance (export "g" (func $g))))))
+    (func (export "run") (result u32) (canon lift (core func $m "run"))))
+  (instance $a (instantiate $A)) (instance $b (instantiate $B (with "f" (func $a "f"))))
+  (export "run" (func $b "run")))

@@ -1,0 +1,1 @@
+(module (import "env" "next" (func (param i64))))

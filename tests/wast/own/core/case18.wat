@@ -1,0 +1,1 @@
+(module (func $f unreachable) (start $f))

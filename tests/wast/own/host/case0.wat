@@ -1,0 +1,21 @@
+(component
+  (import "host-return-two" (func $two (result u32)))
+  (import "host-echo-u32" (func $echo (param "v" u32) (result u32)))
+  (import "host" (instance $host
+    (export "return-three" (func (result u32)))
+    (export "nested" (instance (export "return-four" (func (result u32)))))))
+  (core func $two' (canon lower (func $two)))
+  (core func $echo' (canon lower (func $echo)))
+  (core func $three' (canon lower (func $host "return-three")))
+  (core func $four' (canon lower (func $host "nested" "return-four")))
+  (core instance $h (export "two" (func $two')) (export "echo" (func $echo')) (export "three" (func $three'))
+    (export "four" (func $four')))
+  (core module $M
+    (import "h" "two" (func $two (result i32))) (import "h" "three" (func $three (result i32)))
+    (import "h" "four" (func $four (result i32))) (import "h" "echo" (func $echo (param i32) (result i32)))
+    (func (export "all") (result i32)
+      (i32.add (i32.mul (call $two) (i32.const 100)) (i32.add (i32.mul (call $three) (i32.const 10)) (call $four))))
+    (func (export "echo") (param i32) (result i32) (call $echo (local.get 0))))
+  (core instance $m (instantiate $M (with "h" (instance $h))))
+  (func (export "all") (result u32) (canon lift (core func $m "all")))
+  (func (export "echo") (param "v" u32) (result u32) (canon lift (core func $m "echo"))))

@@ -1,0 +1,1 @@
+(component (import "host" (instance (export "nested" (instance (export "f" (func)))))))

@@ -1,0 +1,1 @@
+(component (import "host" (instance (export "no-module" (core module)))))

@@ -1,0 +1,3 @@
+(component (import "host" (instance
+  (export "resource1" (type (sub resource))) (export "resource2" (type $r (sub resource)))
+  (export "resource1-again" (type (eq $r))))))

@@ -1,0 +1,1 @@
+(component (import "host" (instance (export "missing" (type (sub resource))))))

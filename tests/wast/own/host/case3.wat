@@ -1,0 +1,1 @@
+(component (import "host-return-two" (instance (export "f" (func)))))

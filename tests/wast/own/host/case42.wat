@@ -1,0 +1,10 @@
+(component
+  (type $v' (variant (case "a" u32) (case "b"))) (export $v "v" (type $v'))
+  (core module $M (memory (export "m") 1) (tag $t)
+    (func (export "odd") (result i32) (i32.store (i32.const 4) (i32.const 1)) (i32.const 4))
+    (func (export "case") (param i32) (result i32) (i32.store8 (i32.const 16) (local.get 0)) (i32.const 16))
+    (func (export "throw") (throw $t)))
+  (core instance $m (instantiate $M))
+  (func (export "odd") (result string) (canon lift (core func $m "odd") (memory $m "m") string-encoding=utf16))
+  (func (export "case") (param "n" u32) (result $v) (canon lift (core func $m "case") (memory $m "m")))
+  (func (export "throw") (canon lift (core func $m "throw"))))

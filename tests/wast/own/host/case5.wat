@@ -1,0 +1,1 @@
+(component (import "host-return-two" (func (result u64))))

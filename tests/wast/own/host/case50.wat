@@ -1,0 +1,1 @@
+(component (import "not-here" (instance)) (import "nor-here" (instance (export "x" (instance)))))

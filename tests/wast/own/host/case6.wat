@@ -1,0 +1,1 @@
+(component (import "host-return-nine" (func (result u32))))

@@ -1,0 +1,1 @@
+(component (import "host" (instance (export "return-nine" (func (result u32))))))

@@ -1,0 +1,1 @@
+(component (import "host" (instance (export "return-three" (type (sub resource))))))

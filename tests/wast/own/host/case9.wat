@@ -1,0 +1,1 @@
+(component (import "host" (instance (export "nested" (func)))))
