@@ -5,12 +5,15 @@
 #include "cli/cli.h"
 
 #define CLI_ENV_MAX 256
+#define CLI_DIRS_MAX 64
 
 struct cli_settings {
     struct hf_node_options node;
     struct hf_service_options service;
     const char *env[CLI_ENV_MAX + 1];
     size_t n_env;
+    const char *dirs[CLI_DIRS_MAX + 1];
+    size_t n_dirs;
     const char *addr;
     bool json;
 };
@@ -18,6 +21,8 @@ void cli_settings_init(struct cli_settings *s);
 
 int opt_cache(void *to, const char *v);
 int opt_env(void *to, const char *v);
+int opt_dir(void *to, const char *v);
+int opt_files(void *to, const char *v);
 int opt_memory(void *to, const char *v);
 int opt_timeout(void *to, const char *v);
 int opt_json(void *to, const char *v);
@@ -26,7 +31,10 @@ int opt_quiet(void *to, const char *v);
 
 #define CLI_OPTIONS_GUEST                                                                                                              \
     {"env", "K=V", "an environment variable for the guest; may be repeated", opt_env, "K=V"},                                          \
-        {"memory", "SIZE", "each linear memory may grow to this (4GiB)", opt_memory, "a size like 64MiB"}
+        {"memory", "SIZE", "each linear memory may grow to this (4GiB)", opt_memory, "a size like 64MiB"},                             \
+        {"dir", "HOST::GUEST[:ro]", "a folder for the guest, :ro if it may change nothing; may be repeated", opt_dir,                  \
+         "HOST::GUEST or HOST::GUEST:ro, 64 times at most"},                                                                           \
+        {"files", "N", "files and folders an instance may have open (1024)", opt_files, "a number from 1"}
 #define CLI_OPTIONS_CACHE                                                                                                              \
     {"cache", "DIR", "where compiled code is kept (~/.cache/holdfast/code)", opt_cache, "a folder"},                                   \
         {"no-cache", NULL, "compile anew, keep nothing", opt_no_cache, NULL}

@@ -81,6 +81,11 @@ struct hf_service_options {
     const char *const *env;      /* "K=V", NULL at the end; may be NULL */
     const char *const *args;     /* the same, for wasi:cli/environment.get-arguments */
     const char *host, *prefix;   /* route; NULL: any host, "/" */
+    /* Folders for wasi:filesystem: "HOST::GUEST", or "HOST::GUEST:ro" if nothing in it may be changed; "HOST" alone has the same
+     * name inside. NULL at the end; may be NULL: none. Opened when the service is made. A process whose file size is limited
+     * (RLIMIT_FSIZE) should ignore SIGXFSZ: a guest that writes past it is then told so. */
+    const char *const *dirs;
+    uint32_t files_max; /* open files and folders of one instance; 0 = 1024 */
 };
 HF_API void hf_service_options_init(struct hf_service_options *o);
 /* Loads, compiles (or finds it in the cache), checks, and starts one instance to see that it starts. */

@@ -9,6 +9,7 @@
 
 #include "component/call.h"
 #include "host/services.h"
+#include "os/fs.h"
 #include "kernel/behaviour.h"
 
 enum hf_lifecycle { HF_LIFE_REUSE, HF_LIFE_PER_REQUEST };
@@ -28,6 +29,10 @@ struct hf_service_settings {
     uint64_t reset_pages_max; /* a reset that must copy more takes a new instance; 0 = 4096 */
     bool invoke;            /* not a service: messages call any export by name (invoke.c) */
     uint32_t body_window;   /* bytes of an answer's body that may wait for the client; 0 = 64 KiB */
+    const char *const *dirs; /* folders of the system for the guest, "HOST::GUEST[:ro]", or "HOST[:ro]" for one of the same
+                              * name; ends with NULL; may be NULL. Opened by hf_service_new. */
+    uint32_t files_max;      /* open files and folders of one instance; 0 = 1024 */
+    const struct hf_fs *fs;  /* of dirs; NULL: hf_fs_linux() */
 };
 struct hf_service;
 /* HF_UNSUPPORTED: the component does not export wasi:http/incoming-handler (the report says what it does export). */

@@ -8,6 +8,7 @@
 struct hf_service {
     struct hf_service_settings s; /* texts point at the copies below */
     char *name, **env, **args;
+    struct hf_fs_grants *grants; /* never NULL */
     struct hf_component *component;
     const struct hf_export *handle;
     struct hf_image *image; /* PER_REQUEST only; NULL: none possible */

@@ -226,6 +226,8 @@ static enum hf_err make_service(struct hf_node *node, const struct hf_service_op
         .memory_max = o->memory_max,
         .invoke = invoke,
         .body_window = HF_BODY_WINDOW,
+        .dirs = o->dirs,
+        .files_max = o->files_max,
     };
     err = hf_service_new(&s, ret, report);
     if (err != HF_OK)

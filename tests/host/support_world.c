@@ -61,7 +61,7 @@ static void make_registry(struct shared *s)
 {
     static enum hf_err (*const bind[])(struct hf_registry *, struct hf_report *) = {
         hf_host_bind_poll, hf_host_bind_streams, hf_host_bind_clocks, hf_host_bind_random,
-        hf_host_bind_cli,  hf_host_bind_denied,  hf_host_bind_http,
+        hf_host_bind_cli,  hf_host_bind_denied,  hf_host_bind_http,    hf_host_bind_fs,
     };
     struct hf_report report = {0};
     struct hf_buf wasm = {0};
