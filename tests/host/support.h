@@ -98,6 +98,9 @@ struct world_settings {
     script_fn on_start;
     bool image;           /* PER_REQUEST with an image */
     const char *no_image; /* the same, but it must be refused with these words */
+    const char *const *dirs; /* as in hf_service_settings, and the next two */
+    uint32_t files_max;
+    const struct hf_fs *fs;
 };
 void world_open(struct world *w, void **state);
 void world_open_with(struct world *w, void **state, const struct world_settings *s);

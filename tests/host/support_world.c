@@ -225,6 +225,9 @@ void world_open_with(struct world *w, void **state, const struct world_settings 
         .env = s->env,
         .args = s->args,
         .body_window = s->body_window,
+        .dirs = s->dirs,
+        .files_max = s->files_max,
+        .fs = s->fs,
     };
     must(hf_service_new(&ss, &w->svc, &report), &report);
     if (s->image || s->no_image != NULL) {
