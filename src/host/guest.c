@@ -11,6 +11,11 @@
 
 #define SECOND_TRAPS 3u
 
+struct hf_io *hf_guest_io(const struct hf_guest *g)
+{
+    return g->worker->io;
+}
+
 const struct hf_services *hf_guest_services(const struct hf_guest *g)
 {
     return g->worker->svc->s.services;

@@ -142,6 +142,7 @@ static inline struct hf_guest *hf_guest_of(const struct hf_call *call)
 {
     return (struct hf_guest *)hf_call_ctx(call);
 }
+struct hf_io *hf_guest_io(const struct hf_guest *g); /* of the thread that runs it */
 const struct hf_services *hf_guest_services(const struct hf_guest *g);
 const struct hf_service_settings *hf_guest_settings(const struct hf_guest *g);
 void hf_guest_log_flush(struct hf_guest *g); /* an unfinished line goes out */

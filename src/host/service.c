@@ -150,12 +150,14 @@ bool hf_service_has_image(const struct hf_service *svc)
     return svc->image != NULL;
 }
 
-enum hf_err hf_service_worker_new(struct hf_service *svc, struct hf_service_worker **ret, struct hf_report *report)
+enum hf_err hf_service_worker_new(struct hf_service *svc, struct hf_io *io, struct hf_service_worker **ret,
+                                  struct hf_report *report)
 {
     struct hf_service_worker *w = calloc(1, sizeof *w);
     if (w == NULL)
         return hf_report_set(report, HF_LIMIT, "out of memory");
     w->svc = svc;
+    w->io = io;
     if (svc->s.lifecycle == HF_LIFE_PER_REQUEST && svc->image != NULL) {
         enum hf_err err = hf_scanner_new(&w->scanner, report);
         if (err != HF_OK && err != HF_UNSUPPORTED) {

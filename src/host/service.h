@@ -8,6 +8,7 @@
 #define HF_HOST_SERVICE_H
 
 #include "component/call.h"
+#include "host/io.h"
 #include "host/services.h"
 #include "os/fs.h"
 #include "kernel/behaviour.h"
@@ -45,7 +46,9 @@ enum hf_err hf_service_take_image(struct hf_service *svc, void *state, struct hf
 bool hf_service_has_image(const struct hf_service *svc);
 
 struct hf_service_worker;
-enum hf_err hf_service_worker_new(struct hf_service *svc, struct hf_service_worker **ret, struct hf_report *report);
+/* `io` is the thread's, and outlives it. */
+enum hf_err hf_service_worker_new(struct hf_service *svc, struct hf_io *io, struct hf_service_worker **ret,
+                                  struct hf_report *report);
 void hf_service_worker_free(struct hf_service_worker *w);
 
 /* Class context: a struct hf_service_worker. */

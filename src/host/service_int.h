@@ -19,6 +19,7 @@ struct hf_worker_counters {
 };
 struct hf_service_worker {
     struct hf_service *svc;
+    struct hf_io *io;
     struct hf_scanner *scanner;
     struct hf_obj_pool pool;
     struct hf_worker_counters counters;

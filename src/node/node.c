@@ -100,6 +100,8 @@ static enum hf_err open_parts(struct hf_node *node, struct hf_report *report)
     es.instances_max = o->instances_max;
     err = hf_engine_new(&es, &node->engine, report);
     if (err == HF_OK)
+        err = hf_jobs_new(0, 0, &node->jobs, report);
+    if (err == HF_OK)
         err = hf_host_registry(&node->registry, report);
     if (err == HF_OK)
         err = hf_route_table_new(&node->routes);
@@ -140,6 +142,9 @@ void hf_node_close(struct hf_node *node)
 {
     if (node == NULL)
         return;
+    for (uint32_t i = 0; i < node->n_workers; i++)
+        hf_worker_stop(&node->workers[i]);
+    hf_jobs_free(node->jobs);
     for (uint32_t i = 0; i < node->n_workers; i++)
         hf_worker_done(&node->workers[i]);
     free(node->workers);

@@ -37,6 +37,7 @@ struct hf_worker {
     struct hf_store_backend *store;
     struct hf_os_poller *poller;
     struct hf_wake *wake;
+    struct hf_io io;
     struct hf_os_watch wake_watch;
     struct hf_service_worker *services[HF_SERVICES_MAX];
     struct hf_buf access;
@@ -52,6 +53,7 @@ struct hf_node {
     struct hf_services host_services;
     struct hf_engine *engine;
     struct hf_registry *registry;
+    struct hf_jobs *jobs;
     struct hf_route_table *routes;
     struct hf_node_service services[HF_SERVICES_MAX];
     uint32_t n_services;
@@ -64,6 +66,8 @@ struct hf_node {
 
 /* worker.c */
 enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t number, struct hf_report *report);
+/* In two steps, for what guests have handed to the node's jobs comes home between them. */
+void hf_worker_stop(struct hf_worker *w); /* ends its processes */
 void hf_worker_done(struct hf_worker *w);
 enum hf_err hf_worker_listen(struct hf_worker *w, const struct hf_os_addr *addr, struct hf_os_addr *bound, struct hf_report *report);
 void *hf_worker_run(void *worker); /* returns NULL; w->status says how it ended */

@@ -77,6 +77,70 @@ static void off_answer(struct hf_port *port, void *tag, struct hf_answer *a)
     o->answered = true;
 }
 
+/* What the loop of a worker has, for this call alone. */
+struct world {
+    struct hf_os_poller *poller;
+    struct hf_wake *wake;
+    struct hf_jobs *jobs;
+    struct hf_io io;
+    struct hf_os_watch bell;
+};
+
+static void on_bell(struct hf_os_watch *watch, uint32_t ready)
+{
+    (void)watch, (void)ready; /* hf_wake_awake reads it */
+}
+
+static enum hf_err world_open(struct world *w, struct hf_os *os)
+{
+    w->bell.on_ready = on_bell;
+    enum hf_err err = os->poller_new(os, &w->poller);
+    if (err == HF_OK)
+        err = hf_wake_new(&w->wake, NULL);
+    if (err == HF_OK)
+        err = hf_jobs_new(0, 0, &w->jobs, NULL);
+    if (err == HF_OK)
+        err = os->poller_add(w->poller, hf_wake_fd(w->wake), HF_OS_IN, &w->bell);
+    hf_io_init(&w->io, os, w->poller, w->wake, w->jobs);
+    return err;
+}
+
+/* After the processes: what they handed to the jobs comes home to nobody. */
+static void world_close(struct world *w)
+{
+    hf_jobs_free(w->jobs);
+    if (w->wake != NULL)
+        hf_wake_deliver_all(w->wake);
+    hf_io_collect(&w->io);
+    if (w->poller != NULL)
+        w->io.os->poller_free(w->poller);
+    hf_wake_free(w->wake);
+}
+
+static void run_until_answered(struct offline *o, struct hf_kernel *k, struct world *w)
+{
+    struct hf_os *os = w->io.os;
+    while (!o->answered) {
+        uint64_t now = os->now_ns(os);
+        while (!o->answered && hf_kernel_step(k, now) == HF_OK) {
+            hf_kernel_flush(k);
+            now = os->now_ns(os);
+        }
+        hf_kernel_flush(k);
+        if (!o->answered && hf_wake_sleep(w->wake)) {
+            struct hf_os_event events[16];
+            size_t n = os->poller_wait(w->poller, hf_kernel_next_ns(k), events, HF_ARRAY_LEN(events));
+            hf_wake_awake(w->wake);
+            for (size_t i = 0; i < n; i++) {
+                struct hf_os_watch *watch = events[i].tag;
+                watch->on_ready(watch, events[i].ready);
+            }
+        }
+        hf_wake_deliver_all(w->wake);
+        hf_io_collect(&w->io);
+    }
+}
+
 enum hf_err hf_offline_call(struct hf_node *node, struct hf_service *svc, uint64_t timeout_ns, struct hf_view body,
                             enum hf_err (*started)(void *ctx, void *state, struct hf_report *report), void *ctx,
                             struct hf_answer *answer)
@@ -89,42 +153,31 @@ enum hf_err hf_offline_call(struct hf_node *node, struct hf_service *svc, uint64
         .request_timeout_ns = timeout_ns,
         .start_timeout_ns = timeout_ns,
     };
-    struct hf_os *os = node->os;
-    struct hf_os_poller *poller = NULL;
+    struct world world = {0};
     struct hf_kernel_settings ks = {0};
     struct hf_kernel *k = NULL;
     struct hf_class *class;
     struct hf_post post = {.target = HF_VIEW("offline"), .port = &o.port};
     uint64_t id;
 
-    enum hf_err err = hf_service_worker_new(svc, &o.worker, NULL);
+    enum hf_err err = world_open(&world, node->os);
+    if (err == HF_OK)
+        err = hf_service_worker_new(svc, &world.io, &o.worker, NULL);
     if (err == HF_OK)
         err = hf_kernel_new(&ks, &k);
     if (err == HF_OK)
         err = hf_class_add(k, "offline", &cs, &class, NULL);
     if (err == HF_OK)
-        err = os->poller_new(os, &poller);
-    if (err == HF_OK)
         err = hf_buf_add_view(&post.body, body);
     if (err == HF_OK) {
-        hf_kernel_step(k, os->now_ns(os)); /* tells the kernel the time */
+        hf_kernel_step(k, node->os->now_ns(node->os)); /* tells the kernel the time */
         err = hf_port_post(k, &post, &id);
     }
-    while (err == HF_OK && !o.answered) {
-        uint64_t now = os->now_ns(os);
-        while (!o.answered && hf_kernel_step(k, now) == HF_OK) {
-            hf_kernel_flush(k);
-            now = os->now_ns(os);
-        }
-        hf_kernel_flush(k);
-        struct hf_os_event none[1];
-        if (!o.answered)
-            os->poller_wait(poller, hf_kernel_next_ns(k), none, 1);
-    }
+    if (err == HF_OK)
+        run_until_answered(&o, k, &world);
     hf_buf_done(&post.body);
     hf_kernel_free(k);
     hf_service_worker_free(o.worker);
-    if (poller != NULL)
-        os->poller_free(poller);
+    world_close(&world);
     return err;
 }

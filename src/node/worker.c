@@ -42,6 +42,7 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
         err = os->poller_new(os, &w->poller);
     if (err == HF_OK)
         err = hf_wake_new(&w->wake, report);
+    hf_io_init(&w->io, os, w->poller, w->wake, node->jobs);
     if (err == HF_OK)
         err = os->poller_add(w->poller, hf_wake_fd(w->wake), HF_OS_IN, &w->wake_watch);
     if (err != HF_OK)
@@ -51,7 +52,7 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
     for (uint32_t i = 0; i < node->n_services; i++) {
         struct hf_node_service *s = &node->services[i];
         struct hf_class *class;
-        err = hf_service_worker_new(s->svc, &w->services[i], report);
+        err = hf_service_worker_new(s->svc, &w->io, &w->services[i], report);
         if (err != HF_OK)
             return err;
         struct hf_class_settings cs = s->class_settings;
@@ -81,12 +82,20 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
     return hf_gateway_new(&gs, &w->gateway, report);
 }
 
-void hf_worker_done(struct hf_worker *w)
+void hf_worker_stop(struct hf_worker *w)
 {
     hf_gateway_free(w->gateway);
     hf_kernel_free(w->kernel);
     for (uint32_t i = 0; i < HF_SERVICES_MAX; i++)
         hf_service_worker_free(w->services[i]);
+}
+
+void hf_worker_done(struct hf_worker *w)
+{
+    if (w->wake != NULL)
+        hf_wake_deliver_all(w->wake);
+    if (w->io.os != NULL)
+        hf_io_collect(&w->io);
     hf_store_close(w->store);
     if (w->poller != NULL)
         w->node->os->poller_free(w->poller);
@@ -116,12 +125,6 @@ static bool run_turns(struct hf_worker *w, uint64_t now)
     hf_store_commit(w->store, w->kernel);
     hf_kernel_flush(w->kernel);
     return more;
-}
-
-static void no_letters(void *ctx, struct hf_letter *letter)
-{
-    (void)ctx, (void)letter;
-    HF_ASSERT(!"no letters are sent between workers yet");
 }
 
 /* False: time to end. */
@@ -181,12 +184,13 @@ void *hf_worker_run(void *worker)
                 watch->on_ready(watch, events[i].ready);
             }
         }
-        hf_wake_take_all(w->wake, no_letters, w);
+        hf_wake_deliver_all(w->wake);
         uint64_t now = os->now_ns(os);
         more = run_turns(w, now);
         hf_gateway_flush(w->gateway);
         now = os->now_ns(os);
         hf_gateway_tick(w->gateway, now);
+        hf_io_collect(&w->io);
         if (!serving(w, now))
             break;
     }

@@ -129,6 +129,7 @@ struct hf_os *hf_os_fake_new(uint64_t seed)
         .shutdown_write = hf_fake_shutdown_write,
         .close = hf_fake_close,
         .close_reset = hf_fake_close_reset,
+        .probe = hf_fake_probe,
         .poller_new = hf_fake_poller_new,
         .poller_free = hf_fake_poller_free,
         .poller_add = hf_fake_poller_add,

@@ -121,6 +121,7 @@ void hf_fake_close_reset(struct hf_os *os, int fd);
 
 /* fake_poll.c */
 void hf_fake_pollers_forget(struct hf_fake *fake, int fd); /* it was closed */
+uint32_t hf_fake_probe(struct hf_os *os, int fd, uint32_t interest);
 enum hf_err hf_fake_poller_new(struct hf_os *os, struct hf_os_poller **ret);
 void hf_fake_poller_free(struct hf_os_poller *p);
 enum hf_err hf_fake_poller_add(struct hf_os_poller *p, int fd, uint32_t interest, void *tag);

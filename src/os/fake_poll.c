@@ -4,8 +4,8 @@
  * here. Where the asking begins moves on by one at each wait: with a small `max` nobody starves.
  */
 #include "os/fake_parts.h"
+#include "os/linux.h"
 
-#include <poll.h>
 #include <stdlib.h>
 
 #include "base/vec.h"
@@ -97,33 +97,22 @@ void hf_fake_pollers_forget(struct hf_fake *fake, int fd)
     hf_fake_poller_remove(HF_LIST_ENTRY(it, struct hf_os_poller, link), fd);
 }
 
-static uint32_t ready_real(int fd, uint32_t interest)
-{
-    struct pollfd asked = {.fd = fd};
-    if (interest & HF_OS_IN)
-        asked.events |= POLLIN;
-    if (interest & HF_OS_OUT)
-        asked.events |= POLLOUT;
-    if (poll(&asked, 1, 0) <= 0)
-        return 0;
-    uint32_t ready = 0;
-    if (asked.revents & (POLLIN | POLLERR | POLLHUP | POLLNVAL))
-        ready |= HF_OS_IN;
-    if (asked.revents & (POLLOUT | POLLERR))
-        ready |= HF_OS_OUT;
-    if (asked.revents & POLLHUP)
-        ready |= HF_OS_HUP;
-    return ready;
-}
-
 /* What is to be reported: what was asked for; a dead connection always, as readable too. */
 static uint32_t ready_of(struct hf_os_poller *p, const struct watch *watch)
 {
     if (watch->fd < FAKE_FD_FIRST)
-        return ready_real(watch->fd, watch->interest);
+        return hf_linux_probe(NULL, watch->fd, watch->interest);
     uint32_t ready = hf_fake_ready(p->fake, watch->fd);
     uint32_t always = ready & HF_OS_HUP ? HF_OS_HUP | HF_OS_IN : 0;
     return (ready & watch->interest) | always;
+}
+
+uint32_t hf_fake_probe(struct hf_os *os, int fd, uint32_t interest)
+{
+    if (fd < FAKE_FD_FIRST)
+        return hf_linux_probe(NULL, fd, interest);
+    uint32_t ready = hf_fake_ready(hf_fake_of(os), fd);
+    return (ready & interest) | (ready & HF_OS_HUP ? HF_OS_HUP | HF_OS_IN : 0);
 }
 
 size_t hf_fake_poller_wait(struct hf_os_poller *p, uint64_t until_ns, struct hf_os_event *events,

@@ -113,6 +113,7 @@ static const struct hf_os table = {
     .shutdown_write = hf_linux_shutdown_write,
     .close = hf_linux_close,
     .close_reset = hf_linux_close_reset,
+    .probe = hf_linux_probe,
     .poller_new = hf_linux_poller_new,
     .poller_free = hf_linux_poller_free,
     .poller_add = hf_linux_poller_add,

@@ -1,5 +1,5 @@
 /* linux.h - the pieces of the Linux world, gathered into one table by linux.c. Only src/os/linux*.c
- * include it.
+ * include it, and fake_poll.c, which probes real descriptors.
  *
  * Contracts are those of the members of struct hf_os (os.h) with the same names.
  */
@@ -52,6 +52,7 @@ enum hf_err hf_linux_poller_set(struct hf_os_poller *p, int fd, uint32_t interes
 void hf_linux_poller_remove(struct hf_os_poller *p, int fd);
 size_t hf_linux_poller_wait(struct hf_os_poller *p, uint64_t until_ns, struct hf_os_event *events,
                             size_t max);
+uint32_t hf_linux_probe(struct hf_os *os, int fd, uint32_t interest);
 uint64_t hf_linux_now_ns(struct hf_os *os);
 
 #endif

@@ -7,6 +7,7 @@
 #include "os/linux.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <time.h>
@@ -57,7 +58,8 @@ static enum hf_err control(struct hf_os_poller *p, int op, int fd, uint32_t inte
 
 enum hf_err hf_linux_poller_add(struct hf_os_poller *p, int fd, uint32_t interest, void *tag)
 {
-    return control(p, EPOLL_CTL_ADD, fd, interest, tag);
+    enum hf_err err = control(p, EPOLL_CTL_ADD, fd, interest, tag);
+    return err == HF_DENIED ? HF_UNSUPPORTED : err; /* EPERM here: a file, nothing else */
 }
 
 enum hf_err hf_linux_poller_set(struct hf_os_poller *p, int fd, uint32_t interest, void *tag)
@@ -68,6 +70,26 @@ enum hf_err hf_linux_poller_set(struct hf_os_poller *p, int fd, uint32_t interes
 void hf_linux_poller_remove(struct hf_os_poller *p, int fd)
 {
     (void)control(p, EPOLL_CTL_DEL, fd, 0, NULL); /* not there: as wished */
+}
+
+uint32_t hf_linux_probe(struct hf_os *os, int fd, uint32_t interest)
+{
+    struct pollfd asked = {.fd = fd};
+    (void)os;
+    if (interest & HF_OS_IN)
+        asked.events |= POLLIN;
+    if (interest & HF_OS_OUT)
+        asked.events |= POLLOUT;
+    if (poll(&asked, 1, 0) <= 0)
+        return 0;
+    uint32_t ready = 0;
+    if (asked.revents & (POLLIN | POLLERR | POLLHUP | POLLNVAL))
+        ready |= HF_OS_IN;
+    if (asked.revents & (POLLOUT | POLLERR | POLLNVAL))
+        ready |= HF_OS_OUT;
+    if (asked.revents & POLLHUP)
+        ready |= HF_OS_HUP;
+    return ready;
 }
 
 static int wait_coarse(struct hf_os_poller *p, struct epoll_event *got, int max, uint64_t left_ns)

@@ -106,9 +106,14 @@ struct hf_os {
     /* Abort: the peer sees a reset, not a clean end. */
     void (*close_reset)(struct hf_os *os, int fd);
 
+    /* What of `interest` holds now, without waiting; HF_OS_IN also for an error or an end. A file is
+     * always ready. */
+    uint32_t (*probe)(struct hf_os *os, int fd, uint32_t interest);
+
     /* Readiness. Level-triggered. One thread waits; wakes from others come through os/wake.h. */
     enum hf_err (*poller_new)(struct hf_os *os, struct hf_os_poller **ret);
     void (*poller_free)(struct hf_os_poller *p);
+    /* HF_UNSUPPORTED: this kind of handle (a file) is always ready and cannot be watched. */
     enum hf_err (*poller_add)(struct hf_os_poller *p, int fd, uint32_t interest, void *tag);
     enum hf_err (*poller_set)(struct hf_os_poller *p, int fd, uint32_t interest, void *tag);
     /* Before close. An event already handed out may still carry the tag: free what it points to

@@ -116,6 +116,17 @@ size_t hf_wake_take_all(struct hf_wake *wake, void (*each)(void *ctx, struct hf_
     return n;
 }
 
+static void deliver(void *ctx, struct hf_letter *letter)
+{
+    (void)ctx;
+    letter->deliver(letter);
+}
+
+size_t hf_wake_deliver_all(struct hf_wake *wake)
+{
+    return hf_wake_take_all(wake, deliver, NULL);
+}
+
 /* Lowers the flag; when a poster was faster, his ring is due. */
 static void lower(struct hf_wake *wake)
 {

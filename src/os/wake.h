@@ -13,6 +13,8 @@
 
 struct hf_letter { /* embed it; belongs to the queue from post until taken */
     _Atomic(struct hf_letter *) next;
+    /* What the consumer does with it (hf_wake_deliver_all); the letter may be gone after. */
+    void (*deliver)(struct hf_letter *letter);
 };
 struct hf_wake;
 
@@ -24,6 +26,8 @@ void hf_wake_post(struct hf_wake *wake, struct hf_letter *letter);
 /* Consumer only: calls `each` for every letter that is there now, in order; returns how many. */
 size_t hf_wake_take_all(struct hf_wake *wake, void (*each)(void *ctx, struct hf_letter *letter),
                         void *ctx);
+/* The same, calling each letter's own `deliver`: a loop needs to know none of those who write to it. */
+size_t hf_wake_deliver_all(struct hf_wake *wake);
 /* Consumer only, around its wait: true = go to sleep (poll the fd), false = letters came in
  * meanwhile: take_all. After true comes hf_wake_awake, before anything else. */
 bool hf_wake_sleep(struct hf_wake *wake);

@@ -30,6 +30,7 @@
 #include "host/service_int.h"
 #include "kernel/kernel.h"
 #include "os/fake.h"
+#include "os/jobs.h"
 
 #define MS           1000000ull
 #define S            1000000000ull
@@ -76,6 +77,11 @@ struct world {
     struct hf_services services;
     struct hf_service *svc;
     struct hf_service_worker *worker;
+    struct hf_os_poller *poller;
+    struct hf_wake *wake;
+    struct hf_jobs *jobs;
+    struct hf_io io;
+    struct hf_os_watch bell;
     struct hf_kernel *k;
     struct hf_class *class;
     struct hf_port port;
@@ -96,6 +102,7 @@ struct world_settings {
     uint32_t body_window;
     const char *const *env, *const *args;
     script_fn on_start;
+    bool real;            /* the world is the system (hf_os_linux), not a fake: world_until waits */
     bool image;           /* PER_REQUEST with an image */
     const char *no_image; /* the same, but it must be refused with these words */
     const char *const *dirs; /* as in hf_service_settings, and the next two */
@@ -111,6 +118,8 @@ size_t post(struct world *w, script_fn script);
 size_t post_with(struct world *w, script_fn script, const struct req *r);
 void world_run(struct world *w); /* until nothing is runnable; CHECKs that failed fail the test */
 void world_pass(struct world *w, uint64_t ns); /* time goes on, then run */
+/* Runs, waiting for descriptors, timers and jobs (real threads in either world), until request i is answered; 20 s at most. */
+void world_until(struct world *w, size_t i);
 /* Runs one request on a world of its own and wants it to end without a failure of the guest. */
 void run_script(void **state, script_fn script);
 /* The same, but the guest must end with this text. */

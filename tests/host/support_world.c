@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include <signal.h>
+#include <time.h>
 
 #include "host/wit.h"
 
@@ -206,6 +207,22 @@ static void take_image(struct world *w, const char *no_image)
     hf_kernel_free(k);
 }
 
+static void on_bell(struct hf_os_watch *watch, uint32_t ready)
+{
+    (void)watch, (void)ready;
+}
+
+static void make_io(struct world *w)
+{
+    struct hf_report report = {0};
+    must(w->os->poller_new(w->os, &w->poller), &report);
+    must(hf_wake_new(&w->wake, &report), &report);
+    must(hf_jobs_new(2, 0, &w->jobs, &report), &report);
+    w->bell.on_ready = on_bell;
+    must(w->os->poller_add(w->poller, hf_wake_fd(w->wake), HF_OS_IN, &w->bell), &report);
+    hf_io_init(&w->io, w->os, w->poller, w->wake, w->jobs);
+}
+
 void world_open_with(struct world *w, void **state, const struct world_settings *s)
 {
     struct hf_report report = {0};
@@ -213,9 +230,11 @@ void world_open_with(struct world *w, void **state, const struct world_settings 
     keep_signals();
     w->shared = *state;
     w->on_start = s->on_start;
-    w->os = hf_os_fake_new(7);
+    w->os = s->real ? hf_os_linux() : hf_os_fake_new(7);
     assert_non_null(w->os);
-    hf_os_fake_advance(w->os, 100 * S);
+    if (!s->real)
+        hf_os_fake_advance(w->os, 100 * S);
+    make_io(w);
     w->services = (struct hf_services){.ctx = w, .os = w->os, .log = on_log};
     struct hf_service_settings ss = {
         .name = "s",
@@ -231,11 +250,11 @@ void world_open_with(struct world *w, void **state, const struct world_settings 
     };
     must(hf_service_new(&ss, &w->svc, &report), &report);
     if (s->image || s->no_image != NULL) {
-        must(hf_service_worker_new(w->svc, &w->worker, &report), &report);
+        must(hf_service_worker_new(w->svc, &w->io, &w->worker, &report), &report);
         take_image(w, s->no_image);
         hf_service_worker_free(w->worker);
     }
-    must(hf_service_worker_new(w->svc, &w->worker, &report), &report);
+    must(hf_service_worker_new(w->svc, &w->io, &w->worker, &report), &report);
     must(hf_kernel_new(&(struct hf_kernel_settings){.id_base = 1}, &w->k), &report);
     make_class(w, s);
     w->port.answer = on_answer;
@@ -268,7 +287,13 @@ void world_close(struct world *w)
     hf_service_worker_free(w->worker);
     hf_service_free(w->svc);
     hf_buf_done(&w->log);
-    hf_os_fake_free(w->os);
+    hf_jobs_free(w->jobs);
+    hf_wake_deliver_all(w->wake);
+    hf_io_collect(&w->io);
+    w->os->poller_free(w->poller);
+    hf_wake_free(w->wake);
+    if (w->os != hf_os_linux())
+        hf_os_fake_free(w->os);
 }
 
 /* ---- the gateway's part ---- */
@@ -337,18 +362,54 @@ size_t post(struct world *w, script_fn script)
     return post_with(w, script, &(struct req){0});
 }
 
+/* Hands out what is ready by `until_ns` and the letters; true when there was anything. */
+static bool events(struct world *w, uint64_t until_ns)
+{
+    struct hf_os_event got[16];
+    bool slept = until_ns == 0 || hf_wake_sleep(w->wake);
+    size_t n = slept ? w->os->poller_wait(w->poller, until_ns, got, HF_ARRAY_LEN(got)) : 0, seen = 0;
+    hf_wake_awake(w->wake);
+    for (size_t i = 0; i < n; i++) {
+        struct hf_os_watch *watch = got[i].tag;
+        watch->on_ready(watch, got[i].ready);
+        seen += watch != &w->bell;
+    }
+    seen += hf_wake_deliver_all(w->wake);
+    hf_io_collect(&w->io);
+    return seen > 0;
+}
+
 void world_run(struct world *w)
 {
     unsigned n = 0;
     do {
-        while (hf_kernel_step(w->k, w->os->now_ns(w->os)) == HF_OK) {
-            w->steps++;
-            if (++n > 200000)
-                fail_msg("the kernel does not come to rest");
-        }
-    } while (hf_kernel_flush(w->k) > 0);
+        do {
+            while (hf_kernel_step(w->k, w->os->now_ns(w->os)) == HF_OK) {
+                w->steps++;
+                if (++n > 200000)
+                    fail_msg("the kernel does not come to rest");
+            }
+        } while (hf_kernel_flush(w->k) > 0);
+    } while (events(w, 0));
     if (w->failure[0] != '\0')
         fail_msg("%s", w->failure);
+}
+
+void world_until(struct world *w, size_t i)
+{
+    struct hf_os *real = hf_os_linux();
+    uint64_t end = real->now_ns(real) + 20 * S;
+    world_run(w);
+    while (w->requests[i].answers == 0) {
+        uint64_t now = real->now_ns(real), next = hf_kernel_next_ns(w->k);
+        if (now > end)
+            fail_msg("request %zu is not answered", i);
+        if (w->os == real)
+            events(w, next < now + 50 * MS ? next : now + 50 * MS);
+        else
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL); /* for jobs: the fake's time stands still */
+        world_run(w);
+    }
 }
 
 void world_pass(struct world *w, uint64_t ns)
