@@ -72,6 +72,9 @@ struct hf_descriptor *hf_descriptor_new(struct hf_guest *g, int fd, const struct
 /* One of a grant. */
 struct hf_descriptor *hf_descriptor_of_grant(struct hf_guest *g, const struct hf_fs_grant *grant);
 
+/* host_fs_sync.c: off the thread. *number is the outcome. HF_CANCELLED: return it at once. */
+enum hf_err hf_fs_sync(struct hf_call *call, const struct hf_fs_file *file, bool data_only, int *number);
+
 /* ---- results (host_fs_result.c): each fills *result with ok(...) or error(code) ---- */
 uint32_t hf_fs_code(int number); /* wasi:filesystem's error-code for an errno */
 enum hf_err hf_fs_failed(struct hf_call *call, int number, struct hf_value *result);

@@ -79,19 +79,18 @@ static enum hf_err advise(struct hf_call *call, const struct hf_value *args, str
     return hf_fs_done(call, number, result);
 }
 
-/* ---- sync: the one that always waits for a disk ---- */
-
-static int sync_file(struct hf_call *call, const struct hf_descriptor *d, bool data_only)
-{
-    const struct hf_fs *fs = hf_fs_of(hf_guest_of(call));
-    return fs->sync(fs, d->file->fd, data_only);
-}
+/* ---- sync ---- */
 
 static enum hf_err do_sync(struct hf_call *call, const struct hf_value *args, struct hf_value *result, bool data_only)
 {
     const struct hf_descriptor *d = self(args);
-    bool changes = d->folder ? d->mutate : d->write; /* else it is a success with no effect */
-    return hf_fs_done(call, changes ? sync_file(call, d, data_only) : 0, result);
+    int number = 0;
+    if (d->folder ? d->mutate : d->write) { /* else it is a success with no effect */
+        enum hf_err err = hf_fs_sync(call, d->file, data_only, &number);
+        if (err != HF_OK)
+            return err;
+    }
+    return hf_fs_done(call, number, result);
 }
 static enum hf_err sync_data(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {

@@ -79,6 +79,7 @@ struct hf_fs {
     int (*open)(const struct hf_fs *fs, int dir, const char *path, uint32_t flags, int *ret,
                 enum hf_fs_type *type);
     void (*close)(const struct hf_fs *fs, int fd);
+    int (*dup)(const struct hf_fs *fs, int fd, int *ret); /* a second handle of the same open file */
 
     int (*stat)(const struct hf_fs *fs, int fd, struct hf_fs_stat *ret);
     int (*stat_at)(const struct hf_fs *fs, int dir, const char *path, bool follow,

@@ -58,6 +58,13 @@ static void fs_close(const struct hf_fs *fs, int fd)
     close(fd);
 }
 
+static int fs_dup(const struct hf_fs *fs, int fd, int *ret)
+{
+    (void)fs;
+    *ret = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    return *ret < 0 ? errno : 0;
+}
+
 static int fs_root(const struct hf_fs *fs, const char *path, int *ret)
 {
     int fd, probe;
@@ -225,6 +232,7 @@ static const struct hf_fs table = {
     .root = fs_root,
     .open = fs_open,
     .close = fs_close,
+    .dup = fs_dup,
     .stat = fs_stat,
     .stat_at = fs_stat_at,
     .set_times = fs_set_times,

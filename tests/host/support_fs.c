@@ -103,7 +103,7 @@ void run_fs(void **state, script_fn script, const struct world_settings *given)
     s.dirs = here.dirs;
     world_open_with(&w, state, &s);
     size_t i = post(&w, script);
-    world_run(&w);
+    world_until(&w, i); /* sync is a job */
     const struct request *r = &w.requests[i];
     if (r->answers != 1 || r->kind == HF_ANSWER_DEAD || r->kind == HF_ANSWER_LIMITED)
         fail_msg("%u answers, %s: %s", r->answers, hf_answer_text(r->kind),

@@ -1,0 +1,679 @@
+/* fs_stream_test.c - wasi:filesystem: streams over files, full disks, sync off the thread, limits,
+ * images, grants. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "host/fs_int.h"
+#include "support_fs.h"
+
+#define SCRIPT(name)                                                                               \
+    static void name##_script(struct guest *t);                                                    \
+    static void name(void **state)                                                                 \
+    {                                                                                              \
+        run_fs(state, name##_script, NULL);                                                        \
+    }                                                                                              \
+    static void name##_script(struct guest *t)
+
+static uint32_t got(const struct hf_value *r)
+{
+    return code(r) == DONE ? (uint32_t)r->items[0].u64 : 0;
+}
+
+/* ---- reading ---- */
+
+SCRIPT(reading_a_stream)
+{
+    uint32_t rw = preopen(t, "/rw");
+    CHECK(rw != 0);
+    OPEN(f, rw, "file", 0, READ);
+    CALL(s, "descriptor.read-via-stream", H(f), U(2));
+    CALL(s2, "descriptor.read-via-stream", H(f), U(0));
+    uint32_t in = got(s), in2 = got(s2);
+    DROP(f); /* the streams go on */
+    CALL(a, "input-stream.read", H(in), U(3));
+    CHECK(is_text(&a->items[0], "nte"));
+    CALL(b, "input-stream.blocking-read", H(in2), U(100)); /* one does not move the other */
+    CHECK(is_text(&b->items[0], "content"));
+    CALL(p, "input-stream.subscribe", H(in));
+    CALL(ready, "pollable.ready", H((uint32_t)p->u64));
+    CHECK_INT(ready->u64, 1);
+    DROP_TRAPS("its child pollable is alive", in);
+    CALL(sk, "input-stream.skip", H(in), U(1));
+    CHECK_INT(sk->items[0].u64, 1);
+    CALL(c, "input-stream.read", H(in), U(UINT64_MAX));
+    CHECK(is_text(&c->items[0], "t"));
+    CALL(d, "input-stream.read", H(in), U(1));
+    CHECK(is_closed(d));
+    CALL(e, "input-stream.blocking-skip", H(in2), U(1));
+    CHECK(is_closed(e));
+    DROP((uint32_t)p->u64);
+    DROP(in);
+}
+
+SCRIPT(offsets_past_the_end)
+{
+    static const uint64_t far[] = {7, 1000, INT64_MAX, (uint64_t)INT64_MAX + 1, UINT64_MAX};
+    uint32_t rw = preopen(t, "/rw");
+    CHECK(rw != 0);
+    OPEN(f, rw, "file", 0, READ | WRITE);
+    for (size_t i = 0; i < HF_ARRAY_LEN(far); i++) {
+        CALL(s, "descriptor.read-via-stream", H(f), U(far[i]));
+        CALL(a, "input-stream.read", H(got(s)), U(10));
+        CHECK(is_closed(a));
+        DROP(got(s));
+    }
+    for (size_t i = 2; i < HF_ARRAY_LEN(far); i++) {
+        CALL(s, "descriptor.write-via-stream", H(f), U(far[i]));
+        CALL(a, "output-stream.blocking-write-and-flush", H(got(s)), T("xx"));
+        CHECK(is_failed(a));
+        CALL(c, "filesystem-error-code", H((uint32_t)a->items[0].items[0].u64));
+        CHECK(c->tag == 1 && c->items[0].tag == E_FILE_TOO_LARGE);
+        DROP((uint32_t)a->items[0].items[0].u64);
+        CALL(b, "output-stream.check-write", H(got(s)));
+        CHECK(is_closed(b));
+        DROP(got(s));
+    }
+    CHECK(strcmp(folder_get(&here, "rw/file"), "content") == 0);
+}
+
+/* What is written meanwhile is seen: nothing is read ahead. */
+SCRIPT(reads_see_writes)
+{
+    uint32_t rw = preopen(t, "/rw");
+    CHECK(rw != 0);
+    OPEN(f, rw, "file", 0, READ | WRITE);
+    CALL(s, "descriptor.read-via-stream", H(f), U(0));
+    CALL(a, "input-stream.read", H(got(s)), U(1));
+    CHECK(is_text(&a->items[0], "c"));
+    WANT(DONE, "descriptor.write", H(f), T("ONTENT"), U(1));
+    CALL(b, "input-stream.read", H(got(s)), U(3));
+    CHECK(is_text(&b->items[0], "ONT"));
+    CHECK(truncate(folder_path(&here, "rw/file"), 5) == 0); /* somebody else makes it shorter */
+    CALL(c, "input-stream.read", H(got(s)), U(100));
+    CHECK(is_text(&c->items[0], "E"));
+    CALL(d, "descriptor.read-via-stream", H(f), U(0));
+    CALL(e, "input-stream.read", H(got(d)), U(2));
+    CHECK_INT(e->items[0].len, 2);
+    CHECK(truncate(folder_path(&here, "rw/file"), 0) == 0);
+    CALL(g, "input-stream.read", H(got(d)), U(100)); /* an end, no error */
+    CHECK(is_closed(g));
+}
+
+SCRIPT(a_long_file_in_pieces)
+{
+    static uint8_t bytes[200000];
+    uint32_t rw = preopen(t, "/rw");
+    size_t at = 0;
+    CHECK(rw != 0);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 7 + i / 251);
+    OPEN(f, rw, "big", CREATE, READ | WRITE);
+    WANT(DONE, "descriptor.write", H(f), hf_value_bytes(hf_view(bytes, sizeof bytes)), U(0));
+    CALL(s, "descriptor.read-via-stream", H(f), U(0));
+    for (;;) {
+        CALL(r, "input-stream.blocking-read", H(got(s)), U(1 << 30));
+        if (is_closed(r))
+            break;
+        CHECK(r->tag == 0 && r->items[0].len > 0 && r->items[0].len <= 32768);
+        CHECK(memcmp(r->items[0].bytes, bytes + at, r->items[0].len) == 0);
+        at += r->items[0].len;
+    }
+    CHECK_INT(at, sizeof bytes);
+}
+
+/* ---- writing ---- */
+
+SCRIPT(writing_a_stream)
+{
+    uint32_t rw = preopen(t, "/rw");
+    CHECK(rw != 0);
+    OPEN(f, rw, "file", 0, WRITE);
+    CALL(s, "descriptor.write-via-stream", H(f), U(3));
+    CALL(a, "descriptor.append-via-stream", H(f));
+    uint32_t out = got(s), app = got(a);
+    DROP(f);
+    CALL(room, "output-stream.check-write", H(out));
+    CHECK_INT(room->items[0].u64, HF_FS_PIECE);
+    DO("output-stream.write", H(out), T("XX"));
+    DO("output-stream.write", H(out), T("Y"));
+    DO("output-stream.blocking-write-and-flush", H(app), T("++"));
+    CHECK(strcmp(folder_get(&here, "rw/file"), "conXXYt++") == 0);
+    TRAPS("more than check-write permitted", "output-stream.write-zeroes", H(out), U(HF_FS_PIECE));
+    CALL(z, "output-stream.blocking-write-zeroes-and-flush", H(out), U(1));
+    CHECK(z->tag == 0);
+    CALL(p, "output-stream.subscribe", H(out));
+    DO("pollable.block", H((uint32_t)p->u64));
+    DO("output-stream.blocking-flush", H(out));
+    CHECK(memcmp(folder_get(&here, "rw/file"), "conXXY\0++", 9) == 0);
+    DROP((uint32_t)p->u64);
+    DROP(out);
+    DROP(app);
+}
+
+SCRIPT(splicing_files)
+{
+    uint32_t rw = preopen(t, "/rw");
+    CHECK(rw != 0);
+    OPEN(f, rw, "file", 0, READ);
+    OPEN(g, rw, "copy", CREATE, WRITE);
+    CALL(s, "descriptor.read-via-stream", H(f), U(0));
+    CALL(o, "descriptor.write-via-stream", H(g), U(0));
+    CALL(a, "output-stream.splice", H(got(o)), H(got(s)), U(4));
+    CHECK_INT(a->items[0].u64, 4);
+    CALL(b, "output-stream.blocking-splice", H(got(o)), H(got(s)), U(UINT64_MAX));
+    CHECK_INT(b->items[0].u64, 3);
+    CALL(c, "output-stream.splice", H(got(o)), H(got(s)), U(1));
+    CHECK(is_closed(c));
+    CHECK(strcmp(folder_get(&here, "rw/copy"), "content") == 0);
+}
+
+/* ---- verbs that fail ---- */
+
+static int fail_number; /* of the next data verb */
+static size_t fail_put;
+
+static int failing_write(const struct hf_fs *fs, int fd, const void *buf, size_t len, uint64_t at,
+                         size_t *put)
+{
+    if (fail_number == 0)
+        return hf_fs_linux()->write_at(fs, fd, buf, len, at, put);
+    *put = 0;
+    if (fail_put > 0)
+        (void)!hf_fs_linux()->write_at(fs, fd, buf, fail_put, at, put);
+    return fail_number;
+}
+static int failing_append(const struct hf_fs *fs, int fd, const void *buf, size_t len, size_t *put)
+{
+    *put = 0;
+    return fail_number != 0 ? fail_number : hf_fs_linux()->append(fs, fd, buf, len, put);
+}
+static int failing_read(const struct hf_fs *fs, int fd, void *buf, size_t len, uint64_t at,
+                        size_t *n)
+{
+    return fail_number != 0 ? fail_number : hf_fs_linux()->read_at(fs, fd, buf, len, at, n);
+}
+static int failing_list(const struct hf_fs *fs, struct hf_fs_list *list, struct hf_view *name,
+                        enum hf_fs_type *type)
+{
+    return fail_number != 0 ? fail_number : hf_fs_linux()->list_next(fs, list, name, type);
+}
+static int failing_open(const struct hf_fs *fs, int dir, const char *path, uint32_t flags, int *ret,
+                        enum hf_fs_type *type)
+{
+    return fail_number != 0 ? fail_number : hf_fs_linux()->open(fs, dir, path, flags, ret, type);
+}
+
+static void failures_of_the_system_script(struct guest *t)
+{
+    uint32_t rw = preopen(t, "/rw");
+    static const struct {
+        int number, code;
+    } all[] = {{ENOSPC, E_NO_SPACE}, {EFBIG, E_FILE_TOO_LARGE}, {EDQUOT, E_QUOTA}, {EIO, E_IO}};
+    fail_number = 0;
+    CHECK(rw != 0);
+    OPEN(f, rw, "file", 0, READ | WRITE);
+    for (size_t i = 0; i < HF_ARRAY_LEN(all); i++) {
+        CALL(w, "descriptor.write-via-stream", H(f), U(0));
+        CALL(a, "descriptor.append-via-stream", H(f));
+        CALL(r, "descriptor.read-via-stream", H(f), U(0));
+        const uint32_t streams[] = {got(w), got(a), got(r)};
+        fail_number = all[i].number;
+        fail_put = 2;
+        for (size_t k = 0; k < 3; k++) {
+            CALL(x,
+                 k == 2 ? "input-stream.blocking-read" : "output-stream.blocking-write-and-flush",
+                 H(streams[k]), k == 2 ? U(5) : T("abcde"));
+            CHECK(is_failed(x));
+            uint32_t error = (uint32_t)x->items[0].items[0].u64;
+            CALL(c, "filesystem-error-code", H(error));
+            CHECK(c->tag == 1);
+            CHECK_INT(c->items[0].tag, all[i].code);
+            CALL(text, "error.to-debug-string", H(error));
+            CHECK(is_text(text, strerror(all[i].number)));
+            DROP(error);
+        }
+        CALL(again, "output-stream.check-write", H(streams[0])); /* for ever after */
+        CHECK(is_closed(again));
+        CALL(p, "descriptor.write", H(f), T("abcde"),
+             U(0)); /* a part went: that is said, and the rest fails next */
+        CHECK(code(p) == DONE && p->items[0].u64 == 2);
+        fail_put = 0;
+        WANT(all[i].code, "descriptor.write", H(f), T("abcde"), U(0));
+        WANT(all[i].code, "descriptor.read", H(f), U(1), U(0));
+        OPEN_FAILS(all[i].code, rw, "file", 0, READ);
+        CALL(d, "descriptor.read-directory", H(rw));
+        WANT(all[i].code, "directory-entry-stream.read-directory-entry", H(got(d)));
+        fail_number = 0;
+        CALL(e, "directory-entry-stream.read-directory-entry", H(got(d)));
+        CHECK(code(e) == DONE && e->items[0].tag == 1);
+    }
+}
+
+static void failures_of_the_system(void **state)
+{
+    struct hf_fs fs = *hf_fs_linux();
+    fs.write_at = failing_write;
+    fs.append = failing_append;
+    fs.read_at = failing_read;
+    fs.list_next = failing_list;
+    fs.open = failing_open;
+    run_fs(state, failures_of_the_system_script, &(struct world_settings){.fs = &fs});
+}
+
+/* Errors of other streams are none of ours. */
+static void errors_of_others(struct guest *t)
+{
+    struct reply r;
+    CHECK(open_reply(t, "content-length: 1\n", true, &r));
+    CALL(a, "output-stream.blocking-write-and-flush", H(r.stream), T("too long"));
+    CHECK(is_failed(a));
+    CALL(c, "filesystem-error-code", H((uint32_t)a->items[0].items[0].u64));
+    CHECK_INT(c->tag, 0);
+}
+static void an_error_that_is_no_files(void **state)
+{
+    run_script(state, errors_of_others);
+}
+
+/* A real disk that is full: a small tmpfs, in a child with mounts of its own. */
+static void a_full_disk(void **state)
+{
+    char dir[] = "/tmp/hf-full-XXXXXX";
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    pid_t pid = fork();
+    if (pid == 0) {
+        const struct hf_fs *fs = hf_fs_linux();
+        static uint8_t bytes[1 << 20];
+        enum hf_fs_type type;
+        size_t put;
+        int root, fd;
+        if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+            mount("none", dir, "tmpfs", 0, "size=64k") != 0)
+            _exit(200);
+        if (fs->root(fs, dir, &root) != 0 ||
+            fs->open(fs, root, "f", HF_FS_WRITE | HF_FS_CREATE, &fd, &type) != 0)
+            _exit(1);
+        if (fs->write_at(fs, fd, bytes, sizeof bytes, 0, &put) != ENOSPC || put == 0 || put > 65536)
+            _exit(2);
+        _exit(fs->append(fs, fd, bytes, 1, &put) == ENOSPC && put == 0 ? 0 : 3);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(rmdir(dir), 0);
+    if (WEXITSTATUS(status) == 200)
+        skip(); /* no mounts for us here */
+    assert_int_equal(status, 0);
+}
+
+/* ---- sync ---- */
+
+static sem_t sync_begun, sync_go;
+static int sync_answer;
+
+static int slow_sync(const struct hf_fs *fs, int fd, bool data_only)
+{
+    (void)fs, (void)fd, (void)data_only;
+    sem_post(&sync_begun);
+    sem_wait(&sync_go);
+    return sync_answer;
+}
+
+static void syncs_script(struct guest *t)
+{
+    uint32_t rw = preopen(t, "/rw");
+    CHECK(rw != 0);
+    OPEN(f, rw, "file", 0, WRITE);
+    CALL(r, "descriptor.sync", H(f));
+    CHECK_INT(code(r), sync_answer == 0 ? DONE : E_IO);
+    t->w->note++;
+    answer(t, "synced");
+}
+
+static void answers_at_once(struct guest *t)
+{
+    answer(t, "quick");
+}
+
+/* The disk takes its time; the thread serves others meanwhile. */
+static void sync_leaves_the_thread(void **state)
+{
+    struct hf_fs fs = *hf_fs_linux();
+    struct world w;
+    fs.sync = slow_sync;
+    sem_init(&sync_begun, 0, 0);
+    sem_init(&sync_go, 0, 0);
+    folder_make(&here);
+    world_open_with(&w, state, &(struct world_settings){.fs = &fs, .dirs = here.dirs, .max = 2});
+    for (int i = 0; i < 2; i++) {
+        sync_answer = i == 0 ? 0 : EIO;
+        size_t slow = post(&w, syncs_script);
+        world_run(&w);
+        sem_wait(&sync_begun);
+        size_t quick = post(&w, answers_at_once);
+        world_run(&w);
+        assert_string_equal(take_all(&w, quick), "quick");
+        assert_int_equal(w.requests[slow].answers, 0);
+        sem_post(&sync_go);
+        world_until(&w, slow);
+        assert_string_equal(take_all(&w, slow), "synced");
+    }
+    assert_int_equal(w.note, 2);
+    world_close(&w);
+    folder_end(&here);
+}
+
+/* The client leaves while the disk works: the guest ends at once, the job comes home to nobody and
+ * closes its handle. */
+static void sync_that_is_left_behind(void **state)
+{
+    struct hf_fs fs = *hf_fs_linux();
+    struct world w;
+    fs.sync = slow_sync;
+    sync_answer = 0;
+    sem_init(&sync_begun, 0, 0);
+    sem_init(&sync_go, 0, 0);
+    folder_make(&here);
+    world_open_with(&w, state, &(struct world_settings){.fs = &fs, .dirs = here.dirs, .max = 4});
+    for (int i = 0; i < 4; i++) /* two run, two wait their turn */
+        post(&w, syncs_script);
+    world_run(&w);
+    sem_wait(&sync_begun);
+    sem_wait(&sync_begun);
+    for (size_t i = 0; i < 4; i++)
+        leave(&w, i);
+    assert_int_equal(w.note, 0);
+    for (int i = 0; i < 4; i++)
+        sem_post(&sync_go);
+    world_close(&w);
+    folder_end(&here); /* counts the handles */
+}
+
+/* ---- limits ---- */
+
+static void descriptors_run_out_script(struct guest *t)
+{
+    uint32_t rw = preopen(t, "/rw"), held[16];
+    CHECK(rw != 0);
+    for (int i = 0; i < 10; i++) { /* preopened ones are the service's and not counted */
+        held[i] = open_path(t, rw, "file", 0, READ, NULL);
+        CHECK(held[i] != 0);
+    }
+    OPEN_FAILS(E_MEMORY, rw, "file", 0, READ);
+    OPEN_FAILS(E_MEMORY, rw, "new", CREATE, WRITE);
+    WANT(E_MEMORY, "descriptor.read-directory", H(rw));
+    CHECK(strcmp(folder_get(&here, "rw/new"), "(none)") == 0);
+    CALL(s, "descriptor.read-via-stream", H(held[0]), U(0));
+    DROP(held[0]); /* its stream holds the file open */
+    OPEN_FAILS(E_MEMORY, rw, "file", 0, READ);
+    DROP(got(s));
+    CALL(d, "descriptor.read-directory", H(rw));
+    CHECK(code(d) == DONE);
+    OPEN_FAILS(E_MEMORY, rw, "file", 0, READ);
+    DROP(got(d));
+    OPEN_FAILS(E_NO_ENTRY, rw, "none", 0, READ); /* what fails counts nothing */
+    OPEN_FAILS(E_NO_ENTRY, rw, "none", 0, READ);
+    OPEN(last, rw, "file", 0, READ);
+    /* All are left open: the end of the instance closes them (folder_end counts). */
+}
+static void descriptors_run_out(void **state)
+{
+    run_fs(state, descriptors_run_out_script, &(struct world_settings){.files_max = 10});
+}
+
+SCRIPT(everything_left_open)
+{
+    uint32_t rw = preopen(t, "/rw"), ro = preopen(t, "/ro");
+    CHECK(rw != 0 && ro != 0);
+    OPEN(f, rw, "file", 0, READ | WRITE);
+    OPEN(d, ro, "sub", DIRECTORY, READ);
+    CALL(a, "descriptor.read-via-stream", H(f), U(0));
+    CALL(p, "input-stream.subscribe", H(got(a)));
+    DO("input-stream.read", H(got(a)), U(2)); /* lent still */
+    DO("descriptor.write-via-stream", H(f), U(0));
+    DO("descriptor.append-via-stream", H(f));
+    CALL(l, "descriptor.read-directory", H(d));
+    DO("directory-entry-stream.read-directory-entry", H(got(l)));
+    (void)p;
+}
+
+static void dies_with_files_open(struct guest *t)
+{
+    everything_left_open_script(t);
+    t->err = hf_call_trap(t->call, "as it was told");
+}
+static void a_trap_closes_all(void **state)
+{
+    struct world w;
+    folder_make(&here);
+    world_open_with(&w, state, &(struct world_settings){.dirs = here.dirs});
+    for (int i = 0; i < 3; i++) {
+        size_t r = post(&w, dies_with_files_open);
+        world_run(&w);
+        expect_dead(&w, r, "as it was told");
+    }
+    world_close(&w);
+    folder_end(&here);
+}
+
+/* ---- images ---- */
+
+static void start_takes_preopens(struct guest *t)
+{
+    CALL(list, "get-directories");
+    CHECK_INT(list->len, 2);
+    for (uint32_t i = 0; i < 2; i++)
+        t->w->kept[i] = (uint32_t)list->items[i].items[0].u64;
+}
+
+static void uses_the_preopen_of_the_start(struct guest *t)
+{
+    OPEN(f, t->w->kept[0], "count", CREATE, READ | WRITE); /* leaked: the reset drops it */
+    CALL(r, "descriptor.read", H(f), U(10), U(0));
+    char text[16];
+    snprintf(text, sizeof text, "%u",
+             r->items[0].items[0].len == 0 ? 1 : r->items[0].items[0].bytes[0] - '0' + 1u);
+    WANT(DONE, "descriptor.write", H(f), T(text), U(0));
+    CALL(s, "descriptor.read-via-stream", H(f), U(0));
+    (void)s;
+    answer(t, text);
+}
+
+/* What libraries hold from their start, before the first request: no state of the guest's is in it.
+ */
+static void an_image_keeps_preopens(void **state)
+{
+    struct hf_service_counts counts;
+    struct hf_class_stats stats;
+    struct world w;
+    folder_make(&here);
+    world_open_with(&w, state,
+                    &(struct world_settings){.dirs = here.dirs,
+                                             .lifecycle = HF_LIFE_PER_REQUEST,
+                                             .image = true,
+                                             .on_start = start_takes_preopens});
+    static const char *const want[] = {"1", "2", "3", "4"};
+    for (size_t n = 0; n < 4; n++) {
+        size_t i = post(&w, uses_the_preopen_of_the_start);
+        world_run(&w);
+        assert_string_equal(take_all(&w, i), want[n]);
+        assert_int_equal(handles(&w), 2);
+        assert_int_equal(objects(&w), 2);
+    }
+    hf_service_worker_counts(w.worker, &counts);
+    hf_class_get_stats(w.class, &stats);
+    assert_int_equal(counts.resets, 4);
+    assert_int_equal(stats.started, 1);
+    world_close(&w);
+    folder_end(&here);
+}
+
+static void start_opens_a_file(struct guest *t)
+{
+    uint32_t rw = preopen(t, "/rw");
+    CHECK(rw != 0);
+    OPEN(f, rw, "file", 0, READ);
+}
+static void start_opens_a_stream(struct guest *t)
+{
+    uint32_t rw = preopen(t, "/rw");
+    CHECK(rw != 0);
+    OPEN(f, rw, "file", 0, READ);
+    DO("descriptor.read-via-stream", H(f), U(0));
+    DROP(f);
+}
+static void start_lists_a_folder(struct guest *t)
+{
+    uint32_t rw = preopen(t, "/rw");
+    CHECK(rw != 0);
+    DO("descriptor.read-directory", H(rw));
+}
+
+/* Another instance may have found another file there, and an offset cannot be put back. */
+static void an_image_of_open_files_is_refused(void **state)
+{
+    static const struct {
+        script_fn start;
+        const char *why;
+    } all[] = {{start_opens_a_file, "it keeps a descriptor"},
+               {start_opens_a_stream, "it keeps a file input-stream"},
+               {start_lists_a_folder, "it keeps a directory-entry-stream"}};
+    for (size_t i = 0; i < HF_ARRAY_LEN(all); i++) {
+        struct world w;
+        folder_make(&here);
+        world_open_with(&w, state,
+                        &(struct world_settings){.dirs = here.dirs,
+                                                 .lifecycle = HF_LIFE_PER_REQUEST,
+                                                 .no_image = all[i].why,
+                                                 .on_start = all[i].start});
+        world_close(&w);
+        folder_end(&here);
+    }
+}
+
+/* ---- grants ---- */
+
+static struct hf_fs_grants *grants_of(const char *a, const char *b, enum hf_err want,
+                                      const char *text)
+{
+    const char *dirs[] = {a, b, NULL};
+    struct hf_fs_grants *g = NULL;
+    static struct hf_report report;
+    hf_report_init(&report);
+    enum hf_err err = hf_fs_grants_open(hf_fs_linux(), dirs, &g, &report);
+    if (err != want || (text != NULL && strstr(report.text, text) == NULL))
+        fail_msg("\"%s\" \"%s\": %s: %s", a, b, hf_err_text(err), report.text);
+    return g;
+}
+
+static void grants_are_read(void **state)
+{
+    static const struct {
+        const char *tail, *guest;
+        bool read_only;
+    } all[] = {
+        {"::/data", "/data", false}, {"::/data:ro", "/data", true},
+        {"::/", "/", false},         {"::.", ".", false},
+        {"::./", ".", false},        {"::/a//b/./c/", "/a/b/c", false},
+        {"::./x/", "x", false},      {"::/./", "/", false},
+        {"::/x:rw", "/x:rw", false}, {"::/\xc3\xa9", "/\xc3\xa9", false},
+        {"::/a b:ro", "/a b", true}, {"::/...", "/...", false},
+    };
+    char text[200];
+    (void)state;
+    folder_make(&here);
+    for (size_t i = 0; i < HF_ARRAY_LEN(all); i++) {
+        snprintf(text, sizeof text, "%s%s", here.base, all[i].tail);
+        struct hf_fs_grants *g = grants_of(text, NULL, HF_OK, NULL);
+        assert_int_equal(g->n, 1);
+        assert_string_equal(g->list[0].guest, all[i].guest);
+        assert_string_equal(g->list[0].host, here.base);
+        assert_int_equal(g->list[0].read_only, all[i].read_only);
+        hf_fs_grants_close(g);
+    }
+    snprintf(text, sizeof text, "%s/:ro", here.base); /* HOST alone */
+    struct hf_fs_grants *g = grants_of(text, NULL, HF_OK, NULL);
+    assert_string_equal(g->list[0].guest, here.base);
+    assert_true(g->list[0].read_only);
+    hf_fs_grants_close(g);
+    hf_fs_grants_close(NULL);
+    folder_end(&here);
+}
+
+static void grants_that_are_refused(void **state)
+{
+    char a[200], b[200];
+    (void)state;
+    folder_make(&here);
+    snprintf(a, sizeof a, "%s/none::/x", here.base);
+    grants_of(a, NULL, HF_NOT_FOUND, "/none cannot be opened: No such file or directory");
+    snprintf(a, sizeof a, "%s/rw/file::/x", here.base);
+    grants_of(a, NULL, HF_INVALID, "cannot be opened: Not a directory");
+    snprintf(a, sizeof a, "%s/rw::/x", here.base);
+    snprintf(b, sizeof b, "%s/ro::/y/../x", here.base);
+    grants_of(b, NULL, HF_INVALID, "\"..\"");
+    snprintf(b, sizeof b, "%s/ro:://x/.:ro", here.base);
+    grants_of(a, b, HF_INVALID, "has");
+    grants_of("", NULL, HF_INVALID, "HOST::GUEST");
+    grants_of("::/x", NULL, HF_INVALID, "HOST::GUEST");
+    grants_of("/tmp::", NULL, HF_INVALID, "HOST::GUEST");
+    grants_of("/tmp:::ro", NULL, HF_INVALID, "HOST::GUEST");
+    grants_of(":ro", NULL, HF_INVALID, "HOST::GUEST");
+    grants_of("/tmp::/\xff", NULL, HF_INVALID, "UTF-8");
+    const char *many[HF_FS_GRANTS_MAX + 2] = {NULL};
+    struct hf_fs_grants *g = NULL;
+    for (size_t i = 0; i <= HF_FS_GRANTS_MAX; i++)
+        many[i] = "/tmp";
+    assert_int_equal(hf_fs_grants_open(hf_fs_linux(), many, &g, NULL), HF_LIMIT);
+    folder_end(&here);
+}
+
+static int root_of_an_old_kernel(const struct hf_fs *fs, const char *path, int *ret)
+{
+    (void)fs, (void)path, (void)ret;
+    return ENOSYS;
+}
+static void no_grant_on_an_old_kernel(void **state)
+{
+    struct hf_fs fs = *hf_fs_linux();
+    static const char *const dirs[] = {"/tmp", NULL};
+    struct hf_fs_grants *g = NULL;
+    static struct hf_report report;
+    (void)state;
+    fs.root = root_of_an_old_kernel;
+    hf_report_init(&report);
+    assert_int_equal(hf_fs_grants_open(&fs, dirs, &g, &report), HF_UNSUPPORTED);
+    assert_non_null(strstr(report.text, "openat2"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reading_a_stream),
+        cmocka_unit_test(offsets_past_the_end),
+        cmocka_unit_test(reads_see_writes),
+        cmocka_unit_test(a_long_file_in_pieces),
+        cmocka_unit_test(writing_a_stream),
+        cmocka_unit_test(splicing_files),
+        cmocka_unit_test(failures_of_the_system),
+        cmocka_unit_test(an_error_that_is_no_files),
+        cmocka_unit_test(a_full_disk),
+        cmocka_unit_test(sync_leaves_the_thread),
+        cmocka_unit_test(sync_that_is_left_behind),
+        cmocka_unit_test(descriptors_run_out),
+        cmocka_unit_test(everything_left_open),
+        cmocka_unit_test(a_trap_closes_all),
+        cmocka_unit_test(an_image_keeps_preopens),
+        cmocka_unit_test(an_image_of_open_files_is_refused),
+        cmocka_unit_test(grants_are_read),
+        cmocka_unit_test(grants_that_are_refused),
+        cmocka_unit_test(no_grant_on_an_old_kernel),
+    };
+    return cmocka_run_group_tests(tests, shared_open, shared_close);
+}
