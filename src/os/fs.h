@@ -5,7 +5,8 @@
  * becomes absolute or leads outside, not by a mount's magic links, and not by a rename at the same
  * time (the kernel resolves: openat2 with RESOLVE_BENEATH and RESOLVE_NO_MAGICLINKS). Verbs that
  * act on a name (mkdir, unlink ...) resolve the folder that holds it so, and then act on that one
- * name, which is never followed. Paths are NUL-terminated, not empty, shorter than HF_FS_PATH_MAX.
+ * name, which is never followed. What is mounted beneath a folder belongs to it. Paths are
+ * NUL-terminated, not empty, shorter than HF_FS_PATH_MAX.
  *
  * Each verb returns 0 or an errno of the system: guests are told which, so a few kinds of hf_err
  * would not do. A path that leads outside is EPERM. EINTR never comes out. Handles are
@@ -79,7 +80,8 @@ struct hf_fs {
     int (*open)(const struct hf_fs *fs, int dir, const char *path, uint32_t flags, int *ret,
                 enum hf_fs_type *type);
     void (*close)(const struct hf_fs *fs, int fd);
-    int (*dup)(const struct hf_fs *fs, int fd, int *ret); /* a second handle of the same open file */
+    int (*dup)(const struct hf_fs *fs, int fd,
+               int *ret); /* a second handle of the same open file */
 
     int (*stat)(const struct hf_fs *fs, int fd, struct hf_fs_stat *ret);
     int (*stat_at)(const struct hf_fs *fs, int dir, const char *path, bool follow,

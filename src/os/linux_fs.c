@@ -3,6 +3,7 @@
  * The kernel walks the path (openat2): nothing here looks at a part of a path, checks it and then
  * uses it, so there is no moment in which a symlink can be put in between.
  */
+#include "os/fs_path.h"
 #include "os/linux_fs.h"
 
 #include <errno.h>
@@ -134,22 +135,27 @@ static struct hf_fs_time time_of(const struct timespec *t)
     return (struct hf_fs_time){.s = t->tv_sec, .ns = (uint32_t)t->tv_nsec};
 }
 
+static struct hf_fs_stat stat_of(const struct stat *st)
+{
+    return (struct hf_fs_stat){
+        .type = hf_linux_fs_type(st->st_mode),
+        .dev = st->st_dev,
+        .ino = st->st_ino,
+        .links = st->st_nlink,
+        .size = (uint64_t)st->st_size,
+        .accessed = time_of(&st->st_atim),
+        .modified = time_of(&st->st_mtim),
+        .changed = time_of(&st->st_ctim),
+    };
+}
+
 static int fs_stat(const struct hf_fs *fs, int fd, struct hf_fs_stat *ret)
 {
     struct stat st;
     (void)fs;
     if (fstat(fd, &st) != 0)
         return errno;
-    *ret = (struct hf_fs_stat){
-        .type = hf_linux_fs_type(st.st_mode),
-        .dev = st.st_dev,
-        .ino = st.st_ino,
-        .links = st.st_nlink,
-        .size = (uint64_t)st.st_size,
-        .accessed = time_of(&st.st_atim),
-        .modified = time_of(&st.st_mtim),
-        .changed = time_of(&st.st_ctim),
-    };
+    *ret = stat_of(&st);
     return 0;
 }
 
@@ -159,10 +165,29 @@ static int look(int dir, const char *path, bool follow, int *ret)
     return hf_linux_beneath(dir, path, O_PATH | (follow ? 0 : O_NOFOLLOW), 0, ret);
 }
 
+/* The folder's own entry of that name, in one call: most paths are of one part. Not followed, so it
+ * cannot lead anywhere; a symlink that shall be is left to the walk. */
+static bool stat_name(int dir, const char *path, bool follow, struct hf_fs_stat *ret, int *number)
+{
+    struct hf_fs_split s = hf_fs_split(hf_view(path, strnlen(path, HF_FS_PATH_MAX)));
+    struct stat st;
+    if (s.kind != HF_FS_LAST_NAME || s.parent != 0 || s.slash || s.name_len >= HF_FS_PATH_MAX)
+        return false;
+    *number = fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : errno;
+    if (*number == 0 && follow && S_ISLNK(st.st_mode))
+        return false;
+    if (*number == 0)
+        *ret = stat_of(&st);
+    return true;
+}
+
 static int fs_stat_at(const struct hf_fs *fs, int dir, const char *path, bool follow,
                       struct hf_fs_stat *ret)
 {
     int fd;
+    int at_once;
+    if (stat_name(dir, path, follow, ret, &at_once))
+        return at_once;
     int number = look(dir, path, follow, &fd);
     if (number != 0)
         return number;

@@ -75,6 +75,7 @@ SCRIPT(open_flags_and_rights)
     WANT(E_BAD_DESCRIPTOR, "descriptor.read", H(w), U(1), U(0));
     WANT(E_BAD_DESCRIPTOR, "descriptor.read-via-stream", H(w), U(0));
 
+    OPEN(odd, rw, "file", EXCLUSIVE, READ); /* means nothing without create */
     OPEN_FAILS(E_EXIST, rw, "file", CREATE | EXCLUSIVE, WRITE);
     OPEN_FAILS(E_NO_ENTRY, rw, "none", 0, READ);
     OPEN_FAILS(E_NOT_DIRECTORY, rw, "file", DIRECTORY, READ);

@@ -85,6 +85,7 @@ static int place_open(void **state)
     assert_int_equal(symlink("loop2", path(p->in, "loop1")), 0);
     assert_int_equal(symlink("loop1", path(p->in, "loop2")), 0);
     assert_int_equal(symlink("/proc/self/root", path(p->in, "magic")), 0);
+    assert_int_equal(symlink("../out/x", path(p->in, "notyet")), 0); /* create must not make it */
     assert_int_equal(p->fs->root(p->fs, p->in, &p->dir), 0);
     *state = p;
     return 0;
@@ -266,9 +267,26 @@ static void nothing_leads_out(void **state)
         }
         each_verb(p, outside[i], EPERM, false);
     }
-    static const char *const links[] = {"absolute", "slash", "up", "zigzag", "magic"};
+    static const char *const links[] = {"absolute", "slash", "up", "zigzag", "magic", "notyet"};
     for (size_t i = 0; i < HF_ARRAY_LEN(links); i++)
         each_verb(p, links[i], EPERM, true);
+}
+
+/* Links of the kernel's own making, which are no text to walk. */
+static void magic_links_are_not_followed(void **state)
+{
+    const struct place *p = *state;
+    struct place proc = *p;
+    struct hf_fs_stat st;
+    assert_int_equal(p->fs->root(p->fs, "/proc/self", &proc.dir), 0);
+    assert_int_equal(v_open(&proc, "status"), 0);
+    assert_int_equal(v_open(&proc, "root/etc/passwd"), ELOOP);
+    assert_int_equal(v_open(&proc, "cwd"), ELOOP);
+    assert_int_equal(v_open(&proc, "exe"), ELOOP);
+    assert_int_equal(v_stat(&proc, "root"), ELOOP);
+    assert_int_equal(p->fs->stat_at(p->fs, proc.dir, "root", false, &st), 0);
+    assert_int_equal(st.type, HF_FS_LINK);
+    p->fs->close(p->fs, proc.dir);
 }
 
 static void empty_and_long_paths(void **state)
@@ -875,6 +893,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_PLACE(nothing_leads_out),
+        IN_PLACE(magic_links_are_not_followed),
         IN_PLACE(empty_and_long_paths),
         IN_PLACE(deep_nesting),
         IN_PLACE(dots_are_no_names),
