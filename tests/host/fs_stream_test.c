@@ -12,7 +12,7 @@
 #include "host/fs_int.h"
 #include "support_fs.h"
 
-#define SCRIPT(name)                                                                               \
+#define TEST(name)                                                                                 \
     static void name##_script(struct guest *t);                                                    \
     static void name(void **state)                                                                 \
     {                                                                                              \
@@ -27,7 +27,7 @@ static uint32_t got(const struct hf_value *r)
 
 /* ---- reading ---- */
 
-SCRIPT(reading_a_stream)
+TEST(reading_a_stream)
 {
     uint32_t rw = preopen(t, "/rw");
     CHECK(rw != 0);
@@ -56,7 +56,7 @@ SCRIPT(reading_a_stream)
     DROP(in);
 }
 
-SCRIPT(offsets_past_the_end)
+TEST(offsets_past_the_end)
 {
     static const uint64_t far[] = {7, 1000, INT64_MAX, (uint64_t)INT64_MAX + 1, UINT64_MAX};
     uint32_t rw = preopen(t, "/rw");
@@ -83,7 +83,7 @@ SCRIPT(offsets_past_the_end)
 }
 
 /* What is written meanwhile is seen: nothing is read ahead. */
-SCRIPT(reads_see_writes)
+TEST(reads_see_writes)
 {
     uint32_t rw = preopen(t, "/rw");
     CHECK(rw != 0);
@@ -105,7 +105,7 @@ SCRIPT(reads_see_writes)
     CHECK(is_closed(g));
 }
 
-SCRIPT(a_long_file_in_pieces)
+TEST(a_long_file_in_pieces)
 {
     static uint8_t bytes[200000];
     uint32_t rw = preopen(t, "/rw");
@@ -129,7 +129,7 @@ SCRIPT(a_long_file_in_pieces)
 
 /* ---- writing ---- */
 
-SCRIPT(writing_a_stream)
+TEST(writing_a_stream)
 {
     uint32_t rw = preopen(t, "/rw");
     CHECK(rw != 0);
@@ -156,7 +156,7 @@ SCRIPT(writing_a_stream)
     DROP(app);
 }
 
-SCRIPT(splicing_files)
+TEST(splicing_files)
 {
     uint32_t rw = preopen(t, "/rw");
     CHECK(rw != 0);
@@ -320,9 +320,11 @@ static int sync_answer;
 static int slow_sync(const struct hf_fs *fs, int fd, bool data_only)
 {
     (void)fs, (void)fd, (void)data_only;
+    struct timespec end;
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += 30; /* on the thread of the test nobody would say go */
     sem_post(&sync_begun);
-    sem_wait(&sync_go);
-    return sync_answer;
+    return sem_timedwait(&sync_go, &end) == 0 ? sync_answer : ETIMEDOUT;
 }
 
 static void syncs_script(struct guest *t)
@@ -427,7 +429,7 @@ static void descriptors_run_out(void **state)
     run_fs(state, descriptors_run_out_script, &(struct world_settings){.files_max = 10});
 }
 
-SCRIPT(everything_left_open)
+TEST(everything_left_open)
 {
     uint32_t rw = preopen(t, "/rw"), ro = preopen(t, "/ro");
     CHECK(rw != 0 && ro != 0);

@@ -7,7 +7,7 @@
 #include "host/fs_int.h"
 #include "support_fs.h"
 
-#define SCRIPT(name)                                                                               \
+#define TEST(name)                                                                                 \
     static void name##_script(struct guest *t);                                                    \
     static void name(void **state)                                                                 \
     {                                                                                              \
@@ -17,7 +17,7 @@
 
 /* ---- preopens ---- */
 
-SCRIPT(preopens_are_what_was_granted)
+TEST(preopens_are_what_was_granted)
 {
     CALL(list, "get-directories");
     CHECK_INT(list->len, 2);
@@ -47,7 +47,7 @@ static void nothing_granted(void **state)
 
 /* ---- open-at ---- */
 
-SCRIPT(open_flags_and_rights)
+TEST(open_flags_and_rights)
 {
     uint32_t rw = preopen(t, "/rw");
     CHECK(rw != 0);
@@ -93,7 +93,7 @@ SCRIPT(open_flags_and_rights)
     CHECK_INT(st->items[0].items[2].u64, 0);
 }
 
-SCRIPT(folders_opened_inherit_the_grant)
+TEST(folders_opened_inherit_the_grant)
 {
     uint32_t rw = preopen(t, "/rw"), ro = preopen(t, "/ro");
     CHECK(rw != 0 && ro != 0);
@@ -154,7 +154,7 @@ static void refuse_all_changes(struct guest *t, uint32_t ro, const char *file, c
     DROP(f);
 }
 
-SCRIPT(read_only_refuses_every_change)
+TEST(read_only_refuses_every_change)
 {
     uint32_t ro = preopen(t, "/ro");
     CHECK(ro != 0);
@@ -187,7 +187,7 @@ static void each_path_function(struct guest *t, uint32_t d, struct hf_value path
     WANT(want, "descriptor.link-at", H(d), U(NOFOLLOW), T("file"), H(d), path);
 }
 
-SCRIPT(no_path_leads_out)
+TEST(no_path_leads_out)
 {
     static const char *const outside[] = {"/",
                                           "/etc/passwd",
@@ -216,7 +216,7 @@ SCRIPT(no_path_leads_out)
     OPEN_FAILS(E_NOT_PERMITTED, rw, "mine", CREATE | TRUNCATE, WRITE);
 }
 
-SCRIPT(S11_a_nul_in_a_path)
+TEST(S11_a_nul_in_a_path)
 {
     uint32_t rw = preopen(t, "/rw");
     CHECK(rw != 0);
@@ -227,7 +227,7 @@ SCRIPT(S11_a_nul_in_a_path)
     WANT(E_NO_ENTRY, "descriptor.symlink-at", H(rw), T(""), T("x"));
 }
 
-SCRIPT(long_paths)
+TEST(long_paths)
 {
     static char text[5000];
     uint32_t rw = preopen(t, "/rw");
@@ -243,7 +243,7 @@ SCRIPT(long_paths)
     WANT(DONE, "descriptor.remove-directory-at", H(rw), name);
 }
 
-SCRIPT(names_with_any_letters)
+TEST(names_with_any_letters)
 {
     static const char *const names[] = {
         "\xc3\xa9t\xc3\xa9", "\xf0\x9f\x98\x80", " ", "a\nb", "-rf", "*", "\\", "C:\\x"};
@@ -258,7 +258,7 @@ SCRIPT(names_with_any_letters)
 
 /* ---- names ---- */
 
-SCRIPT(making_and_removing)
+TEST(making_and_removing)
 {
     uint32_t rw = preopen(t, "/rw");
     CHECK(rw != 0);
@@ -293,7 +293,7 @@ SCRIPT(making_and_removing)
     CHECK(strcmp(folder_get(&here, "rw/c"), "content") == 0);
 }
 
-SCRIPT(links_that_cannot_be_told)
+TEST(links_that_cannot_be_told)
 {
     uint32_t rw = preopen(t, "/rw");
     CHECK(rw != 0);
@@ -309,7 +309,7 @@ static uint64_t seconds(const struct hf_value *stat, unsigned field)
     return o->tag == 0 ? 0 : o->items[0].items[0].u64;
 }
 
-SCRIPT(attributes)
+TEST(attributes)
 {
     uint32_t rw = preopen(t, "/rw");
     struct stat st;
@@ -349,7 +349,7 @@ SCRIPT(attributes)
     CHECK(h1->items[0].items[0].u64 == h5->items[0].items[0].u64);
 }
 
-SCRIPT(times)
+TEST(times)
 {
     uint32_t rw = preopen(t, "/rw");
     CHECK(rw != 0);
@@ -389,7 +389,7 @@ SCRIPT(times)
 
 /* ---- data ---- */
 
-SCRIPT(reading_and_writing)
+TEST(reading_and_writing)
 {
     uint32_t rw = preopen(t, "/rw");
     CHECK(rw != 0);
@@ -423,7 +423,7 @@ SCRIPT(reading_and_writing)
     CHECK_INT(r->items[0].items[0].len, HF_FS_PIECE);
 }
 
-SCRIPT(data_functions_on_a_folder)
+TEST(data_functions_on_a_folder)
 {
     uint32_t rw = preopen(t, "/rw");
     CHECK(rw != 0);
@@ -440,7 +440,7 @@ SCRIPT(data_functions_on_a_folder)
 
 /* ---- special files ---- */
 
-SCRIPT(a_pipe_does_not_hang)
+TEST(a_pipe_does_not_hang)
 {
     uint32_t rw = preopen(t, "/rw");
     CHECK(rw != 0);
@@ -457,7 +457,7 @@ SCRIPT(a_pipe_does_not_hang)
 
 /* ---- reading a folder ---- */
 
-SCRIPT(reading_a_folder)
+TEST(reading_a_folder)
 {
     uint32_t rw = preopen(t, "/rw");
     unsigned seen = 0, illegal = 0, right = 0;

@@ -373,7 +373,10 @@ static void slashes_at_the_end(void **state)
     assert_int_equal(v_link_to(p, "link/"), ENOENT);
     assert_int_equal(v_link_from(p, "file/"), ENOTDIR);
     assert_int_equal(v_link_from(p, "sub/"), EPERM);
-    assert_int_equal(v_link_from(p, "up/"), EPERM); /* followed, and outside */
+    assert_int_equal(v_link_from(p, "up/"),
+                     EPERM); /* followed, and outside: not even what is there is told */
+    assert_int_equal(v_link_from(p, "zigzag/"), EPERM);
+    assert_int_equal(v_link_from(p, "notyet/"), EPERM);
     assert_int_equal(v_unlink(p, "file/"), ENOTDIR);
     assert_int_equal(v_unlink(p, "sub/"), EISDIR);
     assert_int_equal(v_unlink(p, "tosub/"),
