@@ -75,8 +75,9 @@ struct hf_fs {
     /* The folder itself, by a path of the system (symlinks are followed: whoever grants it chose
      * it). ENOSYS: the kernel cannot resolve beneath a folder, so nothing may be granted. */
     int (*root)(const struct hf_fs *fs, const char *path, int *ret);
-    /* A regular file or a folder. Named pipes, sockets and devices: ENOTSUP. *type is FILE or
-     * FOLDER. */
+    /* A regular file or a folder. Named pipes, sockets and devices: ENOTSUP (they are opened, seen
+     * and closed again: a folder with a device in it that minds should not be granted). *type is
+     * FILE or FOLDER. */
     int (*open)(const struct hf_fs *fs, int dir, const char *path, uint32_t flags, int *ret,
                 enum hf_fs_type *type);
     void (*close)(const struct hf_fs *fs, int fd);

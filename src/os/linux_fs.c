@@ -117,7 +117,8 @@ static int fs_open(const struct hf_fs *fs, int dir, const char *path, uint32_t f
         return number;
     if (fstat(fd, &st) != 0)
         number = errno;
-    *type = hf_linux_fs_type(st.st_mode);
+    else
+        *type = hf_linux_fs_type(st.st_mode);
     if (number == 0 && *type != HF_FS_FILE && *type != HF_FS_FOLDER)
         number = ENOTSUP;
     if (number != 0) {
