@@ -14,6 +14,8 @@ struct cli_settings {
     size_t n_env;
     const char *dirs[CLI_DIRS_MAX + 1];
     size_t n_dirs;
+    const char *keyvalue[CLI_ENV_MAX + 1], *config[CLI_ENV_MAX + 1];
+    size_t n_keyvalue, n_config;
     const char *addr;
     bool json;
 };
@@ -24,6 +26,8 @@ int opt_env(void *to, const char *v);
 int opt_dir(void *to, const char *v);
 int opt_files(void *to, const char *v);
 int opt_memory(void *to, const char *v);
+int opt_keyvalue(void *to, const char *v);
+int opt_config(void *to, const char *v);
 int opt_timeout(void *to, const char *v);
 int opt_json(void *to, const char *v);
 int opt_no_cache(void *to, const char *v);
@@ -34,7 +38,10 @@ int opt_quiet(void *to, const char *v);
         {"memory", "SIZE", "each linear memory may grow to this (4GiB)", opt_memory, "a size like 64MiB"},                             \
         {"dir", "HOST::GUEST[:ro]", "a folder for the guest, :ro if it may change nothing; may be repeated", opt_dir,                  \
          "HOST::GUEST or HOST::GUEST:ro, 64 times at most"},                                                                           \
-        {"files", "N", "files and folders an instance may have open (1024)", opt_files, "a number from 1"}
+        {"files", "N", "files and folders an instance may have open (1024)", opt_files, "a number from 1"},                            \
+        {"keyvalue", "BUCKET", "a wasi:keyvalue bucket it may open, kept in memory, BUCKET:ro to read only; may be repeated",          \
+         opt_keyvalue, "a bucket's name, once"},                                                                                       \
+        {"config", "K=V", "a value for wasi:config; may be repeated", opt_config, "K=V, each key once"}
 #define CLI_OPTIONS_CACHE                                                                                                              \
     {"cache", "DIR", "where compiled code is kept (~/.cache/holdfast/code)", opt_cache, "a folder"},                                   \
         {"no-cache", NULL, "compile anew, keep nothing", opt_no_cache, NULL}

@@ -3,6 +3,11 @@
  * A service is made once, shared by the workers and read-only after; each worker has a hf_service_worker, which is the
  * class context of its kernel. The lifecycle is stated (design lifecycle.md): REUSE keeps an instance between requests,
  * PER_REQUEST puts it back to the image taken after initialisation (or makes a new one where no image is possible).
+ *
+ * Hooks: a component may export at its root `init: func() -> result<_, string>`, called once an instance after its start
+ * functions and before its first request (an image is taken after it, so a request never pays for it), and `shutdown: func()`,
+ * called when an instance retires in order, for 5 s at most. An init that answers an error is a start that failed. Exports of
+ * these names with other types are no hooks.
  */
 #ifndef HF_HOST_SERVICE_H
 #define HF_HOST_SERVICE_H
@@ -27,9 +32,12 @@ struct hf_service_settings {
     const char *const *args; /* ends with NULL; may be NULL */
     uint64_t memory_max;    /* bytes per linear memory; 0 = the engine's */
     uint32_t handles_max;   /* 0 = default */
+    uint32_t slice_ticks;   /* a guest that computes makes way for others after that many; 0 = the engine's */
     uint64_t reset_pages_max; /* a reset that must copy more takes a new instance; 0 = 4096 */
     bool invoke;            /* not a service: messages call any export by name (invoke.c) */
     uint32_t body_window;   /* bytes of an answer's body that may wait for the client; 0 = 64 KiB */
+    const char *const *keyvalue; /* buckets it may open: "NAME" or "NAME:ro"; ends with NULL; may be NULL */
+    const char *const *config; /* "K=V" for wasi:config, each key once; ends with NULL; may be NULL */
     const char *const *dirs; /* folders of the system for the guest, "HOST::GUEST[:ro]", or "HOST[:ro]" for one of the same
                               * name; ends with NULL; may be NULL. Opened by hf_service_new. */
     uint32_t files_max;      /* open files and folders of one instance; 0 = 1024 */

@@ -52,11 +52,14 @@ enum hf_err hf_class_add(struct hf_kernel *k, const char *name, const struct hf_
         c->s.request_timeout_ns = 30 * SECONDS;
     if (c->s.start_timeout_ns == 0)
         c->s.start_timeout_ns = 30 * SECONDS;
+    if (c->s.leave_timeout_ns == 0)
+        c->s.leave_timeout_ns = 5 * SECONDS;
     hf_list_init(&c->processes);
     hf_list_init(&c->idle);
     hf_list_init(&c->unclaimed);
     hf_list_init(&c->queue);
     hf_list_init(&c->claimed);
+    hf_list_init(&c->away);
     hf_list_init(&c->starved);
     hf_list_push_back(&k->classes, &c->in_kernel);
     *ret = c;
@@ -188,7 +191,7 @@ void hf_class_put_free(struct hf_class *c, struct hf_process *p)
     if (r != NULL) {
         assign(p, r);
     } else if (c->closed) {
-        hf_process_doom(p, HF_DOOM_RETIRE);
+        hf_process_doom(p, HF_DOOM_RETIRE, "closed");
     } else {
         p->idle_ns = c->kernel->now;
         c->n_idle++;
@@ -203,6 +206,10 @@ void hf_class_withdraw(struct hf_request *r)
     struct hf_process *p = r->process;
     enum hf_place place = r->place;
 
+    if (place == HF_PLACE_AWAY) {
+        hf_remote_withdraw(r);
+        return;
+    }
     if (place == HF_PLACE_QUEUE)
         c->n_queued--;
     hf_list_remove(&r->in_class);
@@ -238,20 +245,20 @@ void hf_class_warm(struct hf_class *c)
     hf_class_refill(c);
 }
 
-static void doom_idle(struct hf_class *c, uint64_t served_least)
+static void doom_idle(struct hf_class *c, uint64_t served_least, const char *why)
 {
     HF_LIST_FOR_SAFE(n, &c->idle)
     {
         struct hf_process *p = HF_LIST_ENTRY(n, struct hf_process, in_pool);
         if (p->served >= served_least)
-            hf_process_doom(p, HF_DOOM_RETIRE);
+            hf_process_doom(p, HF_DOOM_RETIRE, why);
     }
 }
 
 void hf_class_close(struct hf_class *c)
 {
     c->closed = true;
-    doom_idle(c, 0);
+    doom_idle(c, 0, "closed");
 }
 
 void hf_class_set_single_use(struct hf_class *c)
@@ -259,7 +266,7 @@ void hf_class_set_single_use(struct hf_class *c)
     if (c->single_use)
         return;
     c->single_use = true;
-    doom_idle(c, 1);
+    doom_idle(c, 1, "single-use");
     /* Those about to take a second request give it back: it is the oldest but for what was given
      * back before. */
     for (struct hf_list *n = c->processes.prev, *prev; n != &c->processes; n = prev) {
@@ -271,7 +278,7 @@ void hf_class_set_single_use(struct hf_class *c)
         p->request = NULL;
         p->phase = HF_PHASE_IDLE;
         hf_list_remove(&p->in_run);
-        hf_process_doom(p, HF_DOOM_RETIRE);
+        hf_process_doom(p, HF_DOOM_RETIRE, "single-use");
         struct hf_list *at = &c->queue;
         HF_LIST_FOR(q, &c->queue)
         {

@@ -22,6 +22,15 @@ enum hf_err hf_kernel_new(const struct hf_kernel_settings *s, struct hf_kernel *
 /* Kills what lives; pending requests get CANCELLED answers first. NULL is fine. */
 void hf_kernel_free(struct hf_kernel *k);
 
+struct hf_ended { /* an instance that is gone */
+    uint64_t process, served, born_ns, now_ns;
+    /* Static text. In order: "max-requests", "max-age", "idle", "single-use", "closed", or what hf_turn_retire was
+     * given. Else: "failed", "deadline", "start-failed", "start-deadline", "leave-deadline", "killed" (the kernel is
+     * freed). */
+    const char *why;
+    bool in_order;
+};
+
 struct hf_class;
 struct hf_class_settings {
     const struct hf_behaviour *behaviour;
@@ -33,8 +42,12 @@ struct hf_class_settings {
     uint64_t queue_timeout_ns;
     uint64_t request_timeout_ns;          /* default deadline of a request; 0 = 30 s */
     uint64_t start_timeout_ns;            /* a start that takes longer is cancelled; 0 = 30 s */
+    uint64_t leave_timeout_ns;            /* for behaviour->leave; 0 = 5 s */
     uint64_t max_requests;                /* an instance retires after so many; 0 = never */
     uint64_t max_age_ns, idle_timeout_ns; /* 0 = never */
+    /* Told of each instance when it is gone; may be NULL. It may not call the kernel. */
+    void (*ended)(void *ctx, const struct hf_ended *e);
+    void *ended_ctx;
     bool recorded;                        /* effects wait for hf_kernel_acked */
 };
 /* HF_INVALID: no name, a name that is taken, min > max; HF_LIMIT. The class lives as long as the
@@ -64,6 +77,8 @@ void hf_class_get_stats(const struct hf_class *c, struct hf_class_stats *ret);
  * waits for, this is the only place that says it. Lent until the next step. */
 struct hf_view hf_class_last_failure(const struct hf_class *c);
 
+/* Instances there are, those that start or leave included: 0 when every class is closed and all is done. */
+uint32_t hf_kernel_processes(const struct hf_kernel *k);
 /* True when no request is in hand or queued and no answer is undelivered (drain is over). */
 bool hf_kernel_idle(const struct hf_kernel *k);
 /* Everything as text, for people and tests: processes, states, queues, timers. */

@@ -16,7 +16,7 @@ static void process_due(struct hf_timer *t);
 
 const char *hf_phase_text(enum hf_phase phase)
 {
-    static const char *const texts[] = {"new", "starting", "idle", "assigned", "busy"};
+    static const char *const texts[] = {"new", "starting", "idle", "assigned", "busy", "leaving"};
     return texts[phase];
 }
 
@@ -58,6 +58,9 @@ struct hf_process *hf_process_new(struct hf_class *c)
     p->state = NULL;
     p->phase = HF_PHASE_NEW;
     p->doom = HF_DOOM_NONE;
+    p->gone = p->leave_begun = false;
+    p->why = NULL;
+    p->in_order = false;
     p->served = p->born_ns = p->idle_ns = 0;
     k->n_processes++;
     c->n_processes++;
@@ -99,7 +102,8 @@ void hf_processes_free_all(struct hf_kernel *k)
 static void unwind(struct hf_process *p, enum hf_err why)
 {
     const struct hf_behaviour *b = p->class->s.behaviour;
-    bool begun = p->phase == HF_PHASE_STARTING || p->phase == HF_PHASE_BUSY;
+    bool begun = p->phase == HF_PHASE_STARTING || p->phase == HF_PHASE_BUSY ||
+                 (p->phase == HF_PHASE_LEAVING && p->leave_begun);
     hf_waitset_unpark(&p->turn.set);
     if (!begun || b->cancel == NULL)
         return;
@@ -139,13 +143,22 @@ static void end(struct hf_process *p)
     hf_out_seal(p);
     if (p->phase != HF_PHASE_NEW)
         c->s.behaviour->stop(p->state);
+    if (c->s.ended != NULL && p->phase != HF_PHASE_NEW) {
+        struct hf_ended e = {.process = p->id,
+                             .served = p->served,
+                             .born_ns = p->born_ns,
+                             .now_ns = k->now,
+                             .why = p->why,
+                             .in_order = p->in_order};
+        c->s.ended(c->s.ended_ctx, &e);
+    }
     p->state = NULL;
     p->request = NULL;
     if (r != NULL) { /* kept until now: the instance may look into the message until it is gone */
         hf_list_remove(&r->in_class);
         hf_request_leave(r);
     }
-    if (p->doom != HF_DOOM_NONE)
+    if (p->gone)
         c->n_doomed--;
     process_free(p);
     if (!k->closing)
@@ -192,30 +205,73 @@ void hf_process_fail(struct hf_process *p)
         text = is_starting(p) ? HF_VIEW("the start failed and did not say why")
                               : HF_VIEW("the turn failed and did not say why");
     }
+    p->why = is_starting(p) ? "start-failed" : "failed";
+    p->in_order = false;
     count_end(p);
     tell(p, kind, text);
     end(p);
 }
 
-void hf_process_retire(struct hf_process *p)
+static void set_gone(struct hf_process *p)
 {
+    if (!p->gone)
+        p->class->n_doomed++;
+    p->gone = true;
+}
+
+/* It serves nobody any more; what it says last is a segment like any other. */
+static void begin_leave(struct hf_process *p)
+{
+    struct hf_request *r = p->request;
+    uint64_t until;
+    set_gone(p);
+    p->doom = HF_DOOM_NONE;
+    p->phase = HF_PHASE_LEAVING;
+    p->turn.failed = false;
+    p->request = NULL;
+    if (r != NULL)
+        hf_request_leave(r);
+    hf_timer_stop(p->kernel, &p->clock);
+    if (!__builtin_add_overflow(p->kernel->now, p->class->s.leave_timeout_ns, &until) &&
+        hf_timer_set(p->kernel, &p->clock, until) != HF_OK) {
+        end(p); /* without a clock it could stay for ever */
+        return;
+    }
+    hf_sched_push(p);
+}
+
+void hf_process_retire(struct hf_process *p, const char *why)
+{
+    p->why = why;
+    p->in_order = true;
     p->class->stats.retired++;
     if (p->turn.retire != NULL)
         p->class->last_retire = p->turn.retire;
+    if (p->class->s.behaviour->leave != NULL && !p->kernel->closing)
+        begin_leave(p);
+    else
+        end(p);
+}
+
+void hf_process_left(struct hf_process *p)
+{
+    hf_out_seal(p);
     end(p);
 }
 
-void hf_process_doom(struct hf_process *p, enum hf_doom doom)
+void hf_process_doom(struct hf_process *p, enum hf_doom doom, const char *why)
 {
     if (p->doom != HF_DOOM_NONE)
         return;
+    p->why = why;
+    p->in_order = false;
     if (p->phase == HF_PHASE_IDLE && hf_list_linked(&p->in_pool))
         p->class->n_idle--;
     hf_list_remove(&p->in_pool);
     hf_list_remove(&p->in_run);
     hf_waitset_unpark(&p->turn.set);
     p->doom = doom;
-    p->class->n_doomed++;
+    set_gone(p);
     hf_list_push_back(&p->kernel->doomed, &p->in_run);
 }
 
@@ -238,11 +294,17 @@ static void end_doomed(struct hf_process *p)
         tell(p, HF_ANSWER_DEAD, hf_view(text, (size_t)n));
         end(p);
         return;
+    case HF_DOOM_LEAVE_TIMEOUT:
+        unwind(p, HF_TIMEOUT);
+        count_end(p);
+        tell(p, HF_ANSWER_DEAD, HF_VIEW("its last words took too long"));
+        end(p);
+        return;
     case HF_DOOM_KERNEL: /* who waited was told when all was cancelled */
         unwind(p, HF_CANCELLED);
         end(p);
         return;
-    default: hf_process_retire(p);
+    default: hf_process_retire(p, p->why);
     }
 }
 
@@ -283,7 +345,11 @@ static void process_due(struct hf_timer *t)
     uint64_t now = p->kernel->now;
 
     if (p->phase == HF_PHASE_STARTING) {
-        hf_process_doom(p, HF_DOOM_START_TIMEOUT);
+        hf_process_doom(p, HF_DOOM_START_TIMEOUT, "start-deadline");
+        return;
+    }
+    if (p->phase == HF_PHASE_LEAVING) {
+        hf_process_doom(p, HF_DOOM_LEAVE_TIMEOUT, "leave-deadline");
         return;
     }
     if (p->phase != HF_PHASE_IDLE || p->doom != HF_DOOM_NONE)
@@ -291,7 +357,7 @@ static void process_due(struct hf_timer *t)
     if (idle_due(p) <= now) {
         bool aged = c->s.max_age_ns != 0 && now - p->born_ns >= c->s.max_age_ns;
         if (aged || c->n_processes - c->n_doomed > c->s.min) {
-            hf_process_doom(p, HF_DOOM_RETIRE);
+            hf_process_doom(p, HF_DOOM_RETIRE, aged ? "max-age" : "idle");
             return;
         }
         p->idle_ns = now; /* one of `min`: stays, and is looked at again */

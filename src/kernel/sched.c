@@ -17,12 +17,18 @@ void hf_sched_woken(struct hf_waitset *set)
     hf_sched_push(hf_turn_of(HF_CONTAINER_OF(set, struct hf_turn, set)));
 }
 
-static bool must_retire(const struct hf_process *p)
+/* Why it must, or NULL. */
+static const char *must_retire(const struct hf_process *p)
 {
     const struct hf_class *c = p->class;
-    return p->turn.retire != NULL || c->single_use ||
-           (c->s.max_requests != 0 && p->served >= c->s.max_requests) ||
-           (c->s.max_age_ns != 0 && p->kernel->now - p->born_ns >= c->s.max_age_ns);
+    if (p->turn.retire != NULL)
+        return p->turn.retire;
+    if (c->single_use)
+        return "single-use";
+    if (c->s.max_requests != 0 && p->served >= c->s.max_requests)
+        return "max-requests";
+    bool aged = c->s.max_age_ns != 0 && p->kernel->now - p->born_ns >= c->s.max_age_ns;
+    return aged ? "max-age" : NULL;
 }
 
 static enum hf_end begin_start(struct hf_process *p)
@@ -58,6 +64,12 @@ static enum hf_end begin_turn(struct hf_process *p)
     return p->class->s.behaviour->turn(p->state, &p->turn);
 }
 
+static enum hf_end begin_leave(struct hf_process *p)
+{
+    p->leave_begun = true;
+    return p->class->s.behaviour->leave(p->state, &p->turn);
+}
+
 static void start_done(struct hf_process *p)
 {
     struct hf_class *c = p->class;
@@ -71,13 +83,14 @@ static void start_done(struct hf_process *p)
 static void turn_done(struct hf_process *p)
 {
     struct hf_request *r = p->request;
+    const char *why;
     if (r->duty == HF_DUTY_OPEN)
         hf_request_answer(r, p, HF_ANSWER_UNANSWERED, NULL, NULL);
     hf_out_seal(p);
     if (p->turn.broken) {
         hf_process_fail(p);
-    } else if (must_retire(p)) {
-        hf_process_retire(p);
+    } else if ((why = must_retire(p)) != NULL) {
+        hf_process_retire(p, why);
     } else {
         p->request = NULL;
         hf_request_leave(r);
@@ -95,6 +108,8 @@ void hf_sched_run(struct hf_process *p)
         end = begin_turn(p);
     else if (p->phase == HF_PHASE_NEW)
         end = begin_start(p);
+    else if (p->phase == HF_PHASE_LEAVING && !p->leave_begun)
+        end = begin_leave(p);
     else
         end = p->class->s.behaviour->resume(p->state, &p->turn);
     k->running = NULL;
@@ -105,6 +120,8 @@ void hf_sched_run(struct hf_process *p)
     case HF_END_DONE:
         if (p->phase == HF_PHASE_STARTING)
             start_done(p);
+        else if (p->phase == HF_PHASE_LEAVING)
+            hf_process_left(p);
         else
             turn_done(p);
         return;

@@ -1,6 +1,8 @@
 /* node.c - the public API (include/holdfast/holdfast.h): a node's parts, its services, its life. */
 #include "node/node_int.h"
 
+#include "base/map.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,6 +82,21 @@ static char *default_cache(void)
     return path;
 }
 
+static enum hf_err open_kv(struct hf_node *node, struct hf_report *report)
+{
+    struct hf_kv_limits limits = {
+        .value_max = (uint32_t)node->opt.keyvalue_value_max,
+        .keys_max = node->opt.keyvalue_keys_max,
+        .bytes_max = node->opt.keyvalue_bytes_max,
+    };
+    uint64_t seed = 0;
+    enum hf_err err = node->os->random(node->os, &seed, sizeof seed);
+    if (err != HF_OK)
+        return hf_report_set(report, err, "no random bytes can be had");
+    err = hf_kv_memory_new(&limits, seed, &node->kv);
+    return err == HF_OK ? HF_OK : hf_report_set(report, err, "out of memory");
+}
+
 static enum hf_err open_parts(struct hf_node *node, struct hf_report *report)
 {
     const struct hf_node_options *o = &node->opt;
@@ -91,7 +108,10 @@ static enum hf_err open_parts(struct hf_node *node, struct hf_report *report)
     enum hf_err err = hf_log_new(node->os, 2, o->log == HF_LOG_JSON, &node->log);
     if (err != HF_OK)
         return hf_report_set(report, err, "out of memory");
-    node->host_services = (struct hf_services){.ctx = node->log, .os = node->os, .log = hf_log_guest};
+    err = open_kv(node, report);
+    if (err != HF_OK)
+        return err;
+    node->host_services = (struct hf_services){.ctx = node->log, .os = node->os, .log = hf_log_guest, .kv = node->kv};
 
     struct hf_engine_settings es;
     hf_engine_settings_init(&es);
@@ -115,6 +135,8 @@ enum hf_status hf_node_open(const struct hf_node_options *o, struct hf_node **re
     *ret = NULL;
     if (o->size != sizeof *o)
         return usage(msg, "hf_node_options.size is wrong: use hf_node_options_init of this library's version");
+    if (o->keyvalue_value_max > HF_KEYVALUE_VALUE_MAX)
+        return usage(msg, "a key-value value may have 64 MiB at most: it must fit into one call");
     struct hf_node *node = calloc(1, sizeof *node);
     if (node == NULL)
         return usage(msg, "out of memory");
@@ -144,13 +166,18 @@ void hf_node_close(struct hf_node *node)
         return;
     for (uint32_t i = 0; i < node->n_workers; i++)
         hf_worker_stop(&node->workers[i]);
+    for (uint32_t i = 0; i < node->n_workers; i++)
+        hf_worker_end(&node->workers[i]);
     hf_jobs_free(node->jobs);
+    for (uint32_t i = 0; i < node->n_workers; i++)
+        hf_worker_settle(&node->workers[i]);
     for (uint32_t i = 0; i < node->n_workers; i++)
         hf_worker_done(&node->workers[i]);
     free(node->workers);
     for (uint32_t i = 0; i < node->n_services; i++)
         hf_service_free(node->services[i].svc);
     hf_route_table_free(node->routes);
+    hf_kv_close(node->kv);
     hf_registry_free(node->registry);
     hf_engine_free(node->engine);
     hf_log_free(node->log);
@@ -209,6 +236,13 @@ static enum hf_err try_start(struct hf_node *node, struct hf_service *svc, bool 
     return err;
 }
 
+/* The engine counts time in ticks of a millisecond; 0 = its own slice. */
+static uint32_t slice_ticks(uint64_t ns)
+{
+    uint64_t ticks = (ns + 999999) / 1000000;
+    return ticks > UINT32_MAX ? UINT32_MAX : (uint32_t)ticks;
+}
+
 /* *argument: what is invalid is an option of the caller's (a folder, a variable), not the file. */
 static enum hf_err make_service(struct hf_node *node, const struct hf_service_options *o, bool invoke, struct hf_service **ret,
                                 bool *argument, struct hf_report *report)
@@ -230,8 +264,12 @@ static enum hf_err make_service(struct hf_node *node, const struct hf_service_op
         .env = o->env,
         .args = o->args,
         .memory_max = o->memory_max,
+        .handles_max = o->handles_max,
+        .slice_ticks = slice_ticks(o->slice_ns),
         .invoke = invoke,
         .body_window = HF_BODY_WINDOW,
+        .keyvalue = o->keyvalue,
+        .config = o->config,
         .dirs = o->dirs,
         .files_max = o->files_max,
     };
@@ -266,12 +304,19 @@ enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_service
         hf_service_free(svc);
         return hf_node_result(err, &report, msg);
     }
-    uint32_t max = o->max != 0 ? (o->max + node->opt.workers - 1) / node->opt.workers : 64;
+    bool singleton = o->instances == HF_INSTANCES_SINGLETON;
+    uint32_t max = singleton ? 1 : o->max != 0 ? (o->max + node->opt.workers - 1) / node->opt.workers : 64;
+    if (!singleton && o->min > (uint64_t)max * node->opt.workers) {
+        hf_service_free(svc);
+        return usage(msg, "min is more than max");
+    }
     node->services[node->n_services++] = (struct hf_node_service){
         .svc = svc,
+        .singleton = singleton,
+        .home = (uint32_t)(hf_hash(hf_view_of(hf_service_name(svc)), 0) % node->opt.workers), /* spread over the workers */
         .class_settings =
             {
-                .min = 1,
+                .min = o->min == 0 ? 1 : (o->min + node->opt.workers - 1) / node->opt.workers,
                 .max = max,
                 .queue_max = o->queue_max,
                 .queue_timeout_ns = o->queue_timeout_ns,
@@ -298,6 +343,8 @@ static enum hf_err make_workers(struct hf_node *node, struct hf_report *report)
     node->n_workers = node->opt.workers;
     for (uint32_t i = 0; i < node->n_workers && err == HF_OK; i++)
         err = hf_worker_init(&node->workers[i], node, i, report);
+    for (uint32_t i = 0; i < node->n_workers && err == HF_OK; i++)
+        err = hf_worker_add_services(&node->workers[i], report);
     return err;
 }
 
@@ -327,6 +374,22 @@ enum hf_status hf_node_listen(struct hf_node *node, const char *addr, char bound
     return hf_node_result(err, &report, msg);
 }
 
+/* What became of the instances, for whoever reads the end of the log. */
+static void sum_up(struct hf_node *node)
+{
+    for (uint32_t i = 0; i < node->n_services && !node->opt.quiet; i++) {
+        struct hf_ends all;
+        struct hf_buf text = {0};
+        hf_ends_init(&all, hf_service_name(node->services[i].svc), NULL);
+        for (uint32_t j = 0; j < node->n_workers; j++)
+            hf_ends_add(&all, &node->workers[j].ends[i]);
+        hf_ends_text(&all, &text);
+        if (text.len > 0)
+            hf_log_say(node->log, "end", "%s: instances that ended: %.*s", all.service, HF_FMT(hf_buf_view(&text)));
+        hf_buf_done(&text);
+    }
+}
+
 enum hf_status hf_node_run(struct hf_node *node, struct hf_words *msg)
 {
     struct hf_report report;
@@ -353,6 +416,7 @@ enum hf_status hf_node_run(struct hf_node *node, struct hf_words *msg)
     }
     if (err != HF_OK)
         return hf_node_result(err, &report, msg);
+    sum_up(node);
     if (msg != NULL)
         snprintf(msg->text, sizeof msg->text, "%s", status == HF_STATUS_OK ? "" : "stopped before everything in hand was finished");
     return status;
