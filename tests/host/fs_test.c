@@ -7,14 +7,6 @@
 #include "host/fs_int.h"
 #include "support_fs.h"
 
-#define TEST(name)                                                                                 \
-    static void name##_script(struct guest *t);                                                    \
-    static void name(void **state)                                                                 \
-    {                                                                                              \
-        run_fs(state, name##_script, NULL);                                                        \
-    }                                                                                              \
-    static void name##_script(struct guest *t)
-
 /* ---- preopens ---- */
 
 TEST(preopens_are_what_was_granted)

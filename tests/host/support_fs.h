@@ -25,6 +25,14 @@ const char *folder_get(const struct folder *f, const char *name);
 /* A world with the two grants, one script, everything put away. `fs` may be NULL. */
 extern struct folder here; /* of the script that runs */
 void run_fs(void **state, script_fn script, const struct world_settings *s);
+/* A test that is one script. */
+#define TEST(name)                                                                                 \
+    static void name##_script(struct guest *t);                                                    \
+    static void name(void **state)                                                                 \
+    {                                                                                              \
+        run_fs(state, name##_script, NULL);                                                        \
+    }                                                                                              \
+    static void name##_script(struct guest *t)
 
 /* ---- for scripts ---- */
 enum { READ = 1, WRITE = 2, MUTATE = 32 };                       /* descriptor-flags */
@@ -72,6 +80,11 @@ enum {                                                           /* error-code *
 };
 /* ok: DONE; error: its code. -1: the call itself failed. */
 int code(const struct hf_value *r);
+/* The handle in an ok(...); 0: none. */
+static inline uint32_t got(const struct hf_value *r)
+{
+    return code(r) == DONE ? (uint32_t)r->items[0].u64 : 0;
+}
 uint32_t preopen(struct guest *t, const char *name); /* a new descriptor of it; 0: none */
 uint32_t open_path(struct guest *t, uint32_t dir, const char *name, uint64_t how, uint64_t flags,
                    int *why);
