@@ -14,8 +14,8 @@
 #include "os/fs.h"
 
 #define HF_FS_FILES_MAX 1024u /* open at once by one guest, if the service does not say */
-/* One read or write on the worker's thread: from and to memory that is some 10 us, and a piece that must come from a disk
- * keeps other guests of the thread waiting no longer than one of its reads takes. */
+/* One read or write on the worker's thread: from and to the system's memory that is some 10 us. What is not in memory is
+ * fetched by a job first. */
 #define HF_FS_PIECE      (64u * 1024)
 /* descriptor.write takes more at once: programs that do not look for a short write are common. */
 #define HF_FS_WRITE_MAX  (1u << 20)
@@ -72,8 +72,22 @@ struct hf_descriptor *hf_descriptor_new(struct hf_guest *g, int fd, const struct
 /* One of a grant. */
 struct hf_descriptor *hf_descriptor_of_grant(struct hf_guest *g, const struct hf_fs_grant *grant);
 
-/* host_fs_sync.c: off the thread. *number is the outcome. HF_CANCELLED: return it at once. */
-enum hf_err hf_fs_sync(struct hf_call *call, const struct hf_fs_file *file, bool data_only, int *number);
+/* ---- what waits for a disk, off the thread (host_fs_job.c) ---- */
+struct hf_fs_job;
+enum hf_fs_work {
+    HF_FS_SYNC,
+    HF_FS_SYNC_DATA,
+    HF_FS_FETCH /* `len` bytes from `at` on are read, and forgotten: they are in the system's memory then */
+};
+/* Begins it, on a handle of its own. `wait` is not ready from now until it is over; it outlives the job's end. An errno, and
+ * `wait` is ready: EAGAIN (too many jobs wait), ENOMEM, EMFILE. */
+int hf_fs_job_begin(const struct hf_fs_file *file, enum hf_fs_work work, uint64_t at, size_t len, struct hf_wait *wait,
+                    struct hf_fs_job **ret);
+/* Its outcome, an errno. One that is not over is left behind: EINTR. The job is gone for the caller. */
+int hf_fs_job_end(struct hf_fs_job *job);
+/* From beginning to end, the guest suspended. *number is the outcome. HF_CANCELLED: return it at once. */
+enum hf_err hf_fs_job_run(struct hf_call *call, const struct hf_fs_file *file, enum hf_fs_work work, uint64_t at, size_t len,
+                          int *number);
 
 /* ---- results (host_fs_result.c): each fills *result with ok(...) or error(code) ---- */
 uint32_t hf_fs_code(int number); /* wasi:filesystem's error-code for an errno */

@@ -37,7 +37,14 @@ static enum hf_err do_read(struct hf_call *call, const struct hf_value *args, st
     uint8_t *bytes = hf_call_alloc(call, len + 1);
     if (v == NULL || bytes == NULL)
         return hf_call_limit(call, "memory of a call");
-    number = fs->read_at(fs, d->file->fd, bytes, len, args[2].u64, &got);
+    uint64_t at = args[2].u64;
+    number = fs->read_now(fs, d->file->fd, bytes, len, at, &got);
+    if (number == EAGAIN) {
+        enum hf_err err = hf_fs_job_run(call, d->file, HF_FS_FETCH, at, len, &number);
+        if (err != HF_OK)
+            return err;
+        number = fs->read_at(fs, d->file->fd, bytes, len, at, &got); /* says what was wrong, if the fetch found anything */
+    }
     if (number != 0)
         return hf_fs_failed(call, number, result);
     v[0] = hf_value_bytes(hf_view(bytes, got));
@@ -86,7 +93,7 @@ static enum hf_err do_sync(struct hf_call *call, const struct hf_value *args, st
     const struct hf_descriptor *d = self(args);
     int number = 0;
     if (d->folder ? d->mutate : d->write) { /* else it is a success with no effect */
-        enum hf_err err = hf_fs_sync(call, d->file, data_only, &number);
+        enum hf_err err = hf_fs_job_run(call, d->file, data_only ? HF_FS_SYNC_DATA : HF_FS_SYNC, 0, 0, &number);
         if (err != HF_OK)
             return err;
     }

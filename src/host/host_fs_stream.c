@@ -1,8 +1,9 @@
 /* host_fs_stream.c - wasi:filesystem: streams over files, and what went wrong in one.
  *
- * A stream has its own offset and shares the open file, so it goes on when its descriptor is dropped. It is always ready: a
- * read or write is one bounded piece on the worker's thread. Nothing is read ahead: bytes that another stream of the guest
- * writes meanwhile must be seen. A file that got shorter is at its end.
+ * A stream has its own offset and shares the open file, so it goes on when its descriptor is dropped. A read or write is one
+ * bounded piece on the worker's thread; bytes that would have to come from a disk are fetched first, and until then the
+ * stream is not ready. Nothing is read ahead: bytes that another stream of the guest writes meanwhile must be seen. A file
+ * that got shorter is at its end.
  */
 #include "host/fs_int.h"
 
@@ -13,6 +14,8 @@ struct file_in {
     struct hf_wait wait;
     struct hf_fs_file *file;
     uint64_t at;
+    struct hf_fs_job *fetch; /* of fetch_len bytes from `at` on: begun, not looked at since; or NULL */
+    size_t fetch_len;
 };
 struct file_out {
     struct hf_out_stream out;
@@ -35,18 +38,39 @@ static enum hf_err failed(struct hf_guest *g, int number)
 
 /* ---- reading ---- */
 
+/* EAGAIN: the bytes are being fetched. */
+static int read_piece(struct file_in *f, uint8_t *piece, size_t len, size_t *got)
+{
+    const struct hf_fs *fs = hf_fs_of(f->in.obj.guest);
+    if (f->fetch == NULL) {
+        int number = fs->read_now(fs, f->file->fd, piece, len, f->at, got);
+        if (number != EAGAIN)
+            return number;
+        f->fetch_len = len;
+        if (hf_fs_job_begin(f->file, HF_FS_FETCH, f->at, len, &f->wait, &f->fetch) == 0)
+            return EAGAIN;
+    } else if (!f->wait.ready) {
+        return EAGAIN;
+    } else {
+        (void)!hf_fs_job_end(f->fetch); /* the read says it again */
+        f->fetch = NULL;
+        if (len > f->fetch_len)
+            len = f->fetch_len;
+    }
+    return fs->read_at(fs, f->file->fd, piece, len, f->at, got); /* also when no job was to be had: late is better than not */
+}
+
 static enum hf_err in_peek(struct hf_in_stream *s, struct hf_view *ret)
 {
     struct file_in *f = HF_CONTAINER_OF(s, struct file_in, in);
     struct hf_guest *g = s->obj.guest;
-    const struct hf_fs *fs = hf_fs_of(g);
     size_t len = s->want < 1 ? 1 : s->want < HF_FS_PIECE ? s->want : HF_FS_PIECE, got = 0;
     /* One for all streams of the guest: what is lent is copied out before the guest can ask for anything else. */
     if (g->fs.piece == NULL && (g->fs.piece = malloc(HF_FS_PIECE)) == NULL)
         return failed(g, ENOMEM);
-    int number = fs->read_at(fs, f->file->fd, g->fs.piece, len, f->at, &got);
+    int number = read_piece(f, g->fs.piece, len, &got);
     if (number != 0)
-        return failed(g, number);
+        return number == EAGAIN && f->fetch != NULL ? HF_AGAIN : failed(g, number);
     if (got == 0)
         return HF_CLOSED;
     *ret = hf_view(g->fs.piece, got);
@@ -66,6 +90,8 @@ static struct hf_wait *in_wait(struct hf_in_stream *s)
 static void in_destroy(struct hf_obj *obj)
 {
     struct file_in *f = HF_CONTAINER_OF(obj, struct file_in, in.obj);
+    if (f->fetch != NULL)
+        (void)!hf_fs_job_end(f->fetch);
     hf_wait_done(&f->wait);
     hf_fs_file_unref(f->file);
 }

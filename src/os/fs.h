@@ -107,6 +107,10 @@ struct hf_fs {
 
     /* One piece; 0 bytes: the end (also where no file can reach). */
     int (*read_at)(const struct hf_fs *fs, int fd, void *buf, size_t len, uint64_t at, size_t *got);
+    /* The same but for a disk, which is not waited for: EAGAIN. It may then give fewer bytes. Where
+     * the system cannot tell, it waits. */
+    int (*read_now)(const struct hf_fs *fs, int fd, void *buf, size_t len, uint64_t at,
+                    size_t *got);
     /* All of it, or an errno and *put says how much went. EFBIG: past the largest file. */
     int (*write_at)(const struct hf_fs *fs, int fd, const void *buf, size_t len, uint64_t at,
                     size_t *put);

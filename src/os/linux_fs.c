@@ -271,6 +271,7 @@ static const struct hf_fs table = {
     .link = hf_linux_fs_link,
     .symlink = hf_linux_fs_symlink,
     .read_at = hf_linux_fs_read_at,
+    .read_now = hf_linux_fs_read_now,
     .write_at = hf_linux_fs_write_at,
     .append = hf_linux_fs_append,
     .set_size = hf_linux_fs_set_size,

@@ -23,6 +23,8 @@ int hf_linux_fs_symlink(const struct hf_fs *fs, const char *target, int dir, con
 /* linux_fs_data.c */
 int hf_linux_fs_read_at(const struct hf_fs *fs, int fd, void *buf, size_t len, uint64_t at,
                         size_t *got);
+int hf_linux_fs_read_now(const struct hf_fs *fs, int fd, void *buf, size_t len, uint64_t at,
+                         size_t *got);
 int hf_linux_fs_write_at(const struct hf_fs *fs, int fd, const void *buf, size_t len, uint64_t at,
                          size_t *put);
 int hf_linux_fs_append(const struct hf_fs *fs, int fd, const void *buf, size_t len, size_t *put);

@@ -33,6 +33,23 @@ int hf_linux_fs_read_at(const struct hf_fs *fs, int fd, void *buf, size_t len, u
     return 0;
 }
 
+int hf_linux_fs_read_now(const struct hf_fs *fs, int fd, void *buf, size_t len, uint64_t at,
+                         size_t *got)
+{
+    struct iovec v = {buf, len};
+    *got = 0;
+    if (at > INT64_MAX || len > (uint64_t)INT64_MAX - at)
+        return 0;
+    ssize_t n = preadv2(fd, &v, 1, (off_t)at, RWF_NOWAIT);
+    if (n >= 0) {
+        *got = (size_t)n;
+        return 0;
+    }
+    if (errno == EOPNOTSUPP || errno == EINTR) /* not every file system can tell */
+        return hf_linux_fs_read_at(fs, fd, buf, len, at, got);
+    return errno;
+}
+
 /* at: UINT64_MAX appends. */
 static int write_all(int fd, const uint8_t *p, size_t len, uint64_t at, size_t *put)
 {

@@ -1,6 +1,7 @@
 /* fs_stream_test.c - wasi:filesystem: streams over files, verbs that fail, full disks, sync off the
  * thread. */
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <sys/mount.h>
@@ -246,7 +247,7 @@ static void failures_of_the_system(void **state)
     struct hf_fs fs = *hf_fs_linux();
     fs.write_at = failing_write;
     fs.append = failing_append;
-    fs.read_at = failing_read;
+    fs.read_at = fs.read_now = failing_read;
     fs.list_next = failing_list;
     fs.open = failing_open;
     run_fs(state, failures_of_the_system_script, &(struct world_settings){.fs = &fs});
@@ -383,6 +384,126 @@ static void sync_that_is_left_behind(void **state)
     folder_end(&here); /* counts the handles */
 }
 
+/* ---- bytes that are on a disk ---- */
+
+static pthread_t home; /* the thread that may not wait */
+static _Atomic int fetches;
+
+static int nothing_in_memory(const struct hf_fs *fs, int fd, void *buf, size_t len, uint64_t at,
+                             size_t *n)
+{
+    (void)fs, (void)fd, (void)buf, (void)len, (void)at;
+    *n = 0;
+    return EAGAIN;
+}
+static int slow_read(const struct hf_fs *fs, int fd, void *buf, size_t len, uint64_t at, size_t *n)
+{
+    struct timespec end;
+    if (!pthread_equal(pthread_self(), home)) {
+        clock_gettime(CLOCK_REALTIME, &end);
+        end.tv_sec += 30;
+        fetches++;
+        sem_post(&sync_begun);
+        (void)!sem_timedwait(&sync_go, &end);
+    }
+    return hf_fs_linux()->read_at(fs, fd, buf, len, at, n);
+}
+
+static void reads_from_a_disk(struct guest *t)
+{
+    uint32_t rw = preopen(t, "/rw");
+    CHECK(rw != 0);
+    OPEN(f, rw, "file", 0, READ);
+    CALL(r, "descriptor.read", H(f), U(4), U(3)); /* waits */
+    CHECK(is_text(&r->items[0].items[0], "tent"));
+    CALL(s, "descriptor.read-via-stream", H(f), U(0));
+    CALL(b, "input-stream.blocking-read", H(got(s)), U(3)); /* waits */
+    CHECK(is_text(&b->items[0], "con"));
+    CALL(p, "input-stream.subscribe", H(got(s)));
+    uint32_t ready = (uint32_t)p->u64;
+    CALL(yes, "pollable.ready", H(ready)); /* as far as is known */
+    CHECK_INT(yes->u64, 1);
+    CALL(a, "input-stream.read", H(got(s)), U(2)); /* does not wait: nothing yet */
+    CHECK(a->tag == 0 && a->items[0].len == 0);
+    CALL(no, "pollable.ready", H(ready));
+    CHECK_INT(no->u64, 0);
+    CALL(still, "input-stream.read", H(got(s)), U(2));
+    CHECK(still->tag == 0 && still->items[0].len == 0);
+    DO("pollable.block", H(ready));
+    CALL(c, "input-stream.read", H(got(s)), U(100)); /* what was fetched, and no more */
+    CHECK(is_text(&c->items[0], "te"));
+    answer(t, "read");
+}
+
+/* The disk takes its time; the thread serves others meanwhile. */
+static void a_cold_read_leaves_the_thread(void **state)
+{
+    struct hf_fs fs = *hf_fs_linux();
+    struct world w;
+    fs.read_now = nothing_in_memory;
+    fs.read_at = slow_read;
+    home = pthread_self();
+    fetches = 0;
+    sem_init(&sync_begun, 0, 0);
+    sem_init(&sync_go, 0, 0);
+    folder_make(&here);
+    world_open_with(&w, state, &(struct world_settings){.fs = &fs, .dirs = here.dirs, .max = 2});
+    size_t slow = post(&w, reads_from_a_disk);
+    for (int i = 0; i < 3; i++) {
+        world_run(&w);
+        sem_wait(&sync_begun);
+        size_t quick = post(&w, answers_at_once);
+        world_run(&w);
+        assert_string_equal(take_all(&w, quick), "quick");
+        assert_int_equal(w.requests[slow].answers, 0);
+        assert_int_equal(fetches, i + 1);
+        sem_post(&sync_go);
+        while (i < 2 && fetches == i + 1) /* it comes home, and the guest asks for the next */
+            world_run(&w);
+    }
+    world_until(&w, slow);
+    assert_string_equal(take_all(&w, slow), "read");
+    assert_int_equal(fetches, 3);
+    world_close(&w);
+    folder_end(&here);
+}
+
+static void leaves_a_fetch(struct guest *t)
+{
+    uint32_t rw = preopen(t, "/rw");
+    CHECK(rw != 0);
+    OPEN(f, rw, "file", 0, READ);
+    for (int i = 0; i < 5; i++) {
+        CALL(s, "descriptor.read-via-stream", H(f), U(0));
+        CALL(a, "input-stream.read", H(got(s)), U(2));
+        CHECK(a->tag == 0 && a->items[0].len == 0);
+        DROP(got(s));
+    }
+    CALL(s, "descriptor.read-via-stream", H(f), U(0));
+    DO("input-stream.read", H(got(s)), U(2));
+    answer(t, "left"); /* one more goes with the instance */
+}
+
+static void a_fetch_that_is_left_behind(void **state)
+{
+    struct hf_fs fs = *hf_fs_linux();
+    struct world w;
+    fs.read_now = nothing_in_memory;
+    fs.read_at = slow_read;
+    home = pthread_self();
+    sem_init(&sync_begun, 0, 0);
+    sem_init(&sync_go, 0, 0);
+    folder_make(&here);
+    world_open_with(&w, state, &(struct world_settings){.fs = &fs, .dirs = here.dirs});
+    size_t i = post(&w, leaves_a_fetch);
+    world_run(&w);
+    assert_string_equal(take_all(&w, i), "left");
+    for (int n = 0; n < 6; n++)
+        sem_post(&sync_go);
+    world_close(&w);
+    folder_end(&here); /* counts the handles */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -397,6 +518,8 @@ int main(void)
         cmocka_unit_test(a_full_disk),
         cmocka_unit_test(sync_leaves_the_thread),
         cmocka_unit_test(sync_that_is_left_behind),
+        cmocka_unit_test(a_cold_read_leaves_the_thread),
+        cmocka_unit_test(a_fetch_that_is_left_behind),
     };
     return cmocka_run_group_tests(tests, shared_open, shared_close);
 }

@@ -229,6 +229,39 @@ static void reading_and_writing(void **state)
     p->fs->close(p->fs, fd);
 }
 
+/* What was just written is in memory; what was thrown out of it is not waited for, or (where the
+ * system keeps it) is there. */
+static void reading_without_waiting(void **state)
+{
+    const struct place *p = *state;
+    static char bytes[1 << 20], text[1 << 20];
+    size_t n;
+    int fd = opened(p, "big", HF_FS_READ | HF_FS_WRITE | HF_FS_CREATE, 0);
+    memset(bytes, 'x', sizeof bytes);
+    assert_int_equal(p->fs->write_at(p->fs, fd, bytes, sizeof bytes, 0, &n), 0);
+    assert_int_equal(p->fs->read_now(p->fs, fd, text, sizeof text, 0, &n), 0);
+    assert_int_equal(n, sizeof bytes);
+    assert_memory_equal(text, bytes, n);
+    assert_int_equal(p->fs->read_now(p->fs, fd, text, sizeof text, sizeof bytes, &n), 0);
+    assert_int_equal(n, 0);
+    assert_int_equal(p->fs->read_now(p->fs, fd, text, sizeof text, UINT64_MAX, &n), 0);
+    assert_int_equal(n, 0);
+    assert_int_equal(p->fs->sync(p->fs, fd, false), 0);
+    assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+    int number = p->fs->read_now(p->fs, fd, text, sizeof text, 0, &n);
+    assert_true(number == EAGAIN || number == 0);
+    if (number == 0)
+        assert_true(n > 0 && memcmp(text, bytes, n) == 0);
+    assert_int_equal(p->fs->read_at(p->fs, fd, text, 4096, 0, &n), 0);
+    assert_int_equal(n, 4096);
+    assert_int_equal(p->fs->read_now(p->fs, fd, text, 4096, 0, &n), 0); /* it is in memory now */
+    assert_true(n > 0 && n <= 4096);
+    p->fs->close(p->fs, fd);
+    fd = opened(p, "big", HF_FS_WRITE, 0);
+    assert_int_equal(p->fs->read_now(p->fs, fd, text, 1, 0, &n), EBADF);
+    p->fs->close(p->fs, fd);
+}
+
 static void huge_offsets(void **state)
 {
     const struct place *p = *state;
@@ -345,6 +378,7 @@ int main(void)
         IN_PLACE(links),
         IN_PLACE(names),
         IN_PLACE(reading_and_writing),
+        IN_PLACE(reading_without_waiting),
         IN_PLACE(huge_offsets),
         IN_PLACE(a_limit_on_file_size),
         IN_PLACE(listing),
