@@ -92,6 +92,11 @@ static int set_max_age(void *to, const char *v)
 {
     return cli_duration(v, &((struct cli_settings *)to)->service.max_age_ns);
 }
+static int set_after(void *to, const char *v)
+{
+    struct cli_settings *s = to;
+    return cli_duration(v, &s->service.after_timeout_ns) != 0 || s->service.after_timeout_ns == 0 ? -1 : 0;
+}
 static int set_queue(void *to, const char *v)
 {
     uint64_t n;
@@ -186,6 +191,7 @@ static const struct cli_option options[] = {
     {"queue", "N", "requests that may wait for an instance, each worker (1024)", set_queue, "a number from 1"},
     {"queue-timeout", "TIME", "how long one may wait there, then 503 (the request timeout)", set_queue_timeout, "a time like 1s"},
     {"request-timeout", "TIME", "for a whole request, then 504 and the instance ends (30s)", opt_timeout, "a time like 3s"},
+    {"after-timeout", "TIME", "from an answer's head on, for its body and work after it (the request's)", set_after, "a time like 10m"},
     {"slice", "TIME", "a guest that computes makes way for others after so long (10ms)", set_slice, "a time like 10ms"},
     {"handles", "N", "resources an instance may hold (100000)", set_handles, "a number from 1"},
     CLI_OPTIONS_GUEST,

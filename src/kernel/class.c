@@ -261,6 +261,19 @@ void hf_class_close(struct hf_class *c)
     doom_idle(c, 0, "closed");
 }
 
+void hf_class_set_reusable(struct hf_class *c)
+{
+    if (!c->single_use)
+        return;
+    c->single_use = false;
+    HF_LIST_FOR(n, &c->processes)
+    {
+        struct hf_process *p = HF_LIST_ENTRY(n, struct hf_process, in_class);
+        if (p->served > 0 && p->turn.retire == NULL)
+            p->turn.retire = "single-use";
+    }
+}
+
 void hf_class_set_single_use(struct hf_class *c)
 {
     if (c->single_use)

@@ -41,6 +41,9 @@ struct hf_class_settings {
      * request's own timeout. */
     uint64_t queue_timeout_ns;
     uint64_t request_timeout_ns;          /* default deadline of a request; 0 = 30 s */
+    /* For an instance that has answered and goes on (its answer's body, work after it): so long from the
+     * answer. 0 = what is left of the request's time. Not for recorded classes. */
+    uint64_t after_timeout_ns;
     uint64_t start_timeout_ns;            /* a start that takes longer is cancelled; 0 = 30 s */
     uint64_t leave_timeout_ns;            /* for behaviour->leave; 0 = 5 s */
     uint64_t max_requests;                /* an instance retires after so many; 0 = never */
@@ -64,6 +67,8 @@ void hf_class_close(struct hf_class *c);
 /* From now on every new instance serves a single request (a second `handle` failed: lifecycle
  * rule). */
 void hf_class_set_single_use(struct hf_class *c);
+/* Takes that back: new instances may serve on; those that have served a request still go. */
+void hf_class_set_reusable(struct hf_class *c);
 
 /* What requests were told is counted when it is delivered; `refused` also counts posts refused at
  * once, which are not in `requests`. `killed`: ended in the middle of a turn. */

@@ -196,46 +196,6 @@ static void name_of(const char *path, char *out, size_t size)
         *dot = 0;
 }
 
-struct image_taker {
-    struct hf_node *node;
-    struct hf_service *svc;
-    bool want;
-};
-
-static enum hf_err take_image(void *ctx, void *state, struct hf_report *report)
-{
-    struct image_taker *t = ctx;
-    struct hf_report why;
-    (void)report;
-    if (!t->want)
-        return HF_OK;
-    hf_report_init(&why);
-    enum hf_err err = hf_service_take_image(t->svc, state, &why);
-    if (err == HF_UNSUPPORTED) { /* it works without, only slower: a new instance each request */
-        if (!t->node->opt.quiet)
-            hf_log_say(t->node->log, "notice", "%s: no image is possible, each request gets a new instance: %s",
-                       hf_service_name(t->svc), why.text);
-        return HF_OK;
-    }
-    return err;
-}
-
-/* One instance is started before anybody is served: a component that cannot start is said now, not at the first request. */
-static enum hf_err try_start(struct hf_node *node, struct hf_service *svc, bool want_image, uint64_t timeout_ns, struct hf_report *report)
-{
-    struct image_taker t = {node, svc, want_image};
-    struct hf_answer a = {0};
-    enum hf_err err = hf_offline_call(node, svc, timeout_ns, (struct hf_view){0}, take_image, &t, &a);
-    if (err == HF_OK && a.kind != HF_ANSWER_OK) {
-        err = a.kind == HF_ANSWER_TIMEOUT ? HF_TIMEOUT : a.kind == HF_ANSWER_LIMITED ? HF_LIMIT : HF_TRAP;
-        hf_report_set(report, err, "%s does not start: %.*s", hf_service_name(svc),
-                      HF_FMT(a.body.len > 0 ? hf_buf_view(&a.body) : hf_view_of(hf_answer_text(a.kind))));
-    }
-    hf_buf_done(&a.body);
-    hf_blob_unref(a.blob);
-    return err;
-}
-
 /* The engine counts time in ticks of a millisecond; 0 = its own slice. */
 static uint32_t slice_ticks(uint64_t ns)
 {
@@ -268,6 +228,8 @@ static enum hf_err make_service(struct hf_node *node, const struct hf_service_op
         .slice_ticks = slice_ticks(o->slice_ns),
         .invoke = invoke,
         .body_window = HF_BODY_WINDOW,
+        .single_use = hf_template_single_use,
+        .single_use_ctx = node,
         .keyvalue = o->keyvalue,
         .config = o->config,
         .dirs = o->dirs,
@@ -296,7 +258,7 @@ enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_service
         return usage(msg, report.text);
     uint64_t start_ns = o->request_timeout_ns != 0 ? o->request_timeout_ns : 30000000000u;
     if (err == HF_OK)
-        err = try_start(node, svc, o->instances == HF_INSTANCES_PER_REQUEST, start_ns, &report);
+        err = hf_template_try(node, svc, o->instances == HF_INSTANCES_PER_REQUEST, start_ns, &report);
     if (err == HF_OK)
         err = hf_route_add(node->routes, hf_view_of(o->host), hf_view_of(o->prefix != NULL ? o->prefix : "/"), (struct hf_view){0},
                            hf_view_of(hf_service_name(svc)), &report);
@@ -321,6 +283,7 @@ enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_service
                 .queue_max = o->queue_max,
                 .queue_timeout_ns = o->queue_timeout_ns,
                 .request_timeout_ns = o->request_timeout_ns,
+                .after_timeout_ns = o->after_timeout_ns,
                 .start_timeout_ns = start_ns,
                 .max_requests = o->max_requests,
                 .max_age_ns = o->max_age_ns,

@@ -54,6 +54,7 @@ struct hf_worker {
     uint64_t drain_at_ns; /* 0: serving */
     bool at_rest;         /* draining, and nothing of its own is left to do */
     bool closed;          /* and no other worker's: its instances leave */
+    bool ended;           /* its kernel is gone */
     enum hf_status status;
 };
 
@@ -100,6 +101,12 @@ enum hf_err hf_file_read(const char *path, struct hf_buf *ret, struct hf_report 
 enum hf_err hf_offline_call(struct hf_node *node, struct hf_service *svc, uint64_t timeout_ns, struct hf_view body,
                             enum hf_err (*started)(void *ctx, void *state, struct hf_report *report), void *ctx,
                             struct hf_answer *answer);
+
+/* template.c: one instance is started to look at; with want_image its image becomes the service's (where none is possible that
+ * is said in the log, and is no error). */
+enum hf_err hf_template_try(struct hf_node *node, struct hf_service *svc, bool want_image, uint64_t timeout_ns,
+                            struct hf_report *report);
+void hf_template_single_use(void *node, struct hf_service *svc, struct hf_io *io); /* hf_service_settings.single_use */
 
 enum hf_status hf_status_of(enum hf_err err);
 enum hf_status hf_node_result(enum hf_err err, const struct hf_report *report, struct hf_words *msg);

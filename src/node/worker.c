@@ -110,6 +110,7 @@ void hf_worker_stop(struct hf_worker *w)
 
 void hf_worker_end(struct hf_worker *w)
 {
+    w->ended = true;
     hf_gateway_free(w->gateway);
     hf_kernel_free(w->kernel);
     for (uint32_t i = 0; i < HF_SERVICES_MAX; i++)
