@@ -10,6 +10,7 @@ void cli_settings_init(struct cli_settings *s)
     hf_node_options_init(&s->node);
     hf_service_options_init(&s->service);
     s->service.env = s->env;
+    s->service.dirs = s->dirs;
     s->service.keyvalue = s->keyvalue;
     s->service.config = s->config;
     s->node.progress = true;
@@ -28,6 +29,22 @@ int opt_env(void *to, const char *v)
     if (eq == NULL || eq == v || s->n_env == CLI_ENV_MAX)
         return -1;
     s->env[s->n_env++] = v;
+    return 0;
+}
+int opt_dir(void *to, const char *v)
+{
+    struct cli_settings *s = to;
+    if (v[0] == 0 || s->n_dirs == CLI_DIRS_MAX)
+        return -1;
+    s->dirs[s->n_dirs++] = v;
+    return 0;
+}
+int opt_files(void *to, const char *v)
+{
+    uint64_t n;
+    if (cli_number(v, 1000000, &n) != 0 || n == 0)
+        return -1;
+    ((struct cli_settings *)to)->service.files_max = (uint32_t)n;
     return 0;
 }
 /* Bytes of a bucket's name without its mode. */

@@ -5,12 +5,15 @@
 #include "cli/cli.h"
 
 #define CLI_ENV_MAX 256
+#define CLI_DIRS_MAX 64
 
 struct cli_settings {
     struct hf_node_options node;
     struct hf_service_options service;
     const char *env[CLI_ENV_MAX + 1];
     size_t n_env;
+    const char *dirs[CLI_DIRS_MAX + 1];
+    size_t n_dirs;
     const char *keyvalue[CLI_ENV_MAX + 1], *config[CLI_ENV_MAX + 1];
     size_t n_keyvalue, n_config;
     const char *addr;
@@ -20,6 +23,8 @@ void cli_settings_init(struct cli_settings *s);
 
 int opt_cache(void *to, const char *v);
 int opt_env(void *to, const char *v);
+int opt_dir(void *to, const char *v);
+int opt_files(void *to, const char *v);
 int opt_memory(void *to, const char *v);
 int opt_keyvalue(void *to, const char *v);
 int opt_config(void *to, const char *v);
@@ -31,6 +36,9 @@ int opt_quiet(void *to, const char *v);
 #define CLI_OPTIONS_GUEST                                                                                                              \
     {"env", "K=V", "an environment variable for the guest; may be repeated", opt_env, "K=V"},                                          \
         {"memory", "SIZE", "each linear memory may grow to this (4GiB)", opt_memory, "a size like 64MiB"},                             \
+        {"dir", "HOST::GUEST[:ro]", "a folder for the guest, :ro if it may change nothing; may be repeated", opt_dir,                  \
+         "HOST::GUEST or HOST::GUEST:ro, 64 times at most"},                                                                           \
+        {"files", "N", "files and folders an instance may have open (1024)", opt_files, "a number from 1"},                            \
         {"keyvalue", "BUCKET", "a wasi:keyvalue bucket it may open, kept in memory, BUCKET:ro to read only; may be repeated",          \
          opt_keyvalue, "a bucket's name, once"},                                                                                       \
         {"config", "K=V", "a value for wasi:config; may be repeated", opt_config, "K=V, each key once"}

@@ -91,6 +91,11 @@ struct hf_service_options {
     uint32_t handles_max;  /* resources an instance may hold; 0 = 100000 */
     uint64_t slice_ns;     /* a guest that computes makes way for others after so long (whole ms); 0 = 10 ms */
     uint64_t after_timeout_ns; /* from the answer's head on: its body and work after it; 0 = what is left of the request's */
+    /* Folders for wasi:filesystem: "HOST::GUEST", or "HOST::GUEST:ro" if nothing in it may be changed; "HOST" alone has the same
+     * name inside. NULL at the end; may be NULL: none. Opened when the service is made. A process whose file size is limited
+     * (RLIMIT_FSIZE) should ignore SIGXFSZ: a guest that writes past it is then told so. */
+    const char *const *dirs;
+    uint32_t files_max; /* open files and folders of one instance; 0 = 1024 */
 };
 HF_API void hf_service_options_init(struct hf_service_options *o);
 /* Loads, compiles (or finds it in the cache), checks, and starts one instance to see that it starts. */

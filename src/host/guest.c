@@ -358,6 +358,7 @@ static void guest_stop(void *state)
         hf_obj_cut_children(obj);
         hf_obj_release(obj);
     }
+    hf_fs_guest_done(g);
     hf_arena_done(&g->invoke_arena);
     free(g);
 }

@@ -70,6 +70,7 @@ struct hf_in_ops {
 struct hf_in_stream {
     struct hf_obj obj;
     const struct hf_in_ops *ops;
+    size_t want;              /* bytes that the next peek can use at most: a hint for sources that must fetch them */
     size_t lazy;              /* bytes lent as a result and not yet passed: settled at the next operation or wait */
     struct hf_list in_lazy;
     bool closed;              /* closed or last-operation-failed was reported: closed for ever after */
@@ -91,11 +92,12 @@ struct hf_out_stream {
     bool flushing;
     bool closed;     /* as of hf_in_stream */
 };
-/* wasi:io/error objects. `http` = error-code case + 1 for http-error-code, 0 none; body-size codes carry `size`. */
+/* wasi:io/error objects. `http` = error-code case + 1 for http-error-code, 0 none; body-size codes carry `size`. `fs`: the same
+ * for filesystem-error-code. */
 struct hf_io_error {
     struct hf_obj obj;
     enum hf_err err;
-    uint32_t http;
+    uint32_t http, fs;
     uint64_t size;
     char text[160];
 };
@@ -137,6 +139,10 @@ struct hf_guest {
     bool invoking;                /* a call by hf_invoke_begin is in flight */
     const struct hf_ftype *invoke_type;
     struct hf_arena invoke_arena;
+    struct {             /* host_fs*.c */
+        uint32_t files;  /* handles of the system that it holds */
+        uint8_t *piece;  /* what a file's stream lends; NULL until one is read */
+    } fs;
 };
 static inline struct hf_guest *hf_guest_of(const struct hf_call *call)
 {
@@ -148,12 +154,15 @@ const struct hf_service_settings *hf_guest_settings(const struct hf_guest *g);
 void hf_guest_log_flush(struct hf_guest *g); /* an unfinished line goes out */
 
 /* ---- each host_*.c binds its interfaces ---- */
+enum hf_err hf_host_bind_all(struct hf_registry *reg, struct hf_report *report); /* all of those below, in order (registry.c) */
 enum hf_err hf_host_bind_poll(struct hf_registry *reg, struct hf_report *report);
 enum hf_err hf_host_bind_streams(struct hf_registry *reg, struct hf_report *report);
 enum hf_err hf_host_bind_clocks(struct hf_registry *reg, struct hf_report *report);
 enum hf_err hf_host_bind_random(struct hf_registry *reg, struct hf_report *report);
 enum hf_err hf_host_bind_cli(struct hf_registry *reg, struct hf_report *report);
-enum hf_err hf_host_bind_denied(struct hf_registry *reg, struct hf_report *report); /* filesystem, sockets: nothing granted */
+enum hf_err hf_host_bind_denied(struct hf_registry *reg, struct hf_report *report); /* sockets: nothing granted */
+enum hf_err hf_host_bind_fs(struct hf_registry *reg, struct hf_report *report);
+void hf_fs_guest_done(struct hf_guest *g); /* when no object of it is left */
 enum hf_err hf_host_bind_http(struct hf_registry *reg, struct hf_report *report);
 enum hf_err hf_host_bind_kv(struct hf_registry *reg, struct hf_report *report);     /* wasi:keyvalue, both drafts */
 enum hf_err hf_host_bind_config(struct hf_registry *reg, struct hf_report *report); /* wasi:config */

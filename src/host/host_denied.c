@@ -1,24 +1,11 @@
-/* host_denied.c - wasi:filesystem and wasi:sockets with nothing granted.
+/* host_denied.c - wasi:sockets with nothing granted.
  *
- * Nearly every toolchain imports them, so they must link; without a grant there is no preopened folder, and making a
- * socket or looking a name up is refused with access-denied. No descriptor and no socket can exist, so their methods
- * cannot be reached. (The real ones come with the component issue and its grants.)
+ * Nearly every toolchain imports it, so it must link; making a socket or looking a name up is refused with access-denied. No
+ * socket can exist, so its methods cannot be reached. (The real one comes with the component issue and its grants.)
  */
 #include "host/guest.h"
 
 #define ACCESS_DENIED 1u /* wasi:sockets/network error-code: unknown, access-denied, ... */
-
-static enum hf_err no_list(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
-{
-    (void)call, (void)args, (void)result; /* the empty list */
-    return HF_OK;
-}
-
-static enum hf_err none(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
-{
-    (void)call, (void)args, (void)result; /* option none */
-    return HF_OK;
-}
 
 static enum hf_err denied(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
@@ -34,7 +21,7 @@ static enum hf_err denied(struct hf_call *call, const struct hf_value *args, str
 static enum hf_err unreachable_here(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
     (void)args, (void)result;
-    return hf_call_trap(call, "no folder and no address is granted, so this function has nothing to act on");
+    return hf_call_trap(call, "no address is granted, so this function has nothing to act on");
 }
 
 static enum hf_err instance_network(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
@@ -48,8 +35,6 @@ static const struct {
     const char *iface, *name;
     struct hf_host_resource ops;
 } resources[] = {
-    {"wasi:filesystem/types", "descriptor", {"descriptor", hf_obj_drop}},
-    {"wasi:filesystem/types", "directory-entry-stream", {"directory-entry-stream", hf_obj_drop}},
     {"wasi:sockets/network", "network", {"network", hf_obj_drop}},
     {"wasi:sockets/tcp", "tcp-socket", {"tcp-socket", hf_obj_drop}},
     {"wasi:sockets/udp", "udp-socket", {"udp-socket", hf_obj_drop}},
@@ -61,15 +46,12 @@ static const struct {
     const char *iface, *name;
     hf_host_fn fn;
 } functions[] = {
-    {"wasi:filesystem/preopens", "get-directories", no_list},
-    {"wasi:filesystem/types", "filesystem-error-code", none},
     {"wasi:sockets/instance-network", "instance-network", instance_network},
     {"wasi:sockets/tcp-create-socket", "create-tcp-socket", denied},
     {"wasi:sockets/udp-create-socket", "create-udp-socket", denied},
     {"wasi:sockets/ip-name-lookup", "resolve-addresses", denied},
 };
-static const char *const rest[] = {"wasi:filesystem/types", "wasi:sockets/tcp", "wasi:sockets/udp",
-                                   "wasi:sockets/ip-name-lookup"};
+static const char *const rest[] = {"wasi:sockets/tcp", "wasi:sockets/udp", "wasi:sockets/ip-name-lookup"};
 
 enum hf_err hf_host_bind_denied(struct hf_registry *reg, struct hf_report *report)
 {

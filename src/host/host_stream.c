@@ -131,6 +131,7 @@ static enum hf_err do_read(struct hf_call *call, const struct hf_value *args, st
     struct hf_in_stream *s = args[0].obj;
     uint64_t len = args[1].u64;
     struct hf_view v = {0};
+    s->want = len < READ_MAX ? (size_t)len : READ_MAX;
     enum hf_err err = peek(call, s, blocking && len > 0, &v);
     if (err == HF_CANCELLED && blocking)
         return err;
@@ -156,6 +157,7 @@ static enum hf_err do_skip(struct hf_call *call, const struct hf_value *args, st
 {
     struct hf_in_stream *s = args[0].obj;
     struct hf_view v = {0};
+    s->want = args[1].u64 < SIZE_MAX ? (size_t)args[1].u64 : SIZE_MAX;
     enum hf_err err = peek(call, s, blocking && args[1].u64 > 0, &v);
     if (err == HF_CANCELLED && blocking)
         return err;
@@ -393,6 +395,7 @@ static enum hf_err do_splice(struct hf_call *call, const struct hf_value *args, 
         return fail(call, err, &s->closed, result);
     if (room == 0 || len == 0)
         return ok_u64(call, 0, result);
+    src->want = (size_t)(room < len ? room : len);
     err = peek(call, src, blocking, &v);
     if (err == HF_CANCELLED && blocking)
         return err;

@@ -2,13 +2,21 @@
 #include "host/guest.h"
 #include "host/wit.h"
 
-enum hf_err hf_host_registry(struct hf_registry **ret, struct hf_report *report)
+enum hf_err hf_host_bind_all(struct hf_registry *reg, struct hf_report *report)
 {
     static enum hf_err (*const bind[])(struct hf_registry *, struct hf_report *) = {
-        hf_host_bind_poll, hf_host_bind_streams, hf_host_bind_clocks, hf_host_bind_random,
-        hf_host_bind_cli,  hf_host_bind_denied,  hf_host_bind_http,
-        hf_host_bind_kv,   hf_host_bind_config,  hf_host_bind_images,
+        hf_host_bind_poll,   hf_host_bind_streams, hf_host_bind_clocks, hf_host_bind_random,
+        hf_host_bind_cli,    hf_host_bind_fs,      hf_host_bind_denied, hf_host_bind_http,
+        hf_host_bind_kv,     hf_host_bind_config,  hf_host_bind_images, /* after those it makes again */
     };
+    enum hf_err err = HF_OK;
+    for (size_t i = 0; i < HF_ARRAY_LEN(bind) && err == HF_OK; i++)
+        err = bind[i](reg, report);
+    return err;
+}
+
+enum hf_err hf_host_registry(struct hf_registry **ret, struct hf_report *report)
+{
     struct hf_registry *reg = NULL;
     enum hf_err err = hf_registry_new(&reg);
     if (err != HF_OK)
@@ -18,8 +26,8 @@ enum hf_err hf_host_registry(struct hf_registry **ret, struct hf_report *report)
         if (err != HF_OK)
             hf_report_wrap(report, err, "reading the embedded WIT of wasi:%s: ", p->name);
     }
-    for (size_t i = 0; i < HF_ARRAY_LEN(bind) && err == HF_OK; i++)
-        err = bind[i](reg, report);
+    if (err == HF_OK)
+        err = hf_host_bind_all(reg, report);
     if (err == HF_OK)
         err = hf_registry_seal(reg, NULL, report);
     if (err != HF_OK) {

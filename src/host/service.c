@@ -1,4 +1,5 @@
 /* service.c - a wasi:http service: its settings, its image, and one worker's share of it. (guest.c: the behaviour.) */
+#include "host/fs_int.h"
 #include "host/kv_int.h"
 
 #include "base/utf.h"
@@ -114,6 +115,12 @@ enum hf_err hf_service_new(const struct hf_service_settings *s, struct hf_servic
         hf_service_free(svc);
         return hf_report_set(report, HF_LIMIT, "out of memory");
     }
+    err = hf_fs_grants_open(s->fs != NULL ? s->fs : hf_fs_linux(), s->dirs, &svc->grants, report);
+    if (err != HF_OK) {
+        hf_service_free(svc);
+        return err;
+    }
+    svc->s.dirs = NULL; /* read and opened */
     svc->s.name = svc->name;
     svc->s.env = (const char *const *)svc->env;
     svc->s.args = (const char *const *)svc->args;
@@ -149,6 +156,7 @@ void hf_service_free(struct hf_service *svc)
         return;
     hf_image_unref(svc->image);
     hf_component_unref(svc->component);
+    hf_fs_grants_close(svc->grants);
     list_free(svc->env);
     list_free(svc->args);
     hf_kv_grants_done(&svc->kv);
@@ -167,7 +175,7 @@ const char *hf_service_name(const struct hf_service *svc)
  * it may have made only those that a request leaves nothing in: else one request's fields could be read by the next. */
 static enum hf_err check_objects(const struct hf_guest *g, struct hf_report *report)
 {
-    static const char *const plain[] = {"pollable", "input-stream", "output-stream", "network", "bucket"};
+    static const char *const plain[] = {"pollable", "input-stream", "output-stream", "network", "bucket", "preopened descriptor"};
     HF_LIST_FOR(n, &g->objects)
     {
         const struct hf_obj *obj = HF_LIST_ENTRY(n, struct hf_obj, in_guest);

@@ -15,6 +15,7 @@
 #include "component/call.h"
 #include "host/io.h"
 #include "host/services.h"
+#include "os/fs.h"
 #include "kernel/behaviour.h"
 
 enum hf_lifecycle { HF_LIFE_REUSE, HF_LIFE_PER_REQUEST };
@@ -45,6 +46,10 @@ struct hf_service_settings {
     /* Told of each new instance before it starts: the place to set a hook (component/call.h). NULL: nobody. */
     void (*on_instance)(void *ctx, struct hf_instance *inst);
     void *on_instance_ctx;
+    const char *const *dirs; /* folders of the system for the guest, "HOST::GUEST[:ro]", or "HOST[:ro]" for one of the same
+                              * name; ends with NULL; may be NULL. Opened by hf_service_new. */
+    uint32_t files_max;      /* open files and folders of one instance; 0 = 1024 */
+    const struct hf_fs *fs;  /* of dirs; NULL: hf_fs_linux() */
 };
 /* HF_UNSUPPORTED: the component does not export wasi:http/incoming-handler (the report says what it does export). */
 enum hf_err hf_service_new(const struct hf_service_settings *s, struct hf_service **ret, struct hf_report *report);

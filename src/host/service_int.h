@@ -15,6 +15,7 @@ struct hf_service {
     struct hf_service_settings s; /* texts point at the copies below */
     char *name, **env, **args, **keyvalue, **config;
     struct hf_kv_grants kv;
+    struct hf_fs_grants *grants; /* never NULL */
     struct hf_component *component;
     const struct hf_export *handle;
     const struct hf_export *init, *shutdown; /* hooks; NULL: it has none (service.h) */

@@ -203,8 +203,9 @@ static uint32_t slice_ticks(uint64_t ns)
     return ticks > UINT32_MAX ? UINT32_MAX : (uint32_t)ticks;
 }
 
+/* *argument: what is invalid is an option of the caller's (a folder, a variable), not the file. */
 static enum hf_err make_service(struct hf_node *node, const struct hf_service_options *o, bool invoke, struct hf_service **ret,
-                                struct hf_report *report)
+                                bool *argument, struct hf_report *report)
 {
     char name[128];
     struct hf_component *c = NULL;
@@ -231,9 +232,12 @@ static enum hf_err make_service(struct hf_node *node, const struct hf_service_op
         .single_use_ctx = node,
         .keyvalue = o->keyvalue,
         .config = o->config,
+        .dirs = o->dirs,
+        .files_max = o->files_max,
     };
     err = hf_service_new(&s, ret, report);
-    if (err != HF_OK)
+    *argument = err == HF_INVALID;
+    if (err != HF_OK && !*argument)
         hf_report_wrap(report, err, "%s: ", o->path);
     hf_component_unref(c);
     return err;
@@ -248,7 +252,10 @@ enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_service
         return usage(msg, "hf_service_options: size or path is wrong");
     if (node->n_services == HF_SERVICES_MAX)
         return hf_node_result(hf_report_set(&report, HF_LIMIT, "a node takes at most %d services", HF_SERVICES_MAX), &report, msg);
-    enum hf_err err = make_service(node, o, false, &svc, &report);
+    bool argument = false;
+    enum hf_err err = make_service(node, o, false, &svc, &argument, &report);
+    if (argument)
+        return usage(msg, report.text);
     uint64_t start_ns = o->request_timeout_ns != 0 ? o->request_timeout_ns : 30000000000u;
     if (err == HF_OK)
         err = hf_template_try(node, svc, o->instances == HF_INSTANCES_PER_REQUEST, start_ns, &report);
@@ -422,7 +429,10 @@ enum hf_status hf_invoke(struct hf_node *node, const struct hf_service_options *
     *text = NULL;
     if (o->size != sizeof *o || o->path == NULL)
         return usage(msg, "hf_service_options: size or path is wrong");
-    enum hf_err err = make_service(node, o, true, &svc, &report);
+    bool argument = false;
+    enum hf_err err = make_service(node, o, true, &svc, &argument, &report);
+    if (argument)
+        return usage(msg, report.text);
     if (err == HF_OK)
         err = hf_buf_add(&body, name, strlen(name) + 1);
     for (size_t i = 0; i < n_args && err == HF_OK; i++)

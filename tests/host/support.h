@@ -110,6 +110,9 @@ struct world_settings {
     const char *no_image; /* the same, but it must be refused with these words */
     void (*on_instance)(void *ctx, struct hf_instance *inst); /* hf_service_settings */
     void *on_instance_ctx;
+    const char *const *dirs; /* as in hf_service_settings, and the next two */
+    uint32_t files_max;
+    const struct hf_fs *fs;
 };
 void world_signals(void); /* once after the first engine was made, outside of a test; each world then minds them itself */
 void world_open(struct world *w, void **state);

@@ -60,11 +60,6 @@ static const struct hf_binding script_table[] = {{"run", run_script_of}, {NULL, 
 /* hf_host_registry with one interface more. */
 static void make_registry(struct shared *s)
 {
-    static enum hf_err (*const bind[])(struct hf_registry *, struct hf_report *) = {
-        hf_host_bind_poll, hf_host_bind_streams, hf_host_bind_clocks, hf_host_bind_random,
-        hf_host_bind_cli,  hf_host_bind_denied,  hf_host_bind_http,
-        hf_host_bind_kv,   hf_host_bind_config,  hf_host_bind_images,
-    };
     struct hf_report report = {0};
     struct hf_buf wasm = {0};
     must(hf_registry_new(&s->registry), &report);
@@ -74,8 +69,7 @@ static void make_registry(struct shared *s)
              &report);
     must(hf_engine_wat(script_wit, sizeof script_wit - 1, &wasm, &report), &report);
     must(hf_registry_add_wit(s->registry, hf_buf_view(&wasm), &report), &report);
-    for (size_t i = 0; i < HF_ARRAY_LEN(bind); i++)
-        must(bind[i](s->registry, &report), &report);
+    must(hf_host_bind_all(s->registry, &report), &report);
     must(hf_registry_bind_all(s->registry, "test:script/run", script_table, &report), &report);
     must(hf_registry_seal(s->registry, &s->unbound, &report), &report);
     hf_buf_done(&wasm);
@@ -249,6 +243,9 @@ void world_open_with(struct world *w, void **state, const struct world_settings 
         .config = s->config,
         .on_instance = s->on_instance,
         .on_instance_ctx = s->on_instance_ctx,
+        .dirs = s->dirs,
+        .files_max = s->files_max,
+        .fs = s->fs,
     };
     must(hf_service_new(&ss, &w->svc, &report), &report);
     if (s->image || s->no_image != NULL) {
