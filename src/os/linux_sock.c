@@ -120,11 +120,14 @@ static enum hf_net_err sock_bind(struct hf_net *net, int fd, const struct hf_end
     socklen_t len = sizeof type;
     (void)net;
     hf_sock_addr_of(at, &a);
-    /* For UDP the option would let two sockets share the port. */
+    /* For UDP the option would let two sockets share the port; with port 0, set before, it would let
+     * the system choose one that another such socket has; set after, it is for the next who binds. */
     if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0 ||
-        (type == SOCK_STREAM && !set_int(fd, SOL_SOCKET, SO_REUSEADDR, at->port != 0)))
+        (type == SOCK_STREAM && at->port != 0 && !set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1)) ||
+        bind(fd, &a.u.any, a.len) != 0 ||
+        (type == SOCK_STREAM && at->port == 0 && !set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1)))
         return hf_sock_err(errno);
-    return bind(fd, &a.u.any, a.len) == 0 ? HF_NET_OK : hf_sock_err(errno);
+    return HF_NET_OK;
 }
 
 static enum hf_net_err sock_listen(struct hf_net *net, int fd, int backlog)

@@ -308,12 +308,12 @@ static void slow_connect(struct guest *t)
     CHECK(is_ready(t, "tcp-socket.subscribe", s, &ready) && !ready);
     /* The guest's own deadline. */
     CALL(mine, "tcp-socket.subscribe", H(s));
-    uint32_t clock = subscribe_ns(t, 30 * MS);
-    struct hf_value list[] = {H((uint32_t)mine->u64), H(clock)};
+    uint32_t pollable = (uint32_t)mine->u64, clock = subscribe_ns(t, 30 * MS);
+    struct hf_value list[] = {H(pollable), H(clock)};
     CALL(which, "poll", LIST(list, 2));
     CHECK(which->len == 1 && ((const uint32_t *)(const void *)which->bytes)[0] == 1);
     CODE(NET_WOULD_BLOCK, "tcp-socket.finish-connect", H(s));
-    DROP((uint32_t)list[0].u64);
+    DROP(pollable);
     DROP(clock);
     DROP(s);
     full_close(&f);
