@@ -162,8 +162,10 @@ static enum hf_err read_ports(struct reader *rd, struct hf_net_rule *r)
         if (!take_number(rd, UINT16_MAX, &lo))
             return bad(rd, "wanted a port, a range of ports like 8000-8099, or *");
         hi = lo;
-        if (take_word(rd, "-") && (!take_number(rd, UINT16_MAX, &hi) || hi < lo))
-            return bad(rd, "wanted the last port of the range");
+        bool range = take_word(rd, "-");
+        struct reader last = *rd;
+        if (range && (!take_number(rd, UINT16_MAX, &hi) || hi < lo))
+            return bad(&last, "wanted the last port of the range");
     }
     if (rd->rest.len > 0)
         return bad(rd, "wanted the end of the rule");
@@ -240,8 +242,9 @@ static enum hf_err read_limit(struct reader *rd, struct hf_net_limits *limits)
         uint32_t n;
         if (!take_word(rd, known[i].name))
             continue;
+        struct reader number = *rd;
         if (!take_number(rd, known[i].max, &n) || n == 0)
-            return bad(rd, "wanted a number from 1 within the limit's own (net_rules.h)");
+            return bad(&number, "wanted a number from 1 within the limit's own (net_rules.h)");
         if (rd->rest.len > 0)
             return bad(rd, "wanted the end of the limit");
         *known[i].to = n;
