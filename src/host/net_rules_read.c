@@ -12,7 +12,7 @@ struct reader {
 static enum hf_err bad(const struct reader *rd, const char *what)
 {
     size_t column = (size_t)(rd->rest.ptr - (const uint8_t *)rd->text) + 1;
-    return hf_report_set(rd->report, HF_INVALID, "network rule \"%s\": column %zu: %s", rd->text,
+    return hf_report_set(rd->report, HF_INVALID, "network rule \"%.100s\": column %zu: %s", rd->text,
                          column, what);
 }
 
