@@ -17,8 +17,8 @@ bool hf_ip_parse(struct hf_view text, struct hf_ip *ret)
 
 const char *hf_ip_print(const struct hf_ip *ip, char to[HF_IP_TEXT_MAX])
 {
-    const char *text = inet_ntop(ip->family == HF_IPV6 ? AF_INET6 : AF_INET, ip->bytes, to,
-                                 HF_IP_TEXT_MAX);
+    const char *text =
+        inet_ntop(ip->family == HF_IPV6 ? AF_INET6 : AF_INET, ip->bytes, to, HF_IP_TEXT_MAX);
     HF_ASSERT(text != NULL); /* the family is one of two, and there is room */
     return text;
 }
@@ -52,8 +52,14 @@ struct range {
     struct hf_ip net;
     unsigned bits;
 };
-#define V4(a, b, c, d, n) {{HF_IPV4, {a, b, c, d}}, n}
-#define V6(n, ...)        {{HF_IPV6, {__VA_ARGS__}}, n}
+#define V4(a, b, c, d, n)                                                                          \
+    {                                                                                              \
+        {HF_IPV4, {a, b, c, d}}, n                                                                 \
+    }
+#define V6(n, ...)                                                                                 \
+    {                                                                                              \
+        {HF_IPV6, {__VA_ARGS__}}, n                                                                \
+    }
 
 static bool in_any(const struct hf_ip *ip, const struct range *ranges, size_t n)
 {
@@ -65,8 +71,8 @@ static bool in_any(const struct hf_ip *ip, const struct range *ranges, size_t n)
 
 bool hf_ip_is_loopback(const struct hf_ip *ip)
 {
-    static const struct range ranges[] = {
-        V4(127, 0, 0, 0, 8), V6(128, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)};
+    static const struct range ranges[] = {V4(127, 0, 0, 0, 8),
+                                          V6(128, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)};
     return in_any(ip, ranges, HF_ARRAY_LEN(ranges));
 }
 
@@ -98,7 +104,7 @@ bool hf_ip_is_special(const struct hf_ip *ip)
         V4(192, 168, 0, 0, 16), /* private */
         V4(198, 18, 0, 0, 15),  /* benchmarks */
         V4(198, 51, 100, 0, 24), V4(203, 0, 113, 0, 24), /* documentation */
-        V4(224, 0, 0, 0, 3), /* multicast, reserved, broadcast */
+        V4(224, 0, 0, 0, 3),                             /* multicast, reserved, broadcast */
     };
     /* Global unicast is 2000::/3; within it: Teredo and other protocol assignments (2001::/23),
      * documentation, 6to4. Everything outside of it is special, NAT64's 64:ff9b::/96 too. */

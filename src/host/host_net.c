@@ -1,5 +1,5 @@
-/* host_net.c - wasi:sockets: the network object, WASI's addresses and errors as values, and what all
- * sockets of a guest have in common.
+/* host_net.c - wasi:sockets: the network object, WASI's addresses and errors as values, and what
+ * all sockets of a guest have in common.
  */
 #include "host/net_int.h"
 #include "host/service_int.h"
@@ -46,7 +46,8 @@ struct hf_resolver *hf_guest_resolver(const struct hf_guest *g)
 
 bool hf_guest_may_connect(struct hf_guest *g, enum hf_net_kind kind, const struct hf_endpoint *to)
 {
-    return hf_net_rules_connect(hf_guest_net_rules(g), g->net == NULL ? NULL : &g->net->known, kind, to);
+    return hf_net_rules_connect(hf_guest_net_rules(g), g->net == NULL ? NULL : &g->net->known, kind,
+                                to);
 }
 
 /* ---- values ---- */
@@ -78,7 +79,8 @@ enum hf_net_code hf_net_code(enum hf_net_err err)
     return codes[err];
 }
 
-static enum hf_err payload(struct hf_call *call, uint32_t tag, struct hf_value v, struct hf_value *result)
+static enum hf_err payload(struct hf_call *call, uint32_t tag, struct hf_value v,
+                           struct hf_value *result)
 {
     struct hf_value *copy = hf_call_alloc(call, sizeof *copy);
     if (copy == NULL)
@@ -104,7 +106,8 @@ enum hf_err hf_net_ok_value(struct hf_call *call, struct hf_value v, struct hf_v
     return payload(call, 0, v, result);
 }
 
-enum hf_err hf_net_ok_tuple(struct hf_call *call, const struct hf_value *v, uint32_t n, struct hf_value *result)
+enum hf_err hf_net_ok_tuple(struct hf_call *call, const struct hf_value *v, uint32_t n,
+                            struct hf_value *result)
 {
     struct hf_value *copy = hf_call_alloc(call, n * sizeof *copy);
     if (copy == NULL)
@@ -137,7 +140,8 @@ static struct hf_value tuple_of(const struct hf_ip *ip, struct hf_value *to)
 {
     uint32_t n = ip->family == HF_IPV6 ? 8 : 4;
     for (uint32_t i = 0; i < n; i++)
-        to[i] = hf_value_u64(n == 4 ? ip->bytes[i] : (unsigned)ip->bytes[2 * i] << 8 | ip->bytes[2 * i + 1]);
+        to[i] = hf_value_u64(n == 4 ? ip->bytes[i]
+                                    : (unsigned)ip->bytes[2 * i] << 8 | ip->bytes[2 * i + 1]);
     return (struct hf_value){.items = to, .len = n};
 }
 
@@ -170,8 +174,8 @@ bool hf_net_write_endpoint(struct hf_call *call, const struct hf_endpoint *e, st
     return true;
 }
 
-enum hf_err hf_net_say_endpoint(struct hf_call *call, enum hf_net_err err, const struct hf_endpoint *e,
-                                struct hf_value *result)
+enum hf_err hf_net_say_endpoint(struct hf_call *call, enum hf_net_err err,
+                                const struct hf_endpoint *e, struct hf_value *result)
 {
     struct hf_value v;
     if (err != HF_NET_OK)
@@ -236,7 +240,8 @@ bool hf_socket_fits(const struct hf_socket *s, const struct hf_endpoint *e)
 
 /* ---- the network ---- There is one, whose rules are the service's; its objects carry nothing. */
 
-static enum hf_err instance_network(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err instance_network(struct hf_call *call, const struct hf_value *args,
+                                    struct hf_value *result)
 {
     (void)args;
     result->obj = hf_obj_new(hf_guest_of(call), sizeof(struct hf_obj), "network", NULL, NULL);
@@ -249,9 +254,11 @@ enum hf_err hf_host_bind_net(struct hf_registry *reg, struct hf_report *report)
 {
     static enum hf_err (*const bind[])(struct hf_registry *, struct hf_report *) = {
         hf_host_bind_tcp, hf_host_bind_tcp_options, hf_host_bind_udp, hf_host_bind_lookup};
-    enum hf_err err = hf_registry_bind_resource(reg, "wasi:sockets/network", "network", &network_ops, report);
+    enum hf_err err =
+        hf_registry_bind_resource(reg, "wasi:sockets/network", "network", &network_ops, report);
     if (err == HF_OK)
-        err = hf_registry_bind(reg, "wasi:sockets/instance-network", "instance-network", instance_network, report);
+        err = hf_registry_bind(reg, "wasi:sockets/instance-network", "instance-network",
+                               instance_network, report);
     for (size_t i = 0; i < HF_ARRAY_LEN(bind) && err == HF_OK; i++)
         err = bind[i](reg, report);
     return err;

@@ -19,19 +19,21 @@ static void lookup_destroy(struct hf_obj *obj)
     hf_resolve_free(HF_CONTAINER_OF(obj, struct lookup, obj)->q);
 }
 
-static enum hf_net_code begin(struct hf_guest *g, struct lookup *l, const struct hf_ip *literal, enum hf_err *err)
+static enum hf_net_code begin(struct hf_guest *g, struct lookup *l, const struct hf_ip *literal,
+                              enum hf_err *err)
 {
     const struct hf_net_rules *rules = hf_guest_net_rules(g);
     if (literal != NULL) {
         *err = hf_resolve_literal(hf_guest_resolver(g), literal, &l->q);
         return NET_OUT_OF_MEMORY;
     }
-    *err = hf_resolve_new(hf_guest_resolver(g), hf_turn_kernel(g->turn), l->name, hf_turn_now(g->turn),
-                          hf_net_rules_limits(rules)->lookup_ms * MS, &l->q);
+    *err = hf_resolve_new(hf_guest_resolver(g), hf_turn_kernel(g->turn), l->name,
+                          hf_turn_now(g->turn), hf_net_rules_limits(rules)->lookup_ms * MS, &l->q);
     return NET_TEMPORARY_RESOLVER_FAILURE; /* too many at once: later */
 }
 
-static enum hf_err resolve_addresses(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err resolve_addresses(struct hf_call *call, const struct hf_value *args,
+                                     struct hf_value *result)
 {
     struct hf_guest *g = hf_guest_of(call);
     const struct hf_net_rules *rules = hf_guest_net_rules(g);
@@ -61,7 +63,8 @@ static enum hf_err resolve_addresses(struct hf_call *call, const struct hf_value
     return hf_net_ok_value(call, hf_value_obj(l), result);
 }
 
-static enum hf_err resolve_next(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err resolve_next(struct hf_call *call, const struct hf_value *args,
+                                struct hf_value *result)
 {
     struct lookup *l = args[0].obj;
     struct hf_guest *g = hf_guest_of(call);
@@ -89,7 +92,8 @@ static enum hf_err resolve_next(struct hf_call *call, const struct hf_value *arg
     return hf_net_ok_value(call, hf_value_case(1, address), result);
 }
 
-static enum hf_err subscribe(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err subscribe(struct hf_call *call, const struct hf_value *args,
+                             struct hf_value *result)
 {
     struct lookup *l = args[0].obj;
     result->obj = hf_pollable_new(call, hf_resolve_wait(l->q), &l->obj);
@@ -107,6 +111,7 @@ enum hf_err hf_host_bind_lookup(struct hf_registry *reg, struct hf_report *repor
         {"[method]resolve-address-stream.subscribe", subscribe},
         {NULL, NULL},
     };
-    enum hf_err err = hf_registry_bind_resource(reg, iface, "resolve-address-stream", &lookup_ops, report);
+    enum hf_err err =
+        hf_registry_bind_resource(reg, iface, "resolve-address-stream", &lookup_ops, report);
     return err != HF_OK ? err : hf_registry_bind_all(reg, iface, table, report);
 }

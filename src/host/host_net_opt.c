@@ -12,8 +12,8 @@ static bool is_closed(struct hf_socket *s)
     return s->kind == HF_NET_TCP && HF_CONTAINER_OF(s, struct hf_tcp, s)->state == TCP_CLOSED;
 }
 
-static enum hf_err get(struct hf_call *call, const struct hf_value *args, enum hf_net_opt opt, uint64_t unit,
-                       struct hf_value *result)
+static enum hf_err get(struct hf_call *call, const struct hf_value *args, enum hf_net_opt opt,
+                       uint64_t unit, struct hf_value *result)
 {
     struct hf_socket *s = args[0].obj;
     struct hf_net *net = hf_guest_net_os(hf_guest_of(call));
@@ -26,8 +26,8 @@ static enum hf_err get(struct hf_call *call, const struct hf_value *args, enum h
     return hf_net_ok_value(call, hf_value_u64(n * unit), result);
 }
 
-static enum hf_err set(struct hf_call *call, const struct hf_value *args, enum hf_net_opt opt, uint64_t unit,
-                       struct hf_value *result)
+static enum hf_err set(struct hf_call *call, const struct hf_value *args, enum hf_net_opt opt,
+                       uint64_t unit, struct hf_value *result)
 {
     struct hf_socket *s = args[0].obj;
     struct hf_net *net = hf_guest_net_os(hf_guest_of(call));
@@ -43,14 +43,16 @@ static enum hf_err set(struct hf_call *call, const struct hf_value *args, enum h
     return err == HF_NET_OK ? hf_net_ok(result) : hf_net_fail(call, hf_net_code(err), result);
 }
 
-#define OPTION(name, opt, unit)                                                                     \
-    static enum hf_err name##_get(struct hf_call *call, const struct hf_value *args, struct hf_value *result) \
-    {                                                                                               \
-        return get(call, args, opt, unit, result);                                                  \
-    }                                                                                               \
-    static enum hf_err name##_set(struct hf_call *call, const struct hf_value *args, struct hf_value *result) \
-    {                                                                                               \
-        return set(call, args, opt, unit, result);                                                  \
+#define OPTION(name, opt, unit)                                                                    \
+    static enum hf_err name##_get(struct hf_call *call, const struct hf_value *args,               \
+                                  struct hf_value *result)                                         \
+    {                                                                                              \
+        return get(call, args, opt, unit, result);                                                 \
+    }                                                                                              \
+    static enum hf_err name##_set(struct hf_call *call, const struct hf_value *args,               \
+                                  struct hf_value *result)                                         \
+    {                                                                                              \
+        return set(call, args, opt, unit, result);                                                 \
     }
 OPTION(enabled, HF_NET_KEEPALIVE, 1)
 OPTION(idle, HF_NET_KEEP_IDLE, NS_PER_S)

@@ -18,8 +18,8 @@ struct hf_tcp_in {
     struct hf_in_stream in;
     struct hf_tcp *t; /* NULL: orphaned */
     uint8_t *buf;
-    size_t at, len;   /* bytes there: len from at */
-    bool drained;     /* the last read took all the system had */
+    size_t at, len; /* bytes there: len from at */
+    bool drained;   /* the last read took all the system had */
     bool ended;
     enum hf_net_err err; /* why, or OK: a clean end */
 };
@@ -68,18 +68,18 @@ static enum hf_err in_fill(struct hf_tcp_in *s)
     struct hf_net *net = hf_guest_net_os(s->in.obj.guest);
     s->buf = malloc(IN_MAX);
     s->at = s->len = 0;
-    enum hf_net_err err = s->buf == NULL ? HF_NET_MEMORY : net->read(net, s->t->s.fd, s->buf, IN_MAX, &s->len);
+    enum hf_net_err err =
+        s->buf == NULL ? HF_NET_MEMORY : net->read(net, s->t->s.fd, s->buf, IN_MAX, &s->len);
     if (err == HF_NET_OK) {
         s->drained = s->len < IN_MAX;
         return HF_OK;
     }
     drop_buf(s);
-    if (err != HF_NET_AGAIN) {
-        end_in(s, err);
-        return HF_OK;
-    }
-    (void)!hf_io_fd_arm(s->t->s.io, HF_OS_IN); /* refused: it stays ready, and the guest asks again */
-    return HF_AGAIN;
+    if (err == HF_NET_AGAIN && hf_io_fd_arm(s->t->s.io, HF_OS_IN) == HF_OK)
+        return HF_AGAIN;
+    /* What cannot be waited for must not be: a wait would spin. */
+    end_in(s, err == HF_NET_AGAIN ? HF_NET_MEMORY : err);
+    return HF_OK;
 }
 
 static enum hf_err in_peek(struct hf_in_stream *base, struct hf_view *ret)
@@ -88,7 +88,9 @@ static enum hf_err in_peek(struct hf_in_stream *base, struct hf_view *ret)
     if (s->len == 0 && !s->ended && in_fill(s) == HF_AGAIN)
         return HF_AGAIN;
     if (s->len == 0)
-        return s->err == HF_NET_OK ? HF_CLOSED : failed(base->obj.guest, "reading from a TCP connection", s->err);
+        return s->err == HF_NET_OK
+                   ? HF_CLOSED
+                   : failed(base->obj.guest, "reading from a TCP connection", s->err);
     *ret = hf_view(s->buf + s->at, s->len);
     return HF_OK;
 }
@@ -159,13 +161,12 @@ void hf_tcp_push(struct hf_tcp *t)
         err = net->write(net, t->s.fd, t->pending.ptr + t->pending_at, pending(t), &n);
         t->pending_at += n;
     }
-    if (err == HF_NET_AGAIN) {
-        bool told = hf_tcp_watch(t, HF_OS_OUT);
-        hf_wait_set(&t->can_write, !told || t->out_shut); /* not told: the guest's next call tries again */
+    if (err == HF_NET_AGAIN && hf_tcp_watch(t, HF_OS_OUT)) {
+        hf_wait_set(&t->can_write, t->out_shut);
         return;
     }
     if (err != HF_NET_OK)
-        t->write_err = err;
+        t->write_err = err == HF_NET_AGAIN ? HF_NET_MEMORY : err; /* as in in_fill */
     if (t->pending.cap > 0 || t->fin_due)
         all_sent(t);
 }
@@ -213,13 +214,13 @@ static enum hf_err out_write(struct hf_out_stream *s, struct hf_view bytes)
     }
     bool first = pending(t) == 0;
     HF_ASSERT(pending(t) + bytes.len <= OUT_MAX); /* the permit says so */
-    if (hf_buf_add_view(&t->pending, bytes) != HF_OK) {
+    if (hf_buf_add_view(&t->pending, bytes) != HF_OK)
         t->write_err = HF_NET_MEMORY;
-        return out_end(t);
-    }
-    if (first)
-        hf_wait_set(&t->can_write, !hf_tcp_watch(t, HF_OS_OUT));
-    return HF_OK;
+    else if (first && hf_tcp_watch(t, HF_OS_OUT))
+        hf_wait_set(&t->can_write, false);
+    else if (first)
+        hf_tcp_push(t); /* it may go now, or it fails */
+    return out_end(t);
 }
 
 static enum hf_err out_flush(struct hf_out_stream *s)

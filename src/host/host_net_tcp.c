@@ -58,7 +58,8 @@ static void wait_for(struct hf_tcp *t, uint32_t side)
         hf_wait_set(&t->ready, true); /* the guest's next call asks the system */
 }
 
-static bool tcp_new(struct hf_guest *g, int family, int fd, struct hf_tcp **ret, enum hf_net_code *code)
+static bool tcp_new(struct hf_guest *g, int family, int fd, struct hf_tcp **ret,
+                    enum hf_net_code *code)
 {
     struct hf_socket *s;
     if (!hf_socket_new(g, sizeof(struct hf_tcp), HF_NET_TCP, family, fd, tcp_destroy, &s, code))
@@ -72,7 +73,8 @@ static bool tcp_new(struct hf_guest *g, int family, int fd, struct hf_tcp **ret,
     return true;
 }
 
-static enum hf_err create_tcp_socket(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err create_tcp_socket(struct hf_call *call, const struct hf_value *args,
+                                     struct hf_value *result)
 {
     struct hf_guest *g = hf_guest_of(call);
     struct hf_tcp *t;
@@ -91,12 +93,14 @@ static bool in_progress(const struct hf_tcp *t)
     return t->state == TCP_BINDING || t->state == TCP_STARTING || t->state == TCP_CONNECTING;
 }
 
-static enum hf_err wrong_state(struct hf_call *call, const struct hf_tcp *t, struct hf_value *result)
+static enum hf_err wrong_state(struct hf_call *call, const struct hf_tcp *t,
+                               struct hf_value *result)
 {
     return hf_net_fail(call, in_progress(t) ? NET_CONCURRENCY_CONFLICT : NET_INVALID_STATE, result);
 }
 
-static enum hf_err start_bind(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err start_bind(struct hf_call *call, const struct hf_value *args,
+                              struct hf_value *result)
 {
     struct hf_tcp *t = tcp_of(&args[0]);
     struct hf_guest *g = hf_guest_of(call);
@@ -119,7 +123,8 @@ static enum hf_err start_bind(struct hf_call *call, const struct hf_value *args,
     return hf_net_ok(result);
 }
 
-static enum hf_err finish_bind(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err finish_bind(struct hf_call *call, const struct hf_value *args,
+                               struct hf_value *result)
 {
     struct hf_tcp *t = tcp_of(&args[0]);
     if (t->state != TCP_BINDING)
@@ -130,14 +135,16 @@ static enum hf_err finish_bind(struct hf_call *call, const struct hf_value *args
 
 /* ---- connect ---- */
 
-static enum hf_err close_with(struct hf_call *call, struct hf_tcp *t, enum hf_net_code code, struct hf_value *result)
+static enum hf_err close_with(struct hf_call *call, struct hf_tcp *t, enum hf_net_code code,
+                              struct hf_value *result)
 {
     t->state = TCP_CLOSED;
     hf_wait_set(&t->ready, true);
     return hf_net_fail(call, code, result);
 }
 
-static enum hf_err start_connect(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err start_connect(struct hf_call *call, const struct hf_value *args,
+                                 struct hf_value *result)
 {
     struct hf_tcp *t = tcp_of(&args[0]);
     struct hf_guest *g = hf_guest_of(call);
@@ -146,7 +153,8 @@ static enum hf_err start_connect(struct hf_call *call, const struct hf_value *ar
     hf_net_read_endpoint(&args[2], &to);
     if (t->state != TCP_UNBOUND && t->state != TCP_BOUND)
         return wrong_state(call, t, result);
-    if (!hf_socket_fits(&t->s, &to) || hf_ip_is_multicast(&to.ip) || hf_ip_is_any(&to.ip) || to.port == 0)
+    if (!hf_socket_fits(&t->s, &to) || hf_ip_is_multicast(&to.ip) || hf_ip_is_any(&to.ip) ||
+        to.port == 0)
         return close_with(call, t, NET_INVALID_ARGUMENT, result);
     if (!hf_guest_may_connect(g, HF_NET_TCP, &to))
         return close_with(call, t, NET_ACCESS_DENIED, result);
@@ -159,15 +167,16 @@ static enum hf_err start_connect(struct hf_call *call, const struct hf_value *ar
     return hf_net_ok(result);
 }
 
-static enum hf_err give_streams(struct hf_call *call, struct hf_tcp *t, struct hf_value *v, uint32_t n,
-                                struct hf_value *result)
+static enum hf_err give_streams(struct hf_call *call, struct hf_tcp *t, struct hf_value *v,
+                                uint32_t n, struct hf_value *result)
 {
     if (!hf_tcp_streams(hf_guest_of(call), t, &v[n - 2]))
         return hf_call_limit(call, "host memory for streams");
     return hf_net_ok_tuple(call, v, n, result);
 }
 
-static enum hf_err finish_connect(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err finish_connect(struct hf_call *call, const struct hf_value *args,
+                                  struct hf_value *result)
 {
     struct hf_tcp *t = tcp_of(&args[0]);
     struct hf_net *net = hf_guest_net_os(hf_guest_of(call));
@@ -190,7 +199,8 @@ static enum hf_err finish_connect(struct hf_call *call, const struct hf_value *a
 
 /* ---- listen, accept ---- */
 
-static enum hf_err start_listen(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err start_listen(struct hf_call *call, const struct hf_value *args,
+                                struct hf_value *result)
 {
     struct hf_tcp *t = tcp_of(&args[0]);
     struct hf_net *net = hf_guest_net_os(hf_guest_of(call));
@@ -214,7 +224,8 @@ static void look_for_clients(struct hf_tcp *t)
         wait_for(t, HF_OS_IN);
 }
 
-static enum hf_err finish_listen(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err finish_listen(struct hf_call *call, const struct hf_value *args,
+                                 struct hf_value *result)
 {
     struct hf_tcp *t = tcp_of(&args[0]);
     if (t->state != TCP_STARTING)
@@ -224,7 +235,8 @@ static enum hf_err finish_listen(struct hf_call *call, const struct hf_value *ar
     return hf_net_ok(result);
 }
 
-static enum hf_err accept_one(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err accept_one(struct hf_call *call, const struct hf_value *args,
+                              struct hf_value *result)
 {
     struct hf_tcp *t = tcp_of(&args[0]), *client;
     struct hf_guest *g = hf_guest_of(call);
@@ -249,7 +261,8 @@ static enum hf_err accept_one(struct hf_call *call, const struct hf_value *args,
     return give_streams(call, client, v, 3, result);
 }
 
-static enum hf_err set_backlog(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err set_backlog(struct hf_call *call, const struct hf_value *args,
+                               struct hf_value *result)
 {
     struct hf_tcp *t = tcp_of(&args[0]);
     struct hf_net *net = hf_guest_net_os(hf_guest_of(call));
@@ -266,7 +279,8 @@ static enum hf_err set_backlog(struct hf_call *call, const struct hf_value *args
 
 /* ---- what it is ---- */
 
-static enum hf_err local_address(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err local_address(struct hf_call *call, const struct hf_value *args,
+                                 struct hf_value *result)
 {
     const struct hf_tcp *t = tcp_of(&args[0]);
     struct hf_net *net = hf_guest_net_os(hf_guest_of(call));
@@ -277,7 +291,8 @@ static enum hf_err local_address(struct hf_call *call, const struct hf_value *ar
     return hf_net_say_endpoint(call, err, &e, result);
 }
 
-static enum hf_err remote_address(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err remote_address(struct hf_call *call, const struct hf_value *args,
+                                  struct hf_value *result)
 {
     const struct hf_tcp *t = tcp_of(&args[0]);
     struct hf_net *net = hf_guest_net_os(hf_guest_of(call));
@@ -288,21 +303,24 @@ static enum hf_err remote_address(struct hf_call *call, const struct hf_value *a
     return hf_net_say_endpoint(call, err, &e, result);
 }
 
-static enum hf_err is_listening(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err is_listening(struct hf_call *call, const struct hf_value *args,
+                                struct hf_value *result)
 {
     (void)call;
     result->u64 = tcp_of(&args[0])->state == TCP_LISTENING;
     return HF_OK;
 }
 
-static enum hf_err address_family(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err address_family(struct hf_call *call, const struct hf_value *args,
+                                  struct hf_value *result)
 {
     (void)call;
     *result = hf_value_case(tcp_of(&args[0])->s.family == HF_IPV6, NULL);
     return HF_OK;
 }
 
-static enum hf_err subscribe(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err subscribe(struct hf_call *call, const struct hf_value *args,
+                             struct hf_value *result)
 {
     struct hf_tcp *t = tcp_of(&args[0]);
     look_for_clients(t);
@@ -341,8 +359,10 @@ static const struct hf_binding tcp_table[] = {
 
 enum hf_err hf_host_bind_tcp(struct hf_registry *reg, struct hf_report *report)
 {
-    enum hf_err err = hf_registry_bind_resource(reg, "wasi:sockets/tcp", "tcp-socket", &tcp_ops, report);
+    enum hf_err err =
+        hf_registry_bind_resource(reg, "wasi:sockets/tcp", "tcp-socket", &tcp_ops, report);
     if (err == HF_OK)
-        err = hf_registry_bind(reg, "wasi:sockets/tcp-create-socket", "create-tcp-socket", create_tcp_socket, report);
+        err = hf_registry_bind(reg, "wasi:sockets/tcp-create-socket", "create-tcp-socket",
+                               create_tcp_socket, report);
     return err != HF_OK ? err : hf_registry_bind_all(reg, "wasi:sockets/tcp", tcp_table, report);
 }

@@ -8,9 +8,10 @@
 
 #include <stdlib.h>
 
-#define DATAGRAM_MAX      65536u
-#define RECEIVE_BYTES_MAX (256u * 1024) /* of one receive: a guest that asks for many large ones asks again */
-#define STRANGERS_MAX     256u          /* dropped in one receive */
+#define DATAGRAM_MAX 65536u
+#define RECEIVE_BYTES_MAX                                                                          \
+    (256u * 1024)          /* of one receive: a guest that asks for many large ones asks again */
+#define STRANGERS_MAX 256u /* dropped in one receive */
 
 struct hf_udp_stream;
 struct hf_udp {
@@ -42,21 +43,23 @@ static void udp_destroy(struct hf_obj *obj)
     hf_socket_close(&u->s);
 }
 
-static enum hf_err create_udp_socket(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err create_udp_socket(struct hf_call *call, const struct hf_value *args,
+                                     struct hf_value *result)
 {
     struct hf_guest *g = hf_guest_of(call);
     struct hf_socket *s;
     enum hf_net_code code;
     if (!hf_net_rules_any(hf_guest_net_rules(g), HF_NET_UDP))
         return hf_net_fail(call, NET_ACCESS_DENIED, result);
-    if (!hf_socket_new(g, sizeof(struct hf_udp), HF_NET_UDP, args[0].tag == 0 ? HF_IPV4 : HF_IPV6, -1, udp_destroy, &s,
-                       &code))
+    if (!hf_socket_new(g, sizeof(struct hf_udp), HF_NET_UDP, args[0].tag == 0 ? HF_IPV4 : HF_IPV6,
+                       -1, udp_destroy, &s, &code))
         return hf_net_fail(call, code, result);
     hf_wait_init(&HF_CONTAINER_OF(s, struct hf_udp, s)->ready, true);
     return hf_net_ok_value(call, hf_value_obj(s), result);
 }
 
-static enum hf_err start_bind(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err start_bind(struct hf_call *call, const struct hf_value *args,
+                              struct hf_value *result)
 {
     struct hf_udp *u = udp_of(&args[0]);
     struct hf_guest *g = hf_guest_of(call);
@@ -65,7 +68,8 @@ static enum hf_err start_bind(struct hf_call *call, const struct hf_value *args,
     struct hf_endpoint at;
     hf_net_read_endpoint(&args[2], &at);
     if (u->state != UDP_UNBOUND)
-        return hf_net_fail(call, u->state == UDP_BINDING ? NET_CONCURRENCY_CONFLICT : NET_INVALID_STATE, result);
+        return hf_net_fail(
+            call, u->state == UDP_BINDING ? NET_CONCURRENCY_CONFLICT : NET_INVALID_STATE, result);
     if (!hf_socket_fits(&u->s, &at))
         return hf_net_fail(call, NET_INVALID_ARGUMENT, result);
     u->may_listen = hf_net_rules_listen(rules, HF_NET_UDP, &at);
@@ -78,7 +82,8 @@ static enum hf_err start_bind(struct hf_call *call, const struct hf_value *args,
     return hf_net_ok(result);
 }
 
-static enum hf_err finish_bind(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err finish_bind(struct hf_call *call, const struct hf_value *args,
+                               struct hf_value *result)
 {
     struct hf_udp *u = udp_of(&args[0]);
     if (u->state != UDP_BINDING)
@@ -88,7 +93,8 @@ static enum hf_err finish_bind(struct hf_call *call, const struct hf_value *args
 }
 
 /* An address that can be sent to: HF_NET_OK or what is wrong with it. */
-static bool check_peer(struct hf_guest *g, const struct hf_udp *u, const struct hf_endpoint *to, enum hf_net_code *code)
+static bool check_peer(struct hf_guest *g, const struct hf_udp *u, const struct hf_endpoint *to,
+                       enum hf_net_code *code)
 {
     *code = NET_INVALID_ARGUMENT;
     if (!hf_socket_fits(&u->s, to) || hf_ip_is_any(&to->ip) || to->port == 0)
@@ -121,7 +127,8 @@ static struct hf_udp_stream *stream_new(struct hf_guest *g, struct hf_udp *u, co
     return s;
 }
 
-static enum hf_err udp_stream(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err udp_stream(struct hf_call *call, const struct hf_value *args,
+                              struct hf_value *result)
 {
     struct hf_udp *u = udp_of(&args[0]);
     struct hf_guest *g = hf_guest_of(call);
@@ -130,8 +137,9 @@ static enum hf_err udp_stream(struct hf_call *call, const struct hf_value *args,
     enum hf_net_code code;
     bool with_peer = args[1].tag == 1;
     if (u->in != NULL || u->out != NULL)
-        return hf_call_trap(call, "wasi:sockets/udp: udp-socket.stream while the %s of an earlier call is alive",
-                            u->in != NULL ? u->in->obj.kind : u->out->obj.kind);
+        return hf_call_trap(
+            call, "wasi:sockets/udp: udp-socket.stream while the %s of an earlier call is alive",
+            u->in != NULL ? u->in->obj.kind : u->out->obj.kind);
     if (u->state != UDP_BOUND)
         return hf_net_fail(call, NET_INVALID_STATE, result);
     if (with_peer) {
@@ -158,7 +166,8 @@ static enum hf_err udp_stream(struct hf_call *call, const struct hf_value *args,
     return hf_net_ok_tuple(call, pair, 2, result);
 }
 
-static enum hf_err local_address(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err local_address(struct hf_call *call, const struct hf_value *args,
+                                 struct hf_value *result)
 {
     const struct hf_udp *u = udp_of(&args[0]);
     struct hf_net *net = hf_guest_net_os(hf_guest_of(call));
@@ -169,7 +178,8 @@ static enum hf_err local_address(struct hf_call *call, const struct hf_value *ar
     return hf_net_say_endpoint(call, err, &e, result);
 }
 
-static enum hf_err remote_address(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err remote_address(struct hf_call *call, const struct hf_value *args,
+                                  struct hf_value *result)
 {
     const struct hf_udp *u = udp_of(&args[0]);
     if (!u->has_peer)
@@ -177,14 +187,16 @@ static enum hf_err remote_address(struct hf_call *call, const struct hf_value *a
     return hf_net_say_endpoint(call, HF_NET_OK, &u->peer, result);
 }
 
-static enum hf_err address_family(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err address_family(struct hf_call *call, const struct hf_value *args,
+                                  struct hf_value *result)
 {
     (void)call;
     *result = hf_value_case(udp_of(&args[0])->s.family == HF_IPV6, NULL);
     return HF_OK;
 }
 
-static enum hf_err subscribe(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err subscribe(struct hf_call *call, const struct hf_value *args,
+                             struct hf_value *result)
 {
     struct hf_udp *u = udp_of(&args[0]);
     result->obj = hf_pollable_new(call, &u->ready, &u->s.obj);
@@ -201,8 +213,8 @@ static bool is_welcome(struct hf_guest *g, const struct hf_udp *u, const struct 
 }
 
 /* record { data, remote-address } */
-static bool datagram(struct hf_call *call, const void *bytes, size_t n, const struct hf_endpoint *from,
-                     struct hf_value *ret)
+static bool datagram(struct hf_call *call, const void *bytes, size_t n,
+                     const struct hf_endpoint *from, struct hf_value *ret)
 {
     struct hf_value *record = hf_call_alloc(call, 2 * sizeof *record);
     uint8_t *copy = hf_call_alloc(call, n + 1);
@@ -215,13 +227,15 @@ static bool datagram(struct hf_call *call, const void *bytes, size_t n, const st
 }
 
 /* Up to `max` datagrams into `list`. */
-static enum hf_err receive_some(struct hf_call *call, struct hf_udp *u, uint8_t *buf, struct hf_value *list, uint32_t max,
-                                uint32_t *got, enum hf_net_err *err)
+static enum hf_err receive_some(struct hf_call *call, struct hf_udp *u, uint8_t *buf,
+                                struct hf_value *list, uint32_t max, uint32_t *got,
+                                enum hf_net_err *err)
 {
     struct hf_guest *g = hf_guest_of(call);
     struct hf_net *net = hf_guest_net_os(g);
     size_t bytes = 0;
-    for (uint32_t strangers = 0; *got < max && strangers < STRANGERS_MAX && bytes < RECEIVE_BYTES_MAX;) {
+    for (uint32_t strangers = 0;
+         *got < max && strangers < STRANGERS_MAX && bytes < RECEIVE_BYTES_MAX;) {
         struct hf_endpoint from;
         size_t n;
         *err = net->receive(net, u->s.fd, buf, DATAGRAM_MAX, &n, &from);
@@ -239,7 +253,8 @@ static enum hf_err receive_some(struct hf_call *call, struct hf_udp *u, uint8_t 
     return HF_OK;
 }
 
-static enum hf_err receive(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err receive(struct hf_call *call, const struct hf_value *args,
+                           struct hf_value *result)
 {
     struct hf_udp_stream *s = args[0].obj;
     struct hf_udp *u = s->u;
@@ -259,13 +274,15 @@ static enum hf_err receive(struct hf_call *call, const struct hf_value *args, st
             return bad;
     }
     if (err == HF_NET_AGAIN)
-        (void)!hf_io_fd_arm(u->s.io, HF_OS_IN); /* refused: it stays ready, and the guest asks again */
+        (void)!hf_io_fd_arm(u->s.io,
+                            HF_OS_IN); /* refused: it stays ready, and the guest asks again */
     else if (err != HF_NET_OK && got == 0)
         return hf_net_fail(call, hf_net_code(err), result);
     return hf_net_ok_value(call, (struct hf_value){.items = list, .len = got}, result);
 }
 
-static enum hf_err in_subscribe(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err in_subscribe(struct hf_call *call, const struct hf_value *args,
+                                struct hf_value *result)
 {
     struct hf_udp_stream *s = args[0].obj;
     result->obj = hf_pollable_new(call, hf_io_fd_look(s->u->s.io, HF_OS_IN), &s->obj);
@@ -274,15 +291,19 @@ static enum hf_err in_subscribe(struct hf_call *call, const struct hf_value *arg
 
 /* ---- sending ---- */
 
-static enum hf_err check_send(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err check_send(struct hf_call *call, const struct hf_value *args,
+                              struct hf_value *result)
 {
     struct hf_udp_stream *s = args[0].obj;
-    s->permit = s->u->s.io->out.ready ? hf_net_rules_limits(hf_guest_net_rules(hf_guest_of(call)))->datagrams : 0;
+    s->permit = s->u->s.io->out.ready
+                    ? hf_net_rules_limits(hf_guest_net_rules(hf_guest_of(call)))->datagrams
+                    : 0;
     return hf_net_ok_value(call, hf_value_u64(s->permit), result);
 }
 
 /* HF_NET_OK, AGAIN, or *code says what is wrong. */
-static enum hf_net_err send_one(struct hf_guest *g, struct hf_udp *u, const struct hf_value *record, enum hf_net_code *code)
+static enum hf_net_err send_one(struct hf_guest *g, struct hf_udp *u, const struct hf_value *record,
+                                enum hf_net_code *code)
 {
     struct hf_net *net = hf_guest_net_os(g);
     const struct hf_value *data = &record[0], *remote = &record[1];
@@ -294,14 +315,16 @@ static enum hf_net_err send_one(struct hf_guest *g, struct hf_udp *u, const stru
         return HF_NET_INVALID;
     if (u->has_peer && !hf_endpoint_eq(&to, &u->peer))
         return HF_NET_INVALID;
-    if (!check_peer(g, u, &to, code)) /* the peer's too: what was granted by a name may be forgotten */
+    if (!check_peer(g, u, &to,
+                    code)) /* the peer's too: what was granted by a name may be forgotten */
         return HF_NET_INVALID;
     enum hf_net_err err = net->send(net, u->s.fd, data->bytes, data->len, u->has_peer ? NULL : &to);
     *code = hf_net_code(err);
     return err;
 }
 
-static enum hf_err udp_send(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err udp_send(struct hf_call *call, const struct hf_value *args,
+                            struct hf_value *result)
 {
     struct hf_udp_stream *s = args[0].obj;
     struct hf_udp *u = s->u;
@@ -310,8 +333,9 @@ static enum hf_err udp_send(struct hf_call *call, const struct hf_value *args, s
     enum hf_net_err err = HF_NET_OK;
     uint32_t sent = 0;
     if (list->len > s->permit)
-        return hf_call_trap(call, "wasi:sockets/udp: send of %u datagrams is more than check-send permitted (%llu)", list->len,
-                            (unsigned long long)s->permit);
+        return hf_call_trap(
+            call, "wasi:sockets/udp: send of %u datagrams is more than check-send permitted (%llu)",
+            list->len, (unsigned long long)s->permit);
     s->permit = 0;
     while (sent < list->len && err == HF_NET_OK) {
         err = send_one(hf_guest_of(call), u, list->items[sent].items, &code);
@@ -324,7 +348,8 @@ static enum hf_err udp_send(struct hf_call *call, const struct hf_value *args, s
     return hf_net_ok_value(call, hf_value_u64(sent), result);
 }
 
-static enum hf_err out_subscribe(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+static enum hf_err out_subscribe(struct hf_call *call, const struct hf_value *args,
+                                 struct hf_value *result)
 {
     struct hf_udp_stream *s = args[0].obj;
     result->obj = hf_pollable_new(call, &s->u->s.io->out, &s->obj);
@@ -352,12 +377,16 @@ static const struct hf_binding udp_table[] = {
 
 enum hf_err hf_host_bind_udp(struct hf_registry *reg, struct hf_report *report)
 {
-    enum hf_err err = hf_registry_bind_resource(reg, "wasi:sockets/udp", "udp-socket", &udp_ops, report);
+    enum hf_err err =
+        hf_registry_bind_resource(reg, "wasi:sockets/udp", "udp-socket", &udp_ops, report);
     if (err == HF_OK)
-        err = hf_registry_bind_resource(reg, "wasi:sockets/udp", "incoming-datagram-stream", &in_ops, report);
+        err = hf_registry_bind_resource(reg, "wasi:sockets/udp", "incoming-datagram-stream",
+                                        &in_ops, report);
     if (err == HF_OK)
-        err = hf_registry_bind_resource(reg, "wasi:sockets/udp", "outgoing-datagram-stream", &out_ops, report);
+        err = hf_registry_bind_resource(reg, "wasi:sockets/udp", "outgoing-datagram-stream",
+                                        &out_ops, report);
     if (err == HF_OK)
-        err = hf_registry_bind(reg, "wasi:sockets/udp-create-socket", "create-udp-socket", create_udp_socket, report);
+        err = hf_registry_bind(reg, "wasi:sockets/udp-create-socket", "create-udp-socket",
+                               create_udp_socket, report);
     return err != HF_OK ? err : hf_registry_bind_all(reg, "wasi:sockets/udp", udp_table, report);
 }

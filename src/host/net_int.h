@@ -51,16 +51,17 @@ bool hf_guest_may_connect(struct hf_guest *g, enum hf_net_kind kind, const struc
 /* ---- values ---- results are result<T, error-code> */
 enum hf_net_code hf_net_code(enum hf_net_err err); /* of a failed verb of struct hf_net */
 enum hf_err hf_net_fail(struct hf_call *call, enum hf_net_code code, struct hf_value *result);
-enum hf_err hf_net_ok(struct hf_value *result);                                             /* ok(_) */
+enum hf_err hf_net_ok(struct hf_value *result); /* ok(_) */
 enum hf_err hf_net_ok_value(struct hf_call *call, struct hf_value v, struct hf_value *result);
-enum hf_err hf_net_ok_tuple(struct hf_call *call, const struct hf_value *v, uint32_t n, struct hf_value *result);
+enum hf_err hf_net_ok_tuple(struct hf_call *call, const struct hf_value *v, uint32_t n,
+                            struct hf_value *result);
 /* ip-socket-address, ip-address. `write`: false when the call's memory is out (hf_call_limit). */
 void hf_net_read_endpoint(const struct hf_value *v, struct hf_endpoint *ret);
 bool hf_net_write_endpoint(struct hf_call *call, const struct hf_endpoint *e, struct hf_value *ret);
 bool hf_net_write_ip(struct hf_call *call, const struct hf_ip *ip, struct hf_value *ret);
 /* local-address, remote-address: what the system says. */
-enum hf_err hf_net_say_endpoint(struct hf_call *call, enum hf_net_err err, const struct hf_endpoint *e,
-                                struct hf_value *result);
+enum hf_err hf_net_say_endpoint(struct hf_call *call, enum hf_net_err err,
+                                const struct hf_endpoint *e, struct hf_value *result);
 
 /* ---- sockets ---- */
 struct hf_socket {
@@ -72,8 +73,9 @@ struct hf_socket {
 /* A socket object of `size` for `fd`, which it then owns (and which is closed when there is no
  * room); fd -1: opens one. OK, or *code says why not; counted against the guest's limit. */
 bool hf_socket_new(struct hf_guest *g, size_t size, enum hf_net_kind kind, int family, int fd,
-                   void (*destroy)(struct hf_obj *), struct hf_socket **ret, enum hf_net_code *code);
-bool hf_socket_room(struct hf_guest *g); /* one more may be opened */
+                   void (*destroy)(struct hf_obj *), struct hf_socket **ret,
+                   enum hf_net_code *code);
+bool hf_socket_room(struct hf_guest *g);   /* one more may be opened */
 void hf_socket_close(struct hf_socket *s); /* the last step of its destroy */
 /* What the WIT asks of an address to bind or connect to: the socket's family, not mapped. */
 bool hf_socket_fits(const struct hf_socket *s, const struct hf_endpoint *e);
@@ -101,15 +103,15 @@ struct hf_tcp {
     struct hf_waitset set;
     struct hf_waiter waiter;
     /* A connection: */
-    struct hf_tcp_in *in;      /* NULL: dropped */
-    struct hf_buf pending;     /* written by the guest, not yet taken by the system; from pending_at */
+    struct hf_tcp_in *in;  /* NULL: dropped */
+    struct hf_buf pending; /* written by the guest, not yet taken by the system; from pending_at */
     size_t pending_at;
     struct hf_wait can_write;
     bool in_shut, out_shut;
     bool fin_due;              /* when pending is sent */
     enum hf_net_err write_err; /* of a write nobody waited for; for ever */
 };
-/* Asks for one event on `side`; false: the poller cannot (then ask the system again). */
+/* Asks for one event on `side`; false: the poller cannot, nothing will come. */
 bool hf_tcp_watch(struct hf_tcp *t, uint32_t side);
 void hf_tcp_push(struct hf_tcp *t); /* writes what is pending as far as it goes */
 /* Both streams of a connection just made. False: memory. */
@@ -119,7 +121,8 @@ enum hf_net_err hf_tcp_shutdown(struct hf_tcp *t, bool in, bool out);
 
 /* ---- binding, one a file ---- */
 enum hf_err hf_host_bind_tcp(struct hf_registry *reg, struct hf_report *report);
-enum hf_err hf_host_bind_tcp_options(struct hf_registry *reg, struct hf_report *report); /* and UDP's */
+enum hf_err hf_host_bind_tcp_options(struct hf_registry *reg,
+                                     struct hf_report *report); /* and UDP's */
 enum hf_err hf_host_bind_udp(struct hf_registry *reg, struct hf_report *report);
 enum hf_err hf_host_bind_lookup(struct hf_registry *reg, struct hf_report *report);
 

@@ -32,11 +32,13 @@
 #include "os/net.h"
 
 struct hf_net_limits {
-    uint32_t sockets;    /* a guest may have open; default 256 */
-    uint32_t datagrams;  /* of one receive or send; default 64, at most 1024 */
-    uint32_t lookups;    /* at once, for all guests of a service on one worker; default 4, at most 64 */
-    uint32_t buffer;     /* bytes a guest may ask the system for, each way, each socket; default 4 MiB */
-    uint32_t lookup_ms;  /* then a look-up fails; default 10000 */
+    uint32_t sockets;   /* a guest may have open; default 256 */
+    uint32_t datagrams; /* of one receive or send; default 64, at most 1024 */
+    uint32_t
+        lookups; /* at once, for all guests of a service on one worker; default 4, at most 64 */
+    uint32_t
+        buffer; /* bytes a guest may ask the system for, each way, each socket; default 4 MiB */
+    uint32_t lookup_ms; /* then a look-up fails; default 10000 */
 };
 
 #define HF_NET_RULES_MAX 1024u

@@ -12,8 +12,8 @@ struct reader {
 static enum hf_err bad(const struct reader *rd, const char *what)
 {
     size_t column = (size_t)(rd->rest.ptr - (const uint8_t *)rd->text) + 1;
-    return hf_report_set(rd->report, HF_INVALID, "network rule \"%.100s\": column %zu: %s", rd->text,
-                         column, what);
+    return hf_report_set(rd->report, HF_INVALID, "network rule \"%.100s\": column %zu: %s",
+                         rd->text, column, what);
 }
 
 static bool take_word(struct reader *rd, const char *word)
@@ -76,7 +76,8 @@ static enum hf_err read_bits(struct reader *rd, struct hf_net_rule *r)
 {
     uint32_t max = r->net.family == HF_IPV6 ? 128 : 32, bits = max;
     if (take_word(rd, "/") && !take_number(rd, max, &bits))
-        return bad(rd, max == 32 ? "wanted the bits of a range, 0 to 32" : "wanted the bits of a range, 0 to 128");
+        return bad(rd, max == 32 ? "wanted the bits of a range, 0 to 32"
+                                 : "wanted the bits of a range, 0 to 128");
     r->bits = bits;
     return HF_OK;
 }
@@ -197,8 +198,13 @@ static enum hf_err read_rule(struct reader *rd, struct hf_net_rule *r)
     }
     for (;;) { /* each word once */
         struct reader start = *rd;
-        unsigned w = take_word(rd, "connect:") ? RULE_CONNECT : take_word(rd, "listen:") ? RULE_LISTEN : 0;
-        unsigned k = w != 0 ? 0 : take_word(rd, "tcp:") ? RULE_TCP : take_word(rd, "udp:") ? RULE_UDP : 0;
+        unsigned w = take_word(rd, "connect:")  ? RULE_CONNECT
+                     : take_word(rd, "listen:") ? RULE_LISTEN
+                                                : 0;
+        unsigned k = w != 0                  ? 0
+                     : take_word(rd, "tcp:") ? RULE_TCP
+                     : take_word(rd, "udp:") ? RULE_UDP
+                                             : 0;
         if (w == 0 && k == 0)
             break;
         if ((w != 0 && way != 0) || (k != 0 && kind != 0))
@@ -206,7 +212,8 @@ static enum hf_err read_rule(struct reader *rd, struct hf_net_rule *r)
         way |= w;
         kind |= k;
     }
-    r->flags = (way != 0 ? way : RULE_CONNECT | RULE_LISTEN) | (kind != 0 ? kind : RULE_TCP | RULE_UDP);
+    r->flags =
+        (way != 0 ? way : RULE_CONNECT | RULE_LISTEN) | (kind != 0 ? kind : RULE_TCP | RULE_UDP);
     struct reader place = *rd;
     enum hf_err err = read_place(rd, r);
     if (err != HF_OK)

@@ -31,7 +31,8 @@ struct hf_resolve {
     struct hf_ip found[FOUND_MAX];
 };
 
-enum hf_err hf_resolver_new(struct hf_io *io, struct hf_net *net, uint32_t max, struct hf_resolver **ret)
+enum hf_err hf_resolver_new(struct hf_io *io, struct hf_net *net, uint32_t max,
+                            struct hf_resolver **ret)
 {
     struct hf_resolver *r = calloc(1, sizeof *r);
     if (r == NULL)
@@ -117,7 +118,8 @@ static struct hf_resolve *new_resolve(bool ready)
     return q;
 }
 
-enum hf_err hf_resolve_literal(struct hf_resolver *r, const struct hf_ip *ip, struct hf_resolve **ret)
+enum hf_err hf_resolve_literal(struct hf_resolver *r, const struct hf_ip *ip,
+                               struct hf_resolve **ret)
 {
     struct hf_resolve *q = new_resolve(true);
     (void)r;
@@ -138,8 +140,8 @@ static enum hf_err localhost(struct hf_resolver *r, struct hf_resolve **ret)
     return err;
 }
 
-enum hf_err hf_resolve_new(struct hf_resolver *r, struct hf_kernel *k, const char *name, uint64_t now_ns,
-                           uint64_t timeout_ns, struct hf_resolve **ret)
+enum hf_err hf_resolve_new(struct hf_resolver *r, struct hf_kernel *k, const char *name,
+                           uint64_t now_ns, uint64_t timeout_ns, struct hf_resolve **ret)
 {
     if (strcmp(name, "localhost") == 0)
         return localhost(r, ret);
@@ -152,7 +154,8 @@ enum hf_err hf_resolve_new(struct hf_resolver *r, struct hf_kernel *k, const cha
         free(job);
         return HF_LIMIT;
     }
-    *job = (struct job){.job = {.run = run, .done = done}, .resolver = r, .net = r->net, .owner = q};
+    *job =
+        (struct job){.job = {.run = run, .done = done}, .resolver = r, .net = r->net, .owner = q};
     memcpy(job->name, name, strlen(name) + 1);
     q->job = job;
     q->k = k;

@@ -1,5 +1,5 @@
-/* linux_sock.c - guests' sockets by system calls: making, binding, connecting, options. (Moving bytes
- * and looking names up: linux_sock_io.c.)
+/* linux_sock.c - guests' sockets by system calls: making, binding, connecting, options. (Moving
+ * bytes and looking names up: linux_sock_io.c.)
  */
 #include "os/linux_sock.h"
 
@@ -93,8 +93,9 @@ static bool set_int(int fd, int level, int option, int value)
 static enum hf_net_err sock_open(struct hf_net *net, enum hf_net_kind kind, int family, int *ret)
 {
     (void)net;
-    int fd = socket(family == HF_IPV6 ? AF_INET6 : AF_INET,
-                    (kind == HF_NET_TCP ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd =
+        socket(family == HF_IPV6 ? AF_INET6 : AF_INET,
+               (kind == HF_NET_TCP ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return hf_sock_err(errno);
     if ((family == HF_IPV6 && !set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)) ||
@@ -120,8 +121,9 @@ static enum hf_net_err sock_bind(struct hf_net *net, int fd, const struct hf_end
     socklen_t len = sizeof type;
     (void)net;
     hf_sock_addr_of(at, &a);
-    /* For UDP the option would let two sockets share the port; with port 0, set before, it would let
-     * the system choose one that another such socket has; set after, it is for the next who binds. */
+    /* For UDP the option would let two sockets share the port; with port 0, set before, it would
+     * let the system choose one that another such socket has; set after, it is for the next who
+     * binds. */
     if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0 ||
         (type == SOCK_STREAM && at->port != 0 && !set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1)) ||
         bind(fd, &a.u.any, a.len) != 0 ||
@@ -208,7 +210,8 @@ static enum hf_net_err sock_remote(struct hf_net *net, int fd, struct hf_endpoin
 struct option {
     int level, name;
     int min, max;
-    int scale; /* the kernel counts its own overhead in buffers: it doubles what is set (socket(7)) */
+    int scale; /* the kernel counts its own overhead in buffers: it doubles what is set (socket(7))
+                */
 };
 
 static struct option option_of(enum hf_net_opt opt, int family)
@@ -220,13 +223,15 @@ static struct option option_of(enum hf_net_opt opt, int family)
     case HF_NET_KEEP_INTERVAL: return (struct option){IPPROTO_TCP, TCP_KEEPINTVL, 1, 32767, 1};
     case HF_NET_KEEP_COUNT: return (struct option){IPPROTO_TCP, TCP_KEEPCNT, 1, 127, 1};
     case HF_NET_HOPS:
-        return (struct option){v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_UNICAST_HOPS : IP_TTL, 1, 255, 1};
+        return (struct option){v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_UNICAST_HOPS : IP_TTL, 1,
+                               255, 1};
     case HF_NET_RECEIVE_BUFFER: return (struct option){SOL_SOCKET, SO_RCVBUF, 1, INT32_MAX / 2, 2};
     default: return (struct option){SOL_SOCKET, SO_SNDBUF, 1, INT32_MAX / 2, 2};
     }
 }
 
-static enum hf_net_err sock_set(struct hf_net *net, int fd, int family, enum hf_net_opt opt, uint64_t value)
+static enum hf_net_err sock_set(struct hf_net *net, int fd, int family, enum hf_net_opt opt,
+                                uint64_t value)
 {
     struct option o = option_of(opt, family);
     (void)net;
@@ -234,7 +239,8 @@ static enum hf_net_err sock_set(struct hf_net *net, int fd, int family, enum hf_
     return set_int(fd, o.level, o.name, v) ? HF_NET_OK : hf_sock_err(errno);
 }
 
-static enum hf_net_err sock_get(struct hf_net *net, int fd, int family, enum hf_net_opt opt, uint64_t *value)
+static enum hf_net_err sock_get(struct hf_net *net, int fd, int family, enum hf_net_opt opt,
+                                uint64_t *value)
 {
     struct option o = option_of(opt, family);
     int v = 0;

@@ -14,17 +14,17 @@
 
 #define HF_NET_ERR_LIST(X)                                                                         \
     X(HF_NET_OK, "ok")                                                                             \
-    X(HF_NET_AGAIN, "not yet")                    /* wait, then ask again */                       \
-    X(HF_NET_CLOSED, "the connection is closed")  /* end of stream; or written after it */         \
-    X(HF_NET_UNKNOWN, "unknown error")            /* what has no name below */                     \
-    X(HF_NET_DENIED, "access denied")             /* by the system */                              \
-    X(HF_NET_UNSUPPORTED, "not supported")        /* no such family here */                        \
+    X(HF_NET_AGAIN, "not yet")                   /* wait, then ask again */                        \
+    X(HF_NET_CLOSED, "the connection is closed") /* end of stream; or written after it */          \
+    X(HF_NET_UNKNOWN, "unknown error")           /* what has no name below */                      \
+    X(HF_NET_DENIED, "access denied")            /* by the system */                               \
+    X(HF_NET_UNSUPPORTED, "not supported")       /* no such family here */                         \
     X(HF_NET_INVALID, "invalid argument")                                                          \
     X(HF_NET_MEMORY, "out of memory")                                                              \
     X(HF_NET_TIMEOUT, "timed out")                                                                 \
-    X(HF_NET_LIMIT, "too many sockets")           /* descriptors ran out */                        \
+    X(HF_NET_LIMIT, "too many sockets")            /* descriptors ran out */                       \
     X(HF_NET_NOT_BINDABLE, "address not bindable") /* not an address of this machine */            \
-    X(HF_NET_IN_USE, "address in use")            /* or no port is free */                         \
+    X(HF_NET_IN_USE, "address in use")             /* or no port is free */                        \
     X(HF_NET_UNREACHABLE, "remote unreachable")                                                    \
     X(HF_NET_REFUSED, "connection refused")                                                        \
     X(HF_NET_RESET, "connection reset")                                                            \
@@ -44,12 +44,12 @@ const char *hf_net_err_text(enum hf_net_err err); /* stable, never NULL */
 
 enum hf_net_kind { HF_NET_TCP, HF_NET_UDP };
 enum hf_net_opt {
-    HF_NET_KEEPALIVE,       /* 0 or 1 */
-    HF_NET_KEEP_IDLE,       /* seconds */
-    HF_NET_KEEP_INTERVAL,   /* seconds */
+    HF_NET_KEEPALIVE,     /* 0 or 1 */
+    HF_NET_KEEP_IDLE,     /* seconds */
+    HF_NET_KEEP_INTERVAL, /* seconds */
     HF_NET_KEEP_COUNT,
-    HF_NET_HOPS,            /* TTL, unicast hop limit: 1..255 */
-    HF_NET_RECEIVE_BUFFER,  /* bytes as asked for, not as the kernel counts them */
+    HF_NET_HOPS,           /* TTL, unicast hop limit: 1..255 */
+    HF_NET_RECEIVE_BUFFER, /* bytes as asked for, not as the kernel counts them */
     HF_NET_SEND_BUFFER
 };
 
@@ -68,8 +68,10 @@ struct hf_net {
     enum hf_net_err (*local)(struct hf_net *net, int fd, struct hf_endpoint *ret);
     enum hf_net_err (*remote)(struct hf_net *net, int fd, struct hf_endpoint *ret);
     /* Values outside what the system takes are moved to the nearest it does. */
-    enum hf_net_err (*set)(struct hf_net *net, int fd, int family, enum hf_net_opt opt, uint64_t value);
-    enum hf_net_err (*get)(struct hf_net *net, int fd, int family, enum hf_net_opt opt, uint64_t *value);
+    enum hf_net_err (*set)(struct hf_net *net, int fd, int family, enum hf_net_opt opt,
+                           uint64_t value);
+    enum hf_net_err (*get)(struct hf_net *net, int fd, int family, enum hf_net_opt opt,
+                           uint64_t *value);
     /* len > 0; OK with *n > 0. */
     enum hf_net_err (*read)(struct hf_net *net, int fd, void *buf, size_t len, size_t *n);
     enum hf_net_err (*write)(struct hf_net *net, int fd, const void *buf, size_t len, size_t *n);

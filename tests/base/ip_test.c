@@ -21,12 +21,36 @@ static void text_both_ways(void **state)
 {
     static const struct {
         const char *text, *canonical;
-    } good[] = {{"0.0.0.0", "0.0.0.0"},     {"255.255.255.255", "255.255.255.255"}, {"127.0.0.1", "127.0.0.1"},
-                {"::", "::"},               {"::1", "::1"},                         {"2001:DB8:0:0::5", "2001:db8::5"},
-                {"::ffff:1.2.3.4", "::ffff:1.2.3.4"}, {"fe80:0:0:0:1:2:3:4", "fe80::1:2:3:4"}};
-    static const char *const bad[] = {"",      "1",     "1.2.3", "1.2.3.4.5", "256.0.0.1", "01.2.3.4", "1.2.3.4 ",   " 1.2.3.4", "1.2.3.-4",
-                                      ":",     ":::",   "1:2",   "g::1",      "::1%lo",    "[::1]",    "12345::1", "1::2::3",  "0x7f.0.0.1",
-                                      "1:2:3:4:5:6:7:8:9", "::ffff:1.2.3.4.5", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
+    } good[] = {{"0.0.0.0", "0.0.0.0"},
+                {"255.255.255.255", "255.255.255.255"},
+                {"127.0.0.1", "127.0.0.1"},
+                {"::", "::"},
+                {"::1", "::1"},
+                {"2001:DB8:0:0::5", "2001:db8::5"},
+                {"::ffff:1.2.3.4", "::ffff:1.2.3.4"},
+                {"fe80:0:0:0:1:2:3:4", "fe80::1:2:3:4"}};
+    static const char *const bad[] = {
+        "",
+        "1",
+        "1.2.3",
+        "1.2.3.4.5",
+        "256.0.0.1",
+        "01.2.3.4",
+        "1.2.3.4 ",
+        " 1.2.3.4",
+        "1.2.3.-4",
+        ":",
+        ":::",
+        "1:2",
+        "g::1",
+        "::1%lo",
+        "[::1]",
+        "12345::1",
+        "1::2::3",
+        "0x7f.0.0.1",
+        "1:2:3:4:5:6:7:8:9",
+        "::ffff:1.2.3.4.5",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
     char text[HF_IP_TEXT_MAX];
     struct hf_ip v;
     (void)state;
@@ -42,9 +66,11 @@ static void text_both_ways(void **state)
 
 static void ranges(void **state)
 {
-    struct hf_ip v4 = ip("10.128.0.0"), v6 = ip("2001:db8::"), zero = ip("0.0.0.0"), zero6 = ip("::");
+    struct hf_ip v4 = ip("10.128.0.0"), v6 = ip("2001:db8::"), zero = ip("0.0.0.0"),
+                 zero6 = ip("::");
     (void)state;
-    for (unsigned bits = 0; bits <= 32; bits++) { /* the last bit of the range, and the one before it */
+    for (unsigned bits = 0; bits <= 32;
+         bits++) { /* the last bit of the range, and the one before it */
         struct hf_ip in = v4, out = v4;
         assert_true(hf_ip_in(&v4, &v4, bits));
         if (bits < 32) {

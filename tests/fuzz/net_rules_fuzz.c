@@ -1,5 +1,6 @@
-/* net_rules_fuzz.c - any text as network rules, one a line: what is refused has a column within the text; what is read is asked
- * about an address and a name of the input, and never grants a special address to a name alone.
+/* net_rules_fuzz.c - any text as network rules, one a line: what is refused has a column within the
+ * text; what is read is asked about an address and a name of the input, and never grants a special
+ * address to a name alone.
  *
  * rooms: base
  * files: src/host/net_rules.c src/host/net_rules_read.c
@@ -11,15 +12,20 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define MUST(cond) ((cond) ? (void)0 : (fprintf(stderr, "not so: %s (line %d)\n", #cond, __LINE__), abort()))
+#define MUST(cond)                                                                                 \
+    ((cond) ? (void)0 : (fprintf(stderr, "not so: %s (line %d)\n", #cond, __LINE__), abort()))
 
-static void ask(const struct hf_net_rules *rules, const uint8_t *data, size_t size, const char *last)
+static void ask(const struct hf_net_rules *rules, const uint8_t *data, size_t size,
+                const char *last)
 {
     struct hf_net_known known = {0};
     struct hf_endpoint e = {.port = 80};
     char name[HF_NET_NAME_MAX];
     e.ip.family = size % 2 == 0 ? HF_IPV4 : HF_IPV6;
-    memcpy(e.ip.bytes, data, size < (e.ip.family == HF_IPV4 ? 4u : 16u) ? size : e.ip.family == HF_IPV4 ? 4u : 16u);
+    memcpy(e.ip.bytes, data,
+           size < (e.ip.family == HF_IPV4 ? 4u : 16u) ? size
+           : e.ip.family == HF_IPV4                   ? 4u
+                                                      : 16u);
     bool by_range = hf_net_rules_connect(rules, NULL, HF_NET_TCP, &e);
     MUST(!by_range || hf_net_rules_any(rules, HF_NET_TCP));
     MUST(!hf_net_rules_listen(rules, HF_NET_UDP, &e) || hf_net_rules_any(rules, HF_NET_UDP));
@@ -58,7 +64,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (const char *it = report.text; (it = strstr(it, "\": column ")) != NULL; it++)
             at = it;
         MUST(err == HF_INVALID && strncmp(report.text, "network rule \"", 14) == 0);
-        MUST(at != NULL && sscanf(at, "\": column %zu", &column) == 1 && column >= 1 && column <= size + 1);
+        MUST(at != NULL && sscanf(at, "\": column %zu", &column) == 1 && column >= 1 &&
+             column <= size + 1);
     }
     free(copy);
     return 0;

@@ -8,10 +8,11 @@
 
 /* ---- the resolver ---- */
 
-static sem_t gate;            /* a look-up of "slow.example" waits here */
+static sem_t gate;             /* a look-up of "slow.example" waits here */
 static _Atomic unsigned asked; /* how often the resolver was asked */
 
-static bool answer_is(const char *name, const char *want, const char *text, struct hf_ip *ret, size_t max, size_t *n)
+static bool answer_is(const char *name, const char *want, const char *text, struct hf_ip *ret,
+                      size_t max, size_t *n)
 {
     if (strcmp(name, want) != 0)
         return false;
@@ -24,7 +25,8 @@ static bool answer_is(const char *name, const char *want, const char *text, stru
     return true;
 }
 
-static enum hf_net_err fake_lookup(struct hf_net *net, const char *name, struct hf_ip *ret, size_t max, size_t *n)
+static enum hf_net_err fake_lookup(struct hf_net *net, const char *name, struct hf_ip *ret,
+                                   size_t max, size_t *n)
 {
     (void)net;
     asked++;
@@ -34,7 +36,8 @@ static enum hf_net_err fake_lookup(struct hf_net *net, const char *name, struct 
             ;
     if (answer_is(name, "good.example", "93.184.216.34 2606:2800:220:1::1", ret, max, n) ||
         answer_is(name, "slow.example", "93.184.216.34", ret, max, n) ||
-        answer_is(name, "rebind.example", "169.254.169.254 10.0.0.7 127.0.0.1 ::ffff:10.0.0.7 fd00::7 93.184.216.34", ret,
+        answer_is(name, "rebind.example",
+                  "169.254.169.254 10.0.0.7 127.0.0.1 ::ffff:10.0.0.7 fd00::7 93.184.216.34", ret,
                   max, n) ||
         answer_is(name, "inside.example", "10.0.0.7", ret, max, n) ||
         answer_is(name, "mapped.example", "::ffff:93.184.216.34", ret, max, n))
@@ -61,7 +64,8 @@ static void open_world(struct world *w, void **state, const char *const *rules, 
     fake.lookup = fake_lookup;
     fake.connect = fake_connect;
     asked = 0;
-    world_open_with(w, state, &(struct world_settings){.real = true, .rules = rules, .net = &fake, .max = max});
+    world_open_with(
+        w, state, &(struct world_settings){.real = true, .rules = rules, .net = &fake, .max = max});
 }
 
 static void run(void **state, script_fn script, const char *const *rules)
@@ -153,9 +157,24 @@ static void names(struct guest *t)
     unsigned before = asked;
     RESOLVES("localhost", " 127.0.0.1 ::1");
     RESOLVES("203.0.113.7", "refused 1"); /* no socket is granted: what for? */
-    static const char *const bad[] = {"",      ".",      "a..b", "-a.example", "a-.example", "a b",     "a\nb", "b\xc3\xbc" "cher.example",
-                                      "a/b",   "1.2.3",  "1.2.3.4.5",        "0x7f.1",     "a.1",     "[::1]", "::1%lo",
-                                      "a:80",  "127.1"};
+    static const char *const bad[] = {"",
+                                      ".",
+                                      "a..b",
+                                      "-a.example",
+                                      "a-.example",
+                                      "a b",
+                                      "a\nb",
+                                      "b\xc3\xbc"
+                                      "cher.example",
+                                      "a/b",
+                                      "1.2.3",
+                                      "1.2.3.4.5",
+                                      "0x7f.1",
+                                      "a.1",
+                                      "[::1]",
+                                      "::1%lo",
+                                      "a:80",
+                                      "127.1"};
     for (size_t i = 0; i < HF_ARRAY_LEN(bad); i++) {
         uint32_t net = network(t);
         CODE(NET_INVALID_ARGUMENT, "resolve-addresses", H(net), T(bad[i]));
@@ -227,7 +246,8 @@ static void named(struct guest *t)
     struct hf_value there = at4(93, 184, 216, 34, 443), v6 = at6("2606:2800:220:1::1", 443);
     CHECK_INT(connect_code(t, there), NET_ACCESS_DENIED); /* not asked for yet */
     RESOLVES("good.example", " 93.184.216.34 2606:2800:220:1::1");
-    CHECK_INT(connect_code(t, there), NET_REMOTE_UNREACHABLE); /* the test's connect: it was let through */
+    CHECK_INT(connect_code(t, there),
+              NET_REMOTE_UNREACHABLE); /* the test's connect: it was let through */
     CHECK_INT(connected_to.port, 443);
     CHECK_INT(connect_code(t, v6), NET_REMOTE_UNREACHABLE);
     CHECK_INT(connect_code(t, at4(93, 184, 216, 34, 80)), NET_ACCESS_DENIED); /* another port */
@@ -294,8 +314,11 @@ static void a_reset_forgets_names(void **state)
     fake.lookup = fake_lookup;
     fake.connect = fake_connect;
     world_open_with(&w, state,
-                    &(struct world_settings){
-                        .real = true, .rules = rules, .net = &fake, .lifecycle = HF_LIFE_PER_REQUEST, .image = true});
+                    &(struct world_settings){.real = true,
+                                             .rules = rules,
+                                             .net = &fake,
+                                             .lifecycle = HF_LIFE_PER_REQUEST,
+                                             .image = true});
     for (int i = 0; i < 2; i++) {
         size_t n = post(&w, learns);
         world_until(&w, n);
@@ -387,7 +410,8 @@ static void a_guest_killed_while_it_looks_up(void **state)
         world_until(&w, i);
         assert_int_equal(w.requests[i].kind, HF_ANSWER_TIMEOUT);
         sem_post(&gate);
-        for (int n = 0; home_first && hf_resolver_running(w.worker->resolver) > 0 && n < 20000; n++) {
+        for (int n = 0; home_first && hf_resolver_running(w.worker->resolver) > 0 && n < 20000;
+             n++) {
             usleep(1000);
             world_run(&w);
         }

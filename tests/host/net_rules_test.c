@@ -1,4 +1,5 @@
-/* net_rules_test.c - what network rules grant, and what is said of those that are wrong. No socket. */
+/* net_rules_test.c - what network rules grant, and what is said of those that are wrong. No socket.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -49,7 +50,8 @@ static void nothing_is_granted_without_a_rule(void **state)
     (void)state;
     assert_int_equal(hf_net_rules_new(NULL, &r, NULL), HF_OK);
     assert_false(hf_net_rules_any(r, HF_NET_TCP) || hf_net_rules_any(r, HF_NET_UDP));
-    assert_false(hf_net_rules_connect(r, NULL, HF_NET_TCP, &e) || hf_net_rules_listen(r, HF_NET_TCP, &e));
+    assert_false(hf_net_rules_connect(r, NULL, HF_NET_TCP, &e) ||
+                 hf_net_rules_listen(r, HF_NET_TCP, &e));
     assert_false(hf_net_rules_client(r, HF_NET_TCP) || hf_net_rules_lookup(r, "example.com") ||
                  hf_net_rules_lookup(r, "localhost"));
     assert_int_equal(hf_net_rules_limits(r)->sockets, 256);
@@ -138,7 +140,8 @@ static void names_grant_where_they_led(void **state)
     assert_false(knows(r, &k, "93.184.216.34:443"));
     learn(r, &k, "example.com", "93.184.216.34");
     assert_true(knows(r, &k, "93.184.216.34:443"));
-    assert_false(knows(r, &k, "93.184.216.34:444") || knows(r, &k, "93.184.216.34:5") || knows(r, &k, "93.184.216.35:443"));
+    assert_false(knows(r, &k, "93.184.216.34:444") || knows(r, &k, "93.184.216.34:5") ||
+                 knows(r, &k, "93.184.216.35:443"));
     assert_false(knows(r, &empty, "93.184.216.34:443") || knows(r, NULL, "93.184.216.34:443"));
     learn(r, &k, "third.example", "9.9.9.9");
     assert_int_equal(k.n, 1);
@@ -157,14 +160,42 @@ static void names_grant_where_they_led(void **state)
 
 static void special_addresses_are_named_by_range_only(void **state)
 {
-    static const char *const special[] = {
-        "127.0.0.1",   "10.0.0.1",       "172.16.0.1",  "172.31.255.255",   "192.168.1.1",     "169.254.169.254", "100.64.0.1",
-        "0.0.0.0",     "0.1.2.3",        "192.0.0.8",   "192.0.2.1",        "198.18.0.1",      "198.51.100.1",    "203.0.113.1",
-        "224.0.0.1",   "240.0.0.1",      "192.88.99.1", "255.255.255.255",  "::",              "::1",             "fe80::1",
-        "fc00::1",     "fd00:ec2::254",  "ff02::1",     "::ffff:8.8.8.8",   "64:ff9b::a00:1",  "2002:a00:1::",    "2001::1",
-        "2001:db8::1", "::8.8.8.8",      "fec0::1",     "100::1",           "3fff::1"};
-    static const char *const plain[] = {"8.8.8.8", "172.15.0.1", "172.32.0.1", "100.128.0.1", "169.253.0.1", "223.255.255.255",
-                                        "2606:2800:220:1::1", "2a00:1450::1", "2001:4860::8888"};
+    static const char *const special[] = {"127.0.0.1",
+                                          "10.0.0.1",
+                                          "172.16.0.1",
+                                          "172.31.255.255",
+                                          "192.168.1.1",
+                                          "169.254.169.254",
+                                          "100.64.0.1",
+                                          "0.0.0.0",
+                                          "0.1.2.3",
+                                          "192.0.0.8",
+                                          "192.0.2.1",
+                                          "198.18.0.1",
+                                          "198.51.100.1",
+                                          "203.0.113.1",
+                                          "224.0.0.1",
+                                          "240.0.0.1",
+                                          "192.88.99.1",
+                                          "255.255.255.255",
+                                          "::",
+                                          "::1",
+                                          "fe80::1",
+                                          "fc00::1",
+                                          "fd00:ec2::254",
+                                          "ff02::1",
+                                          "::ffff:8.8.8.8",
+                                          "64:ff9b::a00:1",
+                                          "2002:a00:1::",
+                                          "2001::1",
+                                          "2001:db8::1",
+                                          "::8.8.8.8",
+                                          "fec0::1",
+                                          "100::1",
+                                          "3fff::1"};
+    static const char *const plain[] = {
+        "8.8.8.8",         "172.15.0.1",         "172.32.0.1",   "100.128.0.1",    "169.253.0.1",
+        "223.255.255.255", "2606:2800:220:1::1", "2a00:1450::1", "2001:4860::8888"};
     struct hf_net_rules *r = rules_of("example.com:80", NULL);
     char where[64];
     struct hf_ip ip;
@@ -174,7 +205,8 @@ static void special_addresses_are_named_by_range_only(void **state)
         learn(r, &k, "example.com", special[i]);
         snprintf(where, sizeof where, "%s:80", special[i]);
         assert_true(hf_ip_parse(hf_view_of(special[i]), &ip));
-        if (!hf_ip_is_special(&ip) || knows(r, &k, where) || hf_net_rules_show(r, "example.com", &ip))
+        if (!hf_ip_is_special(&ip) || knows(r, &k, where) ||
+            hf_net_rules_show(r, "example.com", &ip))
             fail_msg("%s is granted to a name", special[i]);
     }
     for (size_t i = 0; i < HF_ARRAY_LEN(plain); i++) {
@@ -182,7 +214,8 @@ static void special_addresses_are_named_by_range_only(void **state)
         learn(r, &k, "example.com", plain[i]);
         snprintf(where, sizeof where, "%s:80", plain[i]);
         assert_true(hf_ip_parse(hf_view_of(plain[i]), &ip));
-        if (hf_ip_is_special(&ip) || !knows(r, &k, where) || !hf_net_rules_show(r, "example.com", &ip))
+        if (hf_ip_is_special(&ip) || !knows(r, &k, where) ||
+            !hf_net_rules_show(r, "example.com", &ip))
             fail_msg("%s is not granted to a name", plain[i]);
     }
     hf_net_rules_free(r);
@@ -228,7 +261,9 @@ static void mistakes_have_a_column(void **state)
         {"listen:example.com:80", "column 8: a name can be connected to"},
         {"connect:loopback:0", "column 19: port 0 is a free port"},
         {"exa mple.com:80", "column 1: wanted loopback"},
-        {"b\xc3\xbc" "cher.example:80", "column 1: wanted loopback"},
+        {"b\xc3\xbc"
+         "cher.example:80",
+         "column 1: wanted loopback"},
         {"lookup:", "column 8: wanted loopback"},
         {"lookup:1.2.3.4", "column 8: wanted loopback"},
         {"sockets=", "column 9: wanted a number"},
@@ -243,21 +278,25 @@ static void mistakes_have_a_column(void **state)
         struct hf_net_rules *r = NULL;
         struct hf_report report = {0};
         enum hf_err err = hf_net_rules_new(texts, &r, &report);
-        if (err != HF_INVALID || strstr(report.text, wrong[i].column) == NULL || strstr(report.text, wrong[i].text) == NULL)
-            fail_msg("\"%s\": %s \"%s\", wanted %s", wrong[i].text, hf_err_text(err), report.text, wrong[i].column);
+        if (err != HF_INVALID || strstr(report.text, wrong[i].column) == NULL ||
+            strstr(report.text, wrong[i].text) == NULL)
+            fail_msg("\"%s\": %s \"%s\", wanted %s", wrong[i].text, hf_err_text(err), report.text,
+                     wrong[i].column);
         assert_null(r);
     }
 }
 
 static void limits_are_read(void **state)
 {
-    const char *const texts[] = {"sockets=7", "datagrams=8", "lookups=9", "buffer=10", "lookup-ms=11", NULL};
+    const char *const texts[] = {"sockets=7", "datagrams=8",  "lookups=9",
+                                 "buffer=10", "lookup-ms=11", NULL};
     static const char *many[HF_NET_RULES_MAX + 2];
     struct hf_net_rules *r;
     (void)state;
     assert_int_equal(hf_net_rules_new(texts, &r, NULL), HF_OK);
     const struct hf_net_limits *l = hf_net_rules_limits(r);
-    assert_true(l->sockets == 7 && l->datagrams == 8 && l->lookups == 9 && l->buffer == 10 && l->lookup_ms == 11);
+    assert_true(l->sockets == 7 && l->datagrams == 8 && l->lookups == 9 && l->buffer == 10 &&
+                l->lookup_ms == 11);
     assert_false(hf_net_rules_any(r, HF_NET_TCP));
     hf_net_rules_free(r);
     for (size_t i = 0; i <= HF_NET_RULES_MAX; i++)

@@ -62,7 +62,8 @@ uint16_t port_of(const struct hf_value *address)
 
 /* ---- a script's sockets ---- */
 
-static struct hf_value *fine(struct guest *t, const char *name, const struct hf_value *args, size_t n)
+static struct hf_value *fine(struct guest *t, const char *name, const struct hf_value *args,
+                             size_t n)
 {
     char text[128];
     struct hf_value *r = guest_call(t, name, args, n);
@@ -146,8 +147,9 @@ bool connect_to(struct guest *t, struct hf_value at, int family, struct pair *re
 {
     uint32_t net = network(t);
     ret->socket = tcp_new(t, family);
-    if (net == 0 || ret->socket == 0 || !FINE("tcp-socket.start-connect", H(ret->socket), H(net), at) ||
-        !drop(t, net) || !wait_for(t, "tcp-socket.subscribe", ret->socket))
+    if (net == 0 || ret->socket == 0 ||
+        !FINE("tcp-socket.start-connect", H(ret->socket), H(net), at) || !drop(t, net) ||
+        !wait_for(t, "tcp-socket.subscribe", ret->socket))
         return false;
     struct hf_value *r = FINE("tcp-socket.finish-connect", H(ret->socket));
     if (r == NULL)
@@ -160,7 +162,8 @@ bool connect_to(struct guest *t, struct hf_value at, int family, struct pair *re
 bool accept_from(struct guest *t, uint32_t from, struct pair *ret)
 {
     struct hf_value *r;
-    if (!wait_for(t, "tcp-socket.subscribe", from) || (r = FINE("tcp-socket.accept", H(from))) == NULL)
+    if (!wait_for(t, "tcp-socket.subscribe", from) ||
+        (r = FINE("tcp-socket.accept", H(from))) == NULL)
         return false;
     ret->socket = (uint32_t)r->items[0].items[0].u64;
     ret->in = (uint32_t)r->items[0].items[1].u64;
@@ -210,11 +213,13 @@ static socklen_t loopback(int family, uint16_t port, struct sockaddr_storage *re
     memset(ret, 0, sizeof *ret);
     if (family == 6) {
         struct sockaddr_in6 *a = (struct sockaddr_in6 *)(void *)ret;
-        *a = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+        *a = (struct sockaddr_in6){
+            .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
         return sizeof *a;
     }
     struct sockaddr_in *a = (struct sockaddr_in *)(void *)ret;
-    *a = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    *a = (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     return sizeof *a;
 }
 

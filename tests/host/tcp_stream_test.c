@@ -1,5 +1,5 @@
-/* tcp_stream_test.c - the bytes of TCP connections: echo, half-close, resets, peers that do not read,
- * guests that die while they wait.
+/* tcp_stream_test.c - the bytes of TCP connections: echo, half-close, resets, peers that do not
+ * read, guests that die while they wait.
  */
 #include "support_net.h"
 
@@ -225,7 +225,8 @@ static bool fill(struct guest *t, const struct pair *p)
         for (size_t i = 0; i < n; i++)
             bytes[i] = (char)pattern(at + i);
         at += n;
-        r = guest_call(t, "output-stream.write", ARGS(H(p->out), hf_value_bytes(hf_view(bytes, n))));
+        r = guest_call(t, "output-stream.write",
+                       ARGS(H(p->out), hf_value_bytes(hf_view(bytes, n))));
         if (r == NULL || r->tag != 0 || at > (64u << 20))
             return false;
     }
@@ -306,7 +307,8 @@ static void fills_then_reads(struct guest *t)
     CHECK(connected(t, 4, &p, &slow_peer));
     CHECK(fill(t, &p));
     OK("tcp-socket.shutdown", H(p.socket), CASE(1, NULL));
-    CHECK(is_ready(t, "output-stream.subscribe", p.out, &ready) && ready); /* its end is there to be told */
+    CHECK(is_ready(t, "output-stream.subscribe", p.out, &ready) &&
+          ready); /* its end is there to be told */
     CALL(w, "output-stream.check-write", H(p.out));
     CHECK(is_closed(w));
     CALL(r, "input-stream.blocking-read", H(p.in), U(100));
@@ -390,6 +392,40 @@ static void does_not_read(struct guest *t)
 static void a_guest_that_does_not_read(void **state)
 {
     run(state, does_not_read);
+}
+
+/* ---- a poller that cannot ---- */
+
+static enum hf_err cannot_add(struct hf_os_poller *p, int fd, uint32_t interest, void *tag)
+{
+    (void)p, (void)fd, (void)interest, (void)tag;
+    return HF_LIMIT;
+}
+
+static void waits_in_vain(struct guest *t)
+{
+    static struct hf_os os;
+    struct pair p;
+    int peer;
+    CHECK(connected(t, 4, &p, &peer));
+    os = *hf_os_linux();
+    os.poller_add = cannot_add;
+    t->w->io.os = &os;
+    CALL(r, "input-stream.blocking-read", H(p.in), U(1)); /* fails; it must not spin */
+    CHECK(is_failed(r));
+    CALL(words, "error.to-debug-string", H((uint32_t)r->items[0].items[0].u64));
+    CHECK(is_text(words, "reading from a TCP connection: out of memory"));
+    CHECK(!fill(t, &p)); /* the writes, too, as soon as one would wait */
+    CALL(w, "output-stream.blocking-write-and-flush", H(p.out), T("x"));
+    CHECK(w->tag == 1);
+    CHECK(drop_pair(t, &p));
+    t->w->io.os = hf_os_linux();
+    close(peer);
+}
+
+static void what_cannot_be_waited_for_fails(void **state)
+{
+    run(state, waits_in_vain);
 }
 
 /* ---- many ---- */
@@ -491,7 +527,7 @@ static void dies(void **state, script_fn script)
     world_open_with(&w, state, &real);
     size_t with_world = open_fds();
     slow_peer = -1;
-    size_t i = post_with(&w, script, &(struct req){.timeout_ns = 100 * MS});
+    size_t i = post_with(&w, script, &(struct req){.timeout_ns = 400 * MS});
     world_until(&w, i);
     assert_int_equal(w.requests[i].kind, HF_ANSWER_TIMEOUT);
     assert_int_equal(w.note, 1);
@@ -523,7 +559,8 @@ static void a_guest_killed_at_each_await(void **state)
     close(server);
 }
 
-/* It returns with everything open, lent bytes and a pollable too: the end of the instance closes it. */
+/* It returns with everything open, lent bytes and a pollable too: the end of the instance closes
+ * it. */
 static void leaves_everything(struct guest *t)
 {
     struct pair p;
@@ -561,6 +598,7 @@ int main(void)
         cmocka_unit_test(pending_bytes_go_out_by_themselves),
         cmocka_unit_test(a_writer_that_waits_learns_of_a_reset),
         cmocka_unit_test(a_guest_that_does_not_read),
+        cmocka_unit_test(what_cannot_be_waited_for_fails),
         cmocka_unit_test(a_hundred_sockets_one_ready),
         cmocka_unit_test(a_guest_killed_at_each_await),
         cmocka_unit_test(an_instance_that_leaves_everything_open),

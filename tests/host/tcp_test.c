@@ -72,7 +72,8 @@ static void states_of_listening(struct guest *t)
     CODE(NET_WOULD_BLOCK, "tcp-socket.accept", H(s));
     bool ready;
     CHECK(is_ready(t, "tcp-socket.subscribe", s, &ready) && !ready);
-    CODE(NET_INVALID_STATE, "tcp-socket.start-connect", H(s), H(net), loop(4, 1)); /* and stays as it is */
+    CODE(NET_INVALID_STATE, "tcp-socket.start-connect", H(s), H(net),
+         loop(4, 1)); /* and stays as it is */
     CODE(NET_INVALID_STATE, "tcp-socket.start-listen", H(s));
     CODE(NET_INVALID_STATE, "tcp-socket.shutdown", H(s), CASE(1, NULL));
     CODE(NET_INVALID_STATE, "tcp-socket.remote-address", H(s));
@@ -229,9 +230,11 @@ static void denied(struct guest *t)
     int server = peer_listen(4, 8, &port);
     uint32_t net = network(t), s = tcp_new(t, 4), c = tcp_new(t, 4), d = tcp_new(t, 4), u;
     CHECK(net != 0 && s != 0 && c != 0 && d != 0);
-    CODE(NET_ACCESS_DENIED, "tcp-socket.start-bind", H(s), H(net), at4(0, 0, 0, 0, 4000)); /* the wildcard is more than loopback */
+    CODE(NET_ACCESS_DENIED, "tcp-socket.start-bind", H(s), H(net),
+         at4(0, 0, 0, 0, 4000)); /* the wildcard is more than loopback */
     CODE(NET_ACCESS_DENIED, "tcp-socket.start-bind", H(s), H(net), loop(4, 4001));
-    CODE(NET_ACCESS_DENIED, "tcp-socket.start-connect", H(c), H(net), loop(4, port)); /* another port */
+    CODE(NET_ACCESS_DENIED, "tcp-socket.start-connect", H(c), H(net),
+         loop(4, port));                                   /* another port */
     OK("tcp-socket.start-bind", H(d), H(net), loop(4, 0)); /* a client may */
     OK("tcp-socket.finish-bind", H(d));
     CODE(NET_ACCESS_DENIED, "tcp-socket.start-listen", H(d)); /* but not be one to others */
@@ -244,7 +247,8 @@ static void denied(struct guest *t)
 
 static void what_is_not_granted_is_denied(void **state)
 {
-    static const char *const rules[] = {"tcp:listen:loopback:4000", "tcp:connect:127.0.0.1:1", NULL};
+    static const char *const rules[] = {"tcp:listen:loopback:4000", "tcp:connect:127.0.0.1:1",
+                                        NULL};
     run(state, denied, rules);
 }
 
@@ -516,12 +520,14 @@ static enum hf_net_err result_fails(struct hf_net *net, int fd)
     (void)net, (void)fd;
     return fails_with;
 }
-static enum hf_net_err set_fails(struct hf_net *net, int fd, int family, enum hf_net_opt opt, uint64_t value)
+static enum hf_net_err set_fails(struct hf_net *net, int fd, int family, enum hf_net_opt opt,
+                                 uint64_t value)
 {
     (void)net, (void)fd, (void)family, (void)opt, (void)value;
     return fails_with;
 }
-static enum hf_net_err get_fails(struct hf_net *net, int fd, int family, enum hf_net_opt opt, uint64_t *value)
+static enum hf_net_err get_fails(struct hf_net *net, int fd, int family, enum hf_net_opt opt,
+                                 uint64_t *value)
 {
     (void)net, (void)fd, (void)family, (void)opt, (void)value;
     return fails_with;
@@ -535,13 +541,20 @@ static void errors(struct guest *t)
         enum hf_net_err err;
         int code;
     } map[] = {
-        {HF_NET_UNKNOWN, NET_UNKNOWN},          {HF_NET_DENIED, NET_ACCESS_DENIED},
-        {HF_NET_UNSUPPORTED, NET_NOT_SUPPORTED}, {HF_NET_INVALID, NET_INVALID_ARGUMENT},
-        {HF_NET_MEMORY, NET_OUT_OF_MEMORY},     {HF_NET_TIMEOUT, NET_TIMEOUT},
-        {HF_NET_LIMIT, NET_NEW_SOCKET_LIMIT},   {HF_NET_NOT_BINDABLE, NET_ADDRESS_NOT_BINDABLE},
-        {HF_NET_IN_USE, NET_ADDRESS_IN_USE},    {HF_NET_UNREACHABLE, NET_REMOTE_UNREACHABLE},
-        {HF_NET_REFUSED, NET_CONNECTION_REFUSED}, {HF_NET_RESET, NET_CONNECTION_RESET},
-        {HF_NET_ABORTED, NET_CONNECTION_ABORTED}, {HF_NET_TOO_LARGE, NET_DATAGRAM_TOO_LARGE},
+        {HF_NET_UNKNOWN, NET_UNKNOWN},
+        {HF_NET_DENIED, NET_ACCESS_DENIED},
+        {HF_NET_UNSUPPORTED, NET_NOT_SUPPORTED},
+        {HF_NET_INVALID, NET_INVALID_ARGUMENT},
+        {HF_NET_MEMORY, NET_OUT_OF_MEMORY},
+        {HF_NET_TIMEOUT, NET_TIMEOUT},
+        {HF_NET_LIMIT, NET_NEW_SOCKET_LIMIT},
+        {HF_NET_NOT_BINDABLE, NET_ADDRESS_NOT_BINDABLE},
+        {HF_NET_IN_USE, NET_ADDRESS_IN_USE},
+        {HF_NET_UNREACHABLE, NET_REMOTE_UNREACHABLE},
+        {HF_NET_REFUSED, NET_CONNECTION_REFUSED},
+        {HF_NET_RESET, NET_CONNECTION_RESET},
+        {HF_NET_ABORTED, NET_CONNECTION_ABORTED},
+        {HF_NET_TOO_LARGE, NET_DATAGRAM_TOO_LARGE},
     };
     uint16_t port;
     struct full f;
@@ -570,7 +583,8 @@ static void errors(struct guest *t)
         CODE(map[i].code, "tcp-socket.start-listen", H(c));
         CODE(NET_INVALID_STATE, "tcp-socket.start-listen", H(c)); /* closed */
         broken = *hf_net_linux();
-        OK("tcp-socket.start-bind", H(a), H(net), loop(4, 0)); /* a bind that failed may be tried again */
+        OK("tcp-socket.start-bind", H(a), H(net),
+           loop(4, 0)); /* a bind that failed may be tried again */
         DROP(a);
         DROP(b);
         DROP(c);
@@ -583,7 +597,8 @@ static void every_error_has_its_code(void **state)
     static const char *const rules[] = {"loopback:*", NULL};
     struct world w;
     broken = *hf_net_linux();
-    world_open_with(&w, state, &(struct world_settings){.real = true, .rules = rules, .net = &broken});
+    world_open_with(&w, state,
+                    &(struct world_settings){.real = true, .rules = rules, .net = &broken});
     size_t i = post(&w, errors);
     world_until(&w, i);
     world_close(&w);
@@ -631,8 +646,10 @@ static void a_reset_closes_sockets(void **state)
 {
     struct world w;
     world_open_with(&w, state,
-                    &(struct world_settings){
-                        .real = true, .rules = loopback_rules, .lifecycle = HF_LIFE_PER_REQUEST, .image = true});
+                    &(struct world_settings){.real = true,
+                                             .rules = loopback_rules,
+                                             .lifecycle = HF_LIFE_PER_REQUEST,
+                                             .image = true});
     size_t before = open_fds();
     for (int i = 0; i < 3; i++) {
         world_until(&w, post(&w, leaves_sockets));

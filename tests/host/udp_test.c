@@ -1,5 +1,5 @@
-/* udp_test.c - wasi:sockets/udp: binding, stream pairs with and without a peer, permits, what is not
- * granted, floods (sockets.wit).
+/* udp_test.c - wasi:sockets/udp: binding, stream pairs with and without a peer, permits, what is
+ * not granted, floods (sockets.wit).
  */
 #include "support_net.h"
 
@@ -49,7 +49,8 @@ static bool streams(struct guest *t, uint32_t udp, struct hf_value with_peer, st
 }
 
 /* Sends one; what send answered. */
-static struct hf_value *send_one(struct guest *t, uint32_t out, const char *text, struct hf_value to)
+static struct hf_value *send_one(struct guest *t, uint32_t out, const char *text,
+                                 struct hf_value to)
 {
     struct hf_value room[2], list[1] = {datagram(room, text, to)};
     if (guest_call(t, "outgoing-datagram-stream.check-send", ARGS(H(out))) == NULL)
@@ -101,7 +102,8 @@ static int plain(int family, uint16_t *port)
 
 static void plain_send(int fd, uint16_t port, const char *text)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     if (sendto(fd, text, strlen(text), 0, (struct sockaddr *)&a, sizeof a) < 0)
         abort();
 }
@@ -144,9 +146,11 @@ static void states(struct guest *t)
     CHECK(streams(t, u, some(loop(4, 9)), &p));
     CALL(remote, "udp-socket.remote-address", H(u));
     CHECK(remote->tag == 0 && port_of(&remote->items[0]) == 9);
-    TRAPS("while the incoming-datagram-stream of an earlier call is alive", "udp-socket.stream", H(u), none());
+    TRAPS("while the incoming-datagram-stream of an earlier call is alive", "udp-socket.stream",
+          H(u), none());
     DROP(p.in);
-    TRAPS("while the outgoing-datagram-stream of an earlier call is alive", "udp-socket.stream", H(u), none());
+    TRAPS("while the outgoing-datagram-stream of an earlier call is alive", "udp-socket.stream",
+          H(u), none());
     DROP_TRAPS("its child outgoing-datagram-stream is alive", u);
     DROP(p.out);
     CHECK(streams(t, u, none(), &p)); /* no peer any more */
@@ -217,7 +221,8 @@ static void sends_wrong(struct guest *t)
     DROP(p.out);
     CODE(NET_ACCESS_DENIED, "udp-socket.stream", H(u), some(at4(169, 254, 169, 254, 80)));
     CHECK(streams(t, u, some(loop(4, port)), &p));
-    SENDS(NET_INVALID_ARGUMENT, p.out, "x", some(loop(4, port == 1 ? 2 : 1))); /* another than the peer */
+    SENDS(NET_INVALID_ARGUMENT, p.out, "x",
+          some(loop(4, port == 1 ? 2 : 1))); /* another than the peer */
     SENDS(CODE_OK, p.out, "a", none());
     SENDS(CODE_OK, p.out, "b", some(loop(4, port))); /* the same */
     char got[4];
@@ -278,7 +283,9 @@ static void client_only(struct guest *t)
     CHECK(r->tag == 0 && r->items[0].len == 0);
     close(server);
     int granted = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(granted_port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_port = htons(granted_port),
+                            .sin_addr = {htonl(INADDR_LOOPBACK)}};
     CHECK(bind(granted, (struct sockaddr *)&a, sizeof a) == 0);
     SENDS(CODE_OK, p.out, "hi", some(loop(4, granted_port)));
     plain_send(granted, local_port(t, u), "answer");
@@ -310,19 +317,21 @@ static void permits(struct guest *t)
     CHECK(udp_bind(t, u, loop(4, 0)) && streams(t, u, some(loop(4, port)), &p));
     for (int i = 0; i < 6; i++)
         list[i] = datagram(room[i], "x", none());
-    TRAPS("send of 1 datagrams is more than check-send permitted (0)", "outgoing-datagram-stream.send", H(p.out),
-          LIST(list, 1));
+    TRAPS("send of 1 datagrams is more than check-send permitted (0)",
+          "outgoing-datagram-stream.send", H(p.out), LIST(list, 1));
     CALL(empty, "outgoing-datagram-stream.send", H(p.out), LIST(list, 0));
     CHECK(empty->tag == 0 && empty->items[0].u64 == 0);
     CALL(n, "outgoing-datagram-stream.check-send", H(p.out));
     CHECK_INT(n->items[0].u64, 5);
-    TRAPS("send of 6 datagrams is more than check-send permitted (5)", "outgoing-datagram-stream.send", H(p.out),
-          LIST(list, 6));
+    TRAPS("send of 6 datagrams is more than check-send permitted (5)",
+          "outgoing-datagram-stream.send", H(p.out), LIST(list, 6));
     CALL(sent, "outgoing-datagram-stream.send", H(p.out), LIST(list, 3));
     CHECK_INT(sent->items[0].u64, 3);
-    TRAPS("permitted (0)", "outgoing-datagram-stream.send", H(p.out), LIST(list, 1)); /* one permit, one send */
+    TRAPS("permitted (0)", "outgoing-datagram-stream.send", H(p.out),
+          LIST(list, 1)); /* one permit, one send */
     DO("outgoing-datagram-stream.check-send", H(p.out));
-    list[1].items[1] = some(at4(10, 0, 0, 1, 1)); /* wrong, behind one that is not: that one counts */
+    list[1].items[1] =
+        some(at4(10, 0, 0, 1, 1)); /* wrong, behind one that is not: that one counts */
     CALL(part, "outgoing-datagram-stream.send", H(p.out), LIST(list, 3));
     CHECK(part->tag == 0 && part->items[0].u64 == 1);
     for (int i = 0; i < 12; i++)
@@ -343,7 +352,8 @@ static void sends_are_permitted_and_receives_bounded(void **state)
 }
 
 static unsigned left;
-static enum hf_net_err receive_strangers(struct hf_net *net, int fd, void *buf, size_t len, size_t *n, struct hf_endpoint *from)
+static enum hf_net_err receive_strangers(struct hf_net *net, int fd, void *buf, size_t len,
+                                         size_t *n, struct hf_endpoint *from)
 {
     (void)net, (void)fd, (void)buf, (void)len;
     *n = 1;
@@ -372,7 +382,8 @@ static void a_flood_of_strangers_does_not_hold_the_worker(void **state)
 }
 
 static unsigned refusals;
-static enum hf_net_err send_busy(struct hf_net *net, int fd, const void *buf, size_t len, const struct hf_endpoint *to)
+static enum hf_net_err send_busy(struct hf_net *net, int fd, const void *buf, size_t len,
+                                 const struct hf_endpoint *to)
 {
     if (refusals > 0 && refusals-- > 0)
         return HF_NET_AGAIN;

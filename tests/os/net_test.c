@@ -1,5 +1,5 @@
-/* net_test.c - guests' sockets by system calls, on loopback: each verb, and the errors that the system
- * can be brought to give.
+/* net_test.c - guests' sockets by system calls, on loopback: each verb, and the errors that the
+ * system can be brought to give.
  */
 #include <poll.h>
 #include <setjmp.h>
@@ -41,7 +41,8 @@ static void tcp_from_open_to_close(void **state)
         struct hf_endpoint at = loopback(family, 0), got;
         char buf[8];
         size_t n;
-        int server = opened(net, HF_NET_TCP, family), client = opened(net, HF_NET_TCP, family), peer = -1;
+        int server = opened(net, HF_NET_TCP, family), client = opened(net, HF_NET_TCP, family),
+            peer = -1;
         assert_int_equal(net->bind(net, server, &at), HF_NET_OK);
         assert_int_equal(net->listen(net, server, 4), HF_NET_OK);
         assert_int_equal(net->accept(net, server, &peer), HF_NET_AGAIN);
@@ -115,7 +116,8 @@ static void errors_have_names(void **state)
 {
     struct hf_net *net = hf_net_linux();
     struct hf_endpoint at = loopback(4, 0), elsewhere = at;
-    int a = opened(net, HF_NET_TCP, 4), b = opened(net, HF_NET_TCP, 4), c = opened(net, HF_NET_TCP, 4), got;
+    int a = opened(net, HF_NET_TCP, 4), b = opened(net, HF_NET_TCP, 4),
+        c = opened(net, HF_NET_TCP, 4), got;
     (void)state;
     assert_true(hf_ip_parse(HF_VIEW("192.0.2.1"), &elsewhere.ip));
     assert_int_equal(net->bind(net, a, &elsewhere), HF_NET_NOT_BINDABLE);
@@ -174,10 +176,18 @@ static void options_are_moved_into_range(void **state)
     static const struct {
         enum hf_net_opt opt;
         uint64_t set, get;
-    } t[] = {{HF_NET_KEEPALIVE, 1, 1},      {HF_NET_KEEPALIVE, 0, 0},           {HF_NET_KEEPALIVE, 7, 1},
-             {HF_NET_KEEP_IDLE, 77, 77},    {HF_NET_KEEP_IDLE, UINT64_MAX, 32767}, {HF_NET_KEEP_INTERVAL, 5, 5},
-             {HF_NET_KEEP_INTERVAL, 0, 1},  {HF_NET_KEEP_COUNT, 3, 3},          {HF_NET_KEEP_COUNT, 1000, 127},
-             {HF_NET_HOPS, 33, 33},         {HF_NET_HOPS, 256, 255},            {HF_NET_RECEIVE_BUFFER, 30000, 30000},
+    } t[] = {{HF_NET_KEEPALIVE, 1, 1},
+             {HF_NET_KEEPALIVE, 0, 0},
+             {HF_NET_KEEPALIVE, 7, 1},
+             {HF_NET_KEEP_IDLE, 77, 77},
+             {HF_NET_KEEP_IDLE, UINT64_MAX, 32767},
+             {HF_NET_KEEP_INTERVAL, 5, 5},
+             {HF_NET_KEEP_INTERVAL, 0, 1},
+             {HF_NET_KEEP_COUNT, 3, 3},
+             {HF_NET_KEEP_COUNT, 1000, 127},
+             {HF_NET_HOPS, 33, 33},
+             {HF_NET_HOPS, 256, 255},
+             {HF_NET_RECEIVE_BUFFER, 30000, 30000},
              {HF_NET_SEND_BUFFER, 40000, 40000}};
     struct hf_net *net = hf_net_linux();
     (void)state;
