@@ -179,7 +179,7 @@ enum hf_err hf_net_say_endpoint(struct hf_call *call, enum hf_net_err err,
 {
     struct hf_value v;
     if (err != HF_NET_OK)
-        return hf_net_fail(call, NET_INVALID_STATE, result); /* the connection is gone (ENOTCONN) */
+        return hf_net_fail(call, hf_net_code(err), result);
     if (!hf_net_write_endpoint(call, e, &v))
         return hf_call_limit(call, "memory of a call");
     return hf_net_ok_value(call, v, result);

@@ -162,6 +162,7 @@ static enum hf_err start_connect(struct hf_call *call, const struct hf_value *ar
     if (err != HF_NET_OK && err != HF_NET_AGAIN)
         return close_with(call, t, hf_net_code(err), result);
     t->state = TCP_CONNECTING;
+    t->peer = to;
     if (err == HF_NET_AGAIN)
         wait_for(t, HF_OS_OUT);
     return hf_net_ok(result);
@@ -243,12 +244,13 @@ static enum hf_err accept_one(struct hf_call *call, const struct hf_value *args,
     struct hf_net *net = hf_guest_net_os(g);
     struct hf_value v[3];
     enum hf_net_code code;
+    struct hf_endpoint peer;
     int fd;
     if (t->state != TCP_LISTENING)
         return hf_net_fail(call, NET_INVALID_STATE, result);
     if (!hf_socket_room(g)) /* whoever waits goes on waiting */
         return hf_net_fail(call, NET_NEW_SOCKET_LIMIT, result);
-    enum hf_net_err err = net->accept(net, t->s.fd, &fd);
+    enum hf_net_err err = net->accept(net, t->s.fd, &fd, &peer);
     if (err == HF_NET_AGAIN)
         wait_for(t, HF_OS_IN);
     if (err != HF_NET_OK)
@@ -256,6 +258,7 @@ static enum hf_err accept_one(struct hf_call *call, const struct hf_value *args,
     if (!tcp_new(g, t->s.family, fd, &client, &code))
         return hf_net_fail(call, code, result);
     client->state = TCP_CONNECTED;
+    client->peer = peer;
     look_for_clients(t);
     v[0] = hf_value_obj(client);
     return give_streams(call, client, v, 3, result);
@@ -291,16 +294,15 @@ static enum hf_err local_address(struct hf_call *call, const struct hf_value *ar
     return hf_net_say_endpoint(call, err, &e, result);
 }
 
+/* Also of a connection that has ended: it is still `connected` here, and libraries take another
+ * answer for their own mistake. */
 static enum hf_err remote_address(struct hf_call *call, const struct hf_value *args,
                                   struct hf_value *result)
 {
     const struct hf_tcp *t = tcp_of(&args[0]);
-    struct hf_net *net = hf_guest_net_os(hf_guest_of(call));
-    struct hf_endpoint e;
     if (t->state != TCP_CONNECTED)
         return hf_net_fail(call, NET_INVALID_STATE, result);
-    enum hf_net_err err = net->remote(net, t->s.fd, &e);
-    return hf_net_say_endpoint(call, err, &e, result);
+    return hf_net_say_endpoint(call, HF_NET_OK, &t->peer, result);
 }
 
 static enum hf_err is_listening(struct hf_call *call, const struct hf_value *args,

@@ -103,7 +103,8 @@ struct hf_tcp {
     struct hf_waitset set;
     struct hf_waiter waiter;
     /* A connection: */
-    struct hf_tcp_in *in;  /* NULL: dropped */
+    struct hf_endpoint peer; /* stays when the connection is gone and the system forgot it */
+    struct hf_tcp_in *in;    /* NULL: dropped */
     struct hf_buf pending; /* written by the guest, not yet taken by the system; from pending_at */
     size_t pending_at;
     struct hf_wait can_write;

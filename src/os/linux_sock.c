@@ -138,13 +138,19 @@ static enum hf_net_err sock_listen(struct hf_net *net, int fd, int backlog)
     return listen(fd, backlog) == 0 ? HF_NET_OK : hf_sock_err(errno);
 }
 
-static enum hf_net_err sock_accept(struct hf_net *net, int listener, int *ret)
+static enum hf_net_err sock_accept(struct hf_net *net, int listener, int *ret,
+                                   struct hf_endpoint *peer)
 {
     (void)net;
-    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0) {
+    struct hf_sock_addr a = {.len = sizeof a.u};
+    int fd = accept4(listener, &a.u.any, &a.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0 && hf_sock_endpoint_of(&a, peer)) {
         *ret = fd;
         return HF_NET_OK;
+    }
+    if (fd >= 0) { /* no peer that had an address: there is nobody to talk to */
+        close(fd);
+        return HF_NET_ABORTED;
     }
     switch (errno) { /* accept(2): errors of a connection that died in the queue */
     case EPROTO:
@@ -192,15 +198,6 @@ static enum hf_net_err sock_local(struct hf_net *net, int fd, struct hf_endpoint
     struct hf_sock_addr a = {.len = sizeof a.u};
     (void)net;
     if (getsockname(fd, &a.u.any, &a.len) != 0)
-        return hf_sock_err(errno);
-    return hf_sock_endpoint_of(&a, ret) ? HF_NET_OK : HF_NET_UNKNOWN;
-}
-
-static enum hf_net_err sock_remote(struct hf_net *net, int fd, struct hf_endpoint *ret)
-{
-    struct hf_sock_addr a = {.len = sizeof a.u};
-    (void)net;
-    if (getpeername(fd, &a.u.any, &a.len) != 0)
         return hf_sock_err(errno);
     return hf_sock_endpoint_of(&a, ret) ? HF_NET_OK : HF_NET_UNKNOWN;
 }
@@ -263,7 +260,6 @@ struct hf_net *hf_net_linux(void)
         .connect = sock_connect,
         .connect_result = sock_connect_result,
         .local = sock_local,
-        .remote = sock_remote,
         .set = sock_set,
         .get = sock_get,
         .read = hf_sock_read,

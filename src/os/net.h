@@ -60,13 +60,12 @@ struct hf_net {
     enum hf_net_err (*bind)(struct hf_net *net, int fd, const struct hf_endpoint *at);
     enum hf_net_err (*listen)(struct hf_net *net, int fd, int backlog);
     /* HF_NET_AGAIN: none waits. HF_NET_ABORTED: one waited and is gone; there may be more. */
-    enum hf_net_err (*accept)(struct hf_net *net, int listener, int *fd);
+    enum hf_net_err (*accept)(struct hf_net *net, int listener, int *fd, struct hf_endpoint *peer);
     /* TCP: OK at once, or AGAIN: wait for HF_OS_OUT, then connect_result. UDP: sets the peer; NULL:
      * no peer any more. */
     enum hf_net_err (*connect)(struct hf_net *net, int fd, const struct hf_endpoint *to);
     enum hf_net_err (*connect_result)(struct hf_net *net, int fd); /* AGAIN: not known yet */
     enum hf_net_err (*local)(struct hf_net *net, int fd, struct hf_endpoint *ret);
-    enum hf_net_err (*remote)(struct hf_net *net, int fd, struct hf_endpoint *ret);
     /* Values outside what the system takes are moved to the nearest it does. */
     enum hf_net_err (*set)(struct hf_net *net, int fd, int family, enum hf_net_opt opt,
                            uint64_t value);

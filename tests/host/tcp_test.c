@@ -415,6 +415,8 @@ static void accepts_the_dead(struct guest *t)
     CHECK(s != 0);
     peer_reset(peer_connect(4, port)); /* before anybody accepted it */
     CHECK(accept_from(t, s, &p));
+    CALL(who, "tcp-socket.remote-address", H(p.socket));
+    CHECK(who->tag == 0 && port_of(&who->items[0]) != 0);
     CALL(r, "input-stream.blocking-read", H(p.in), U(10));
     CHECK(r->tag == 1);
     CHECK(drop_pair(t, &p));
@@ -510,9 +512,9 @@ static enum hf_net_err listen_fails(struct hf_net *net, int fd, int backlog)
     (void)net, (void)fd, (void)backlog;
     return fails_with;
 }
-static enum hf_net_err accept_fails(struct hf_net *net, int fd, int *ret)
+static enum hf_net_err accept_fails(struct hf_net *net, int fd, int *ret, struct hf_endpoint *peer)
 {
-    (void)net, (void)fd, (void)ret;
+    (void)net, (void)fd, (void)ret, (void)peer;
     return fails_with;
 }
 static enum hf_net_err result_fails(struct hf_net *net, int fd)
