@@ -31,7 +31,7 @@ int opt_quiet(void *to, const char *v);
 #define CLI_OPTIONS_GUEST                                                                                                              \
     {"env", "K=V", "an environment variable for the guest; may be repeated", opt_env, "K=V"},                                          \
         {"memory", "SIZE", "each linear memory may grow to this (4GiB)", opt_memory, "a size like 64MiB"},                               \
-        {"net", "RULE", "what it may reach, nothing without: loopback:8080, 10.0.0.0/8:443, example.com:443,", opt_net,                \
+        {"net", "RULE", "what it may reach (nothing): loopback:8080, 10.0.0.0/8:443, example.com:443; may be repeated", opt_net,      \
          "a rule like loopback:8080 (doc/network.md)"}
 #define CLI_OPTIONS_CACHE                                                                                                              \
     {"cache", "DIR", "where compiled code is kept (~/.cache/holdfast/code)", opt_cache, "a folder"},                                   \

@@ -165,12 +165,32 @@ static enum hf_net_err sock_accept(struct hf_net *net, int listener, int *ret,
     }
 }
 
+/* The system takes a port that it chose itself away with the peer: it is bound again. */
+static enum hf_net_err forget_peer(int fd)
+{
+    struct hf_sock_addr before = {.len = sizeof before.u}, after = before;
+    const struct hf_sock_addr nobody = {.u.any.sa_family = AF_UNSPEC, .len = sizeof nobody.u.any};
+    struct hf_endpoint had, has;
+    if (getsockname(fd, &before.u.any, &before.len) != 0 ||
+        connect(fd, &nobody.u.any, nobody.len) != 0 ||
+        getsockname(fd, &after.u.any, &after.len) != 0)
+        return hf_sock_err(errno);
+    if (!hf_sock_endpoint_of(&before, &had) || !hf_sock_endpoint_of(&after, &has))
+        return HF_NET_UNKNOWN;
+    if (has.port == had.port)
+        return HF_NET_OK;
+    has.port = had.port;
+    hf_sock_addr_of(&has, &after);
+    return bind(fd, &after.u.any, after.len) == 0 ? HF_NET_OK : hf_sock_err(errno);
+}
+
 static enum hf_net_err sock_connect(struct hf_net *net, int fd, const struct hf_endpoint *to)
 {
-    struct hf_sock_addr a = {.u.any.sa_family = AF_UNSPEC, .len = sizeof a.u.any};
+    struct hf_sock_addr a;
     (void)net;
-    if (to != NULL)
-        hf_sock_addr_of(to, &a);
+    if (to == NULL)
+        return forget_peer(fd);
+    hf_sock_addr_of(to, &a);
     if (connect(fd, &a.u.any, a.len) == 0)
         return HF_NET_OK;
     /* Here these two mean that no local port is free (connect(2)). */

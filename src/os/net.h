@@ -71,7 +71,7 @@ struct hf_net {
                            uint64_t value);
     enum hf_net_err (*get)(struct hf_net *net, int fd, int family, enum hf_net_opt opt,
                            uint64_t *value);
-    /* len > 0; OK with *n > 0. */
+    /* len > 0; OK with *n > 0, else *n is 0. */
     enum hf_net_err (*read)(struct hf_net *net, int fd, void *buf, size_t len, size_t *n);
     enum hf_net_err (*write)(struct hf_net *net, int fd, const void *buf, size_t len, size_t *n);
     enum hf_net_err (*shutdown)(struct hf_net *net, int fd, bool in, bool out);

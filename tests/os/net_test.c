@@ -198,6 +198,34 @@ static void options_are_moved_into_range(void **state)
     }
 }
 
+/* The system takes the port away with the peer where it had chosen it: not here. */
+static void a_port_stays_when_the_peer_goes(void **state)
+{
+    struct hf_net *net = hf_net_linux();
+    (void)state;
+    for (int family = 4; family <= 6; family += 2) {
+        for (int any = 0; any < 2; any++) {
+            struct hf_endpoint at = loopback(family, 0), peer = loopback(family, 9), from, to;
+            char buf[8];
+            size_t n;
+            int a = opened(net, HF_NET_UDP, family);
+            if (any)
+                memset(at.ip.bytes, 0, sizeof at.ip.bytes);
+            assert_int_equal(net->bind(net, a, &at), HF_NET_OK);
+            assert_int_equal(net->local(net, a, &at), HF_NET_OK);
+            assert_int_equal(net->connect(net, a, &peer), HF_NET_OK);
+            assert_int_equal(net->connect(net, a, NULL), HF_NET_OK);
+            assert_int_equal(net->local(net, a, &from), HF_NET_OK);
+            assert_true(hf_endpoint_eq(&from, &at));
+            to = loopback(family, at.port);
+            assert_int_equal(net->send(net, a, "me", 2, &to), HF_NET_OK);
+            assert_int_equal(net->receive(net, a, buf, sizeof buf, &n, &from), HF_NET_OK);
+            assert_int_equal(n, 2);
+            net->close(net, a);
+        }
+    }
+}
+
 /* The one name that every machine answers from its own files. */
 static void localhost_is_found(void **state)
 {
@@ -224,6 +252,7 @@ int main(void)
         cmocka_unit_test(errors_have_names),
         cmocka_unit_test(a_reset_is_told),
         cmocka_unit_test(options_are_moved_into_range),
+        cmocka_unit_test(a_port_stays_when_the_peer_goes),
         cmocka_unit_test(localhost_is_found),
     };
     return cmocka_run_group_tests_name("os/net", tests, NULL, NULL);
