@@ -28,7 +28,8 @@ struct hf_resolve {
     struct job *job; /* NULL: over, or given up */
     enum hf_net_err err;
     size_t n, at;
-    struct hf_ip found[FOUND_MAX];
+    struct hf_ip few[2],
+        *found; /* found: `few`, or memory of its own: a guest may keep many of these */
 };
 
 enum hf_err hf_resolver_new(struct hf_io *io, struct hf_net *net, uint32_t max,
@@ -75,14 +76,27 @@ static void run(struct hf_job *j)
     job->err = job->net->lookup(job->net, job->name, job->found, FOUND_MAX, &job->n);
 }
 
+static void keep(struct hf_resolve *q, const struct hf_ip *found, size_t n)
+{
+    if (n > HF_ARRAY_LEN(q->few))
+        q->found = malloc(n * sizeof *found);
+    if (q->found == NULL) {
+        q->found = q->few;
+        q->err = HF_NET_MEMORY;
+        return;
+    }
+    memcpy(q->found, found, n * sizeof *found);
+    q->n = n;
+}
+
 static void done(struct hf_job *j)
 {
     struct job *job = HF_CONTAINER_OF(j, struct job, job);
     struct hf_resolve *q = job->owner;
     if (q != NULL) {
         q->err = job->job.skipped ? HF_NET_TRY_LATER : job->err;
-        q->n = q->err == HF_NET_OK ? job->n : 0;
-        memcpy(q->found, job->found, sizeof q->found);
+        if (q->err == HF_NET_OK)
+            keep(q, job->found, job->n);
         q->job = NULL;
         hf_timer_stop(q->k, &q->deadline);
         hf_wait_set(&q->wait, true);
@@ -113,8 +127,10 @@ static void too_late(struct hf_timer *t)
 static struct hf_resolve *new_resolve(bool ready)
 {
     struct hf_resolve *q = calloc(1, sizeof *q);
-    if (q != NULL)
+    if (q != NULL) {
         hf_wait_init(&q->wait, ready);
+        q->found = q->few;
+    }
     return q;
 }
 
@@ -183,6 +199,8 @@ void hf_resolve_free(struct hf_resolve *q)
     if (q->k != NULL)
         hf_timer_done(q->k, &q->deadline);
     hf_wait_done(&q->wait);
+    if (q->found != q->few)
+        free(q->found);
     free(q);
 }
 

@@ -5,7 +5,10 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+#define KEPT_BACK_MAX 1024u
 
 const char *hf_net_err_text(enum hf_net_err err)
 {
@@ -90,6 +93,16 @@ static bool set_int(int fd, int level, int option, int value)
     return setsockopt(fd, level, option, &value, sizeof value) == 0;
 }
 
+/* The system gives the lowest free number, so a high one means that many are open. */
+static bool is_kept_back(int fd)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return false;
+    rlim_t back = limit.rlim_cur / 4 < KEPT_BACK_MAX ? limit.rlim_cur / 4 : KEPT_BACK_MAX;
+    return (rlim_t)fd >= limit.rlim_cur - back;
+}
+
 static enum hf_net_err sock_open(struct hf_net *net, enum hf_net_kind kind, int family, int *ret)
 {
     (void)net;
@@ -98,6 +111,10 @@ static enum hf_net_err sock_open(struct hf_net *net, enum hf_net_kind kind, int 
                (kind == HF_NET_TCP ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return hf_sock_err(errno);
+    if (is_kept_back(fd)) {
+        close(fd);
+        return HF_NET_LIMIT;
+    }
     if ((family == HF_IPV6 && !set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)) ||
         (kind == HF_NET_TCP && !set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1))) {
         int number = errno;
@@ -144,13 +161,13 @@ static enum hf_net_err sock_accept(struct hf_net *net, int listener, int *ret,
     (void)net;
     struct hf_sock_addr a = {.len = sizeof a.u};
     int fd = accept4(listener, &a.u.any, &a.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0 && hf_sock_endpoint_of(&a, peer)) {
+    if (fd >= 0) {
+        bool kept_back = is_kept_back(fd), known = hf_sock_endpoint_of(&a, peer);
         *ret = fd;
-        return HF_NET_OK;
-    }
-    if (fd >= 0) { /* no peer that had an address: there is nobody to talk to */
+        if (!kept_back && known)
+            return HF_NET_OK;
         close(fd);
-        return HF_NET_ABORTED;
+        return kept_back ? HF_NET_LIMIT : HF_NET_ABORTED;
     }
     switch (errno) { /* accept(2): errors of a connection that died in the queue */
     case EPROTO:

@@ -6,6 +6,9 @@
  *
  * Sockets are small non-negative ints, non-blocking, close-on-exec, IPv6 ones take IPv6 only, TCP
  * ones do not delay small writes. Nothing blocks but `lookup`. Any thread.
+ *
+ * A quarter of the descriptors that the process may have (at most 1024) is kept back: when guests
+ * have used up the rest, they are told HF_NET_LIMIT and the node goes on accepting requests.
  */
 #ifndef HF_OS_NET_H
 #define HF_OS_NET_H
@@ -59,7 +62,8 @@ struct hf_net {
     /* A TCP port may be bound while connections of a former socket linger there. */
     enum hf_net_err (*bind)(struct hf_net *net, int fd, const struct hf_endpoint *at);
     enum hf_net_err (*listen)(struct hf_net *net, int fd, int backlog);
-    /* HF_NET_AGAIN: none waits. HF_NET_ABORTED: one waited and is gone; there may be more. */
+    /* HF_NET_AGAIN: none waits. HF_NET_ABORTED: one waited and is gone; there may be more.
+     * HF_NET_LIMIT: it was turned away. */
     enum hf_net_err (*accept)(struct hf_net *net, int listener, int *fd, struct hf_endpoint *peer);
     /* TCP: OK at once, or AGAIN: wait for HF_OS_OUT, then connect_result. UDP: sets the peer; NULL:
      * no peer any more. */

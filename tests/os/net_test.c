@@ -141,6 +141,41 @@ static void errors_have_names(void **state)
     assert_string_equal(hf_net_err_text(HF_NET_ERR_COUNT), "?");
 }
 
+/* Guests that open all they can leave some for the node. */
+static void some_descriptors_are_kept_back(void **state)
+{
+    struct hf_net *net = hf_net_linux();
+    struct hf_endpoint at = loopback(4, 0), who;
+    struct rlimit before, few;
+    int fds[100], server = opened(net, HF_NET_TCP, 4), client, peer;
+    size_t n = 0;
+    enum hf_net_err err;
+    (void)state;
+    assert_int_equal(net->bind(net, server, &at), HF_NET_OK);
+    assert_int_equal(net->listen(net, server, 4), HF_NET_OK);
+    assert_int_equal(net->local(net, server, &at), HF_NET_OK);
+    client = opened(net, HF_NET_TCP, 4);
+    (void)!net->connect(net, client, &at);
+    until(server, POLLIN);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = before;
+    few.rlim_cur = 80;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    while ((err = net->open(net, HF_NET_UDP, 4, &fds[n])) == HF_NET_OK && n < 90)
+        n++;
+    enum hf_net_err accepted = net->accept(net, server, &peer, &who);
+    int ours = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(err, HF_NET_LIMIT);
+    assert_int_equal(accepted, HF_NET_LIMIT);
+    assert_true(n > 20 && ours == 60); /* the first that a guest does not get */
+    close(ours);
+    while (n > 0)
+        net->close(net, fds[--n]);
+    net->close(net, client);
+    net->close(net, server);
+}
+
 static void a_reset_is_told(void **state)
 {
     struct hf_net *net = hf_net_linux();
@@ -250,6 +285,7 @@ int main(void)
         cmocka_unit_test(tcp_from_open_to_close),
         cmocka_unit_test(udp_from_open_to_close),
         cmocka_unit_test(errors_have_names),
+        cmocka_unit_test(some_descriptors_are_kept_back),
         cmocka_unit_test(a_reset_is_told),
         cmocka_unit_test(options_are_moved_into_range),
         cmocka_unit_test(a_port_stays_when_the_peer_goes),
