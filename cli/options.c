@@ -13,6 +13,7 @@ void cli_settings_init(struct cli_settings *s)
     s->service.dirs = s->dirs;
     s->service.keyvalue = s->keyvalue;
     s->service.config = s->config;
+    s->service.net = s->net;
     s->node.progress = true;
     s->addr = "127.0.0.1:8080";
 }
@@ -81,6 +82,14 @@ int opt_memory(void *to, const char *v)
 {
     struct cli_settings *s = to;
     return cli_size(v, &s->service.memory_max) != 0 || s->service.memory_max < 65536 ? -1 : 0;
+}
+int opt_net(void *to, const char *v)
+{
+    struct cli_settings *s = to;
+    if (s->n_net == CLI_NET_MAX)
+        return -1;
+    s->net[s->n_net++] = v; /* read with the service, which says the column of a mistake */
+    return 0;
 }
 int opt_timeout(void *to, const char *v)
 {

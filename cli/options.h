@@ -6,6 +6,7 @@
 
 #define CLI_ENV_MAX 256
 #define CLI_DIRS_MAX 64
+#define CLI_NET_MAX 1024
 
 struct cli_settings {
     struct hf_node_options node;
@@ -16,6 +17,8 @@ struct cli_settings {
     size_t n_dirs;
     const char *keyvalue[CLI_ENV_MAX + 1], *config[CLI_ENV_MAX + 1];
     size_t n_keyvalue, n_config;
+    const char *net[CLI_NET_MAX + 1];
+    size_t n_net;
     const char *addr;
     bool json;
 };
@@ -28,6 +31,7 @@ int opt_files(void *to, const char *v);
 int opt_memory(void *to, const char *v);
 int opt_keyvalue(void *to, const char *v);
 int opt_config(void *to, const char *v);
+int opt_net(void *to, const char *v);
 int opt_timeout(void *to, const char *v);
 int opt_json(void *to, const char *v);
 int opt_no_cache(void *to, const char *v);
@@ -41,7 +45,9 @@ int opt_quiet(void *to, const char *v);
         {"files", "N", "files and folders an instance may have open (1024)", opt_files, "a number from 1"},                            \
         {"keyvalue", "BUCKET", "a wasi:keyvalue bucket it may open, kept in memory, BUCKET:ro to read only; may be repeated",          \
          opt_keyvalue, "a bucket's name, once"},                                                                                       \
-        {"config", "K=V", "a value for wasi:config; may be repeated", opt_config, "K=V, each key once"}
+        {"config", "K=V", "a value for wasi:config; may be repeated", opt_config, "K=V, each key once"},                                                 \
+        {"net", "RULE", "what it may reach (nothing): loopback:8080, 10.0.0.0/8:443, example.com:443; may be repeated", opt_net,      \
+         "a rule like loopback:8080 (doc/network.md)"}
 #define CLI_OPTIONS_CACHE                                                                                                              \
     {"cache", "DIR", "where compiled code is kept (~/.cache/holdfast/code)", opt_cache, "a folder"},                                   \
         {"no-cache", NULL, "compile anew, keep nothing", opt_no_cache, NULL}

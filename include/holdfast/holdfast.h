@@ -96,6 +96,7 @@ struct hf_service_options {
      * (RLIMIT_FSIZE) should ignore SIGXFSZ: a guest that writes past it is then told so. */
     const char *const *dirs;
     uint32_t files_max; /* open files and folders of one instance; 0 = 1024 */
+    const char *const *net;      /* network rules as of --net (doc/network.md), NULL at the end; may be NULL: no network */
 };
 HF_API void hf_service_options_init(struct hf_service_options *o);
 /* Loads, compiles (or finds it in the cache), checks, and starts one instance to see that it starts. */

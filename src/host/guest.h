@@ -136,6 +136,7 @@ struct hf_guest {
     uint8_t exit_code;
     struct hf_http_state *http;   /* NULL outside a request */
     enum hf_guest_hook { HF_HOOK_NONE, HF_HOOK_INIT, HF_HOOK_SHUTDOWN } hook; /* one that is being called */
+    struct hf_guest_net *net;     /* sockets and what names led to (host_net.c); NULL: never asked for */
     bool invoking;                /* a call by hf_invoke_begin is in flight */
     const struct hf_ftype *invoke_type;
     struct hf_arena invoke_arena;
@@ -160,9 +161,9 @@ enum hf_err hf_host_bind_streams(struct hf_registry *reg, struct hf_report *repo
 enum hf_err hf_host_bind_clocks(struct hf_registry *reg, struct hf_report *report);
 enum hf_err hf_host_bind_random(struct hf_registry *reg, struct hf_report *report);
 enum hf_err hf_host_bind_cli(struct hf_registry *reg, struct hf_report *report);
-enum hf_err hf_host_bind_denied(struct hf_registry *reg, struct hf_report *report); /* sockets: nothing granted */
 enum hf_err hf_host_bind_fs(struct hf_registry *reg, struct hf_report *report);
 void hf_fs_guest_done(struct hf_guest *g); /* when no object of it is left */
+enum hf_err hf_host_bind_net(struct hf_registry *reg, struct hf_report *report);
 enum hf_err hf_host_bind_http(struct hf_registry *reg, struct hf_report *report);
 enum hf_err hf_host_bind_kv(struct hf_registry *reg, struct hf_report *report);     /* wasi:keyvalue, both drafts */
 enum hf_err hf_host_bind_config(struct hf_registry *reg, struct hf_report *report); /* wasi:config */
@@ -174,6 +175,10 @@ enum hf_err hf_guest_save(struct hf_guest *g, struct hf_buf *ret, struct hf_repo
 /* Into a guest without an instance. HF_CORRUPT, HF_INVALID (another component or engine), HF_UNSUPPORTED, HF_LIMIT. */
 enum hf_err hf_guest_load(struct hf_guest *g, struct hf_view bytes, struct hf_report *report);
 struct hf_instance_settings hf_guest_instance_settings(struct hf_guest *g);
+
+/* ---- sockets, for the behaviour (host_net.c) ---- */
+void hf_guest_net_reset(struct hf_guest *g); /* forgets what names led to */
+void hf_guest_net_free(struct hf_guest *g);  /* after its objects */
 
 /* ---- http, for the behaviour (host_http.c) ---- */
 /* Makes incoming-request and response-outparam objects for the turn's message (its blob is taken). */

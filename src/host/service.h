@@ -50,6 +50,7 @@ struct hf_service_settings {
                               * name; ends with NULL; may be NULL. Opened by hf_service_new. */
     uint32_t files_max;      /* open files and folders of one instance; 0 = 1024 */
     const struct hf_fs *fs;  /* of dirs; NULL: hf_fs_linux() */
+    const char *const *net; /* network rules (net_rules.h), ends with NULL; may be NULL: nothing is granted */
 };
 /* HF_UNSUPPORTED: the component does not export wasi:http/incoming-handler (the report says what it does export). */
 enum hf_err hf_service_new(const struct hf_service_settings *s, struct hf_service **ret, struct hf_report *report);

@@ -6,6 +6,7 @@
 
 #include "base/metric.h"
 #include "host/guest.h"
+#include "host/resolve.h"
 
 struct hf_kv_grants { /* kv_int.h */
     struct hf_kv_grant *ptr;
@@ -16,6 +17,7 @@ struct hf_service {
     char *name, **env, **args, **keyvalue, **config;
     struct hf_kv_grants kv;
     struct hf_fs_grants *grants; /* never NULL */
+    struct hf_net_rules *net; /* never NULL */
     struct hf_component *component;
     const struct hf_export *handle;
     const struct hf_export *init, *shutdown; /* hooks; NULL: it has none (service.h) */
@@ -30,6 +32,7 @@ struct hf_worker_counters {
 struct hf_service_worker {
     struct hf_service *svc;
     struct hf_io *io;
+    struct hf_resolver *resolver; /* names that guests look up */
     struct hf_scanner *scanner; /* made when it is first needed */
     bool no_scanner;            /* it cannot be had here */
     struct hf_obj_pool pool;

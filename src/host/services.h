@@ -6,6 +6,7 @@
 #define HF_HOST_SERVICES_H
 
 #include "base/kv.h"
+#include "os/net.h"
 #include "os/os.h"
 
 enum hf_log_stream { HF_LOG_STDOUT, HF_LOG_STDERR, HF_LOG_EVENT };
@@ -23,6 +24,7 @@ struct hf_services {
     /* Key-value buckets; NULL: no store. The door of the thread the guests run on (a store whose doors are of one thread needs a
      * table like this one for each worker; the memory store has one door for all). */
     struct hf_kv *kv;
+    struct hf_net *net; /* guests' sockets; NULL: the system's */
 };
 
 #endif

@@ -113,6 +113,8 @@ struct world_settings {
     const char *const *dirs; /* as in hf_service_settings, and the next two */
     uint32_t files_max;
     const struct hf_fs *fs;
+    const char *const *rules; /* of the network */
+    struct hf_net *net;       /* NULL: the system's */
 };
 void world_signals(void); /* once after the first engine was made, outside of a test; each world then minds them itself */
 void world_open(struct world *w, void **state);

@@ -230,7 +230,7 @@ void world_open_with(struct world *w, void **state, const struct world_settings 
     if (!s->real)
         hf_os_fake_advance(w->os, 100 * S);
     make_io(w);
-    w->services = (struct hf_services){.ctx = w, .os = w->os, .log = on_log, .kv = s->kv};
+    w->services = (struct hf_services){.ctx = w, .os = w->os, .log = on_log, .kv = s->kv, .net = s->net};
     struct hf_service_settings ss = {
         .name = "s",
         .component = w->shared->component,
@@ -246,6 +246,7 @@ void world_open_with(struct world *w, void **state, const struct world_settings 
         .dirs = s->dirs,
         .files_max = s->files_max,
         .fs = s->fs,
+        .net = s->rules,
     };
     must(hf_service_new(&ss, &w->svc, &report), &report);
     if (s->image || s->no_image != NULL) {
