@@ -13,6 +13,7 @@ struct cli_settings {
     size_t n_env;
     const char *addr;
     bool json;
+    bool inherit_env;
 };
 void cli_settings_init(struct cli_settings *s);
 

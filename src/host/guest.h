@@ -108,6 +108,15 @@ void hf_in_stream_settle(struct hf_in_stream *s);
 /* A stream that is at its end at once; one that drops all (filesystem-less hosts, stdin). */
 struct hf_in_stream *hf_in_stream_empty(struct hf_guest *g, struct hf_obj *parent);
 
+/* ---- a command's own descriptors (host_stdio.c), when the settings name them ---- NULL: memory out. */
+struct hf_stdio;
+struct hf_in_stream *hf_stdio_in(struct hf_guest *g);
+struct hf_out_stream *hf_stdio_out(struct hf_guest *g, unsigned which); /* 1 stdout, 2 stderr */
+/* What was taken from the guest and could not be written yet. HF_OK: nothing is left (or nobody reads it any more). HF_AGAIN:
+ * the turn's waitset wakes when more can be written: call again. */
+enum hf_err hf_stdio_finish(struct hf_guest *g);
+void hf_stdio_free(struct hf_stdio *io); /* after every stream of it; NULL is fine */
+
 /* ---- the guest ---- */
 struct hf_http_state; /* host_http_*.c: the exchange in hand */
 struct hf_line_buf {  /* stdout or stderr up to the end of a line */
@@ -131,6 +140,10 @@ struct hf_guest {
     bool invoking;                /* a call by hf_invoke_begin is in flight */
     const struct hf_ftype *invoke_type;
     struct hf_arena invoke_arena;
+    struct hf_stdio *stdio;       /* NULL: not used yet, or the log */
+    bool commanding;              /* wasi:cli/run is in flight, or over but for what is to be written */
+    bool command_over;
+    enum hf_err command_end;
 };
 static inline struct hf_guest *hf_guest_of(const struct hf_call *call)
 {
@@ -163,5 +176,10 @@ void hf_http_end(struct hf_guest *g, enum hf_err err);
  * by a NUL; the answer's body is the result as text. */
 enum hf_err hf_invoke_begin(struct hf_guest *g, const struct hf_message *msg, struct hf_report *report);
 enum hf_err hf_invoke_answer(struct hf_guest *g);
+
+/* ---- a command (exec.c) ---- */
+enum hf_err hf_exec_begin(struct hf_guest *g, struct hf_report *report);
+/* `err` is how the call ended. HF_OK: it is answered with the exit code, one byte, and the process retires. Else it trapped. */
+enum hf_err hf_exec_answer(struct hf_guest *g, enum hf_err err);
 
 #endif

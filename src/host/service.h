@@ -28,10 +28,13 @@ struct hf_service_settings {
     uint32_t handles_max;   /* 0 = default */
     uint64_t reset_pages_max; /* a reset that must copy more takes a new instance; 0 = 4096 */
     bool invoke;            /* not a service: messages call any export by name (invoke.c) */
+    bool command;           /* not a service: a message runs wasi:cli/run (exec.c) */
+    const int *stdio;       /* descriptors for stdin, stdout, stderr, the caller's to close; NULL: at its end, and the log */
     uint32_t body_window;   /* bytes of an answer's body that may wait for the client; 0 = 64 KiB */
 };
 struct hf_service;
-/* HF_UNSUPPORTED: the component does not export wasi:http/incoming-handler (the report says what it does export). */
+/* HF_UNSUPPORTED: the component does not export wasi:http/incoming-handler, or wasi:cli/run for a command (the report says what
+ * it does export). */
 enum hf_err hf_service_new(const struct hf_service_settings *s, struct hf_service **ret, struct hf_report *report);
 void hf_service_free(struct hf_service *svc);
 const char *hf_service_name(const struct hf_service *svc);

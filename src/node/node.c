@@ -25,6 +25,7 @@ enum hf_status hf_status_of(enum hf_err err)
     case HF_DENIED:
     case HF_NOT_FOUND: return HF_STATUS_IO;
     case HF_TIMEOUT: return HF_STATUS_TIMEOUT;
+    case HF_CANCELLED: return HF_STATUS_STOPPED;
     default: return HF_STATUS_FAILED;
     }
 }
@@ -102,6 +103,8 @@ static enum hf_err open_parts(struct hf_node *node, struct hf_report *report)
     if (err == HF_OK)
         err = hf_jobs_new(0, 0, &node->jobs, report);
     if (err == HF_OK)
+        err = hf_wake_new(&node->wake, report);
+    if (err == HF_OK)
         err = hf_host_registry(&node->registry, report);
     if (err == HF_OK)
         err = hf_route_table_new(&node->routes);
@@ -153,6 +156,7 @@ void hf_node_close(struct hf_node *node)
     hf_route_table_free(node->routes);
     hf_registry_free(node->registry);
     hf_engine_free(node->engine);
+    hf_wake_free(node->wake);
     hf_log_free(node->log);
     free(node->cache_dir);
     free(node);
@@ -209,8 +213,8 @@ static enum hf_err try_start(struct hf_node *node, struct hf_service *svc, bool 
     return err;
 }
 
-static enum hf_err make_service(struct hf_node *node, const struct hf_service_options *o, bool invoke, struct hf_service **ret,
-                                struct hf_report *report)
+enum hf_err hf_node_make_service(struct hf_node *node, const struct hf_service_options *o, void (*change)(void *ctx, struct hf_service_settings *s),
+                                 void *ctx, struct hf_service **ret, struct hf_report *report)
 {
     char name[128];
     struct hf_component *c = NULL;
@@ -229,9 +233,10 @@ static enum hf_err make_service(struct hf_node *node, const struct hf_service_op
         .env = o->env,
         .args = o->args,
         .memory_max = o->memory_max,
-        .invoke = invoke,
         .body_window = HF_BODY_WINDOW,
     };
+    if (change != NULL)
+        change(ctx, &s);
     err = hf_service_new(&s, ret, report);
     if (err != HF_OK)
         hf_report_wrap(report, err, "%s: ", o->path);
@@ -248,7 +253,7 @@ enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_service
         return usage(msg, "hf_service_options: size or path is wrong");
     if (node->n_services == HF_SERVICES_MAX)
         return hf_node_result(hf_report_set(&report, HF_LIMIT, "a node takes at most %d services", HF_SERVICES_MAX), &report, msg);
-    enum hf_err err = make_service(node, o, false, &svc, &report);
+    enum hf_err err = hf_node_make_service(node, o, NULL, NULL, &svc, &report);
     uint64_t start_ns = o->request_timeout_ns != 0 ? o->request_timeout_ns : 30000000000u;
     if (err == HF_OK)
         err = try_start(node, svc, o->instances == HF_INSTANCES_PER_REQUEST, start_ns, &report);
@@ -354,6 +359,7 @@ enum hf_status hf_node_run(struct hf_node *node, struct hf_words *msg)
 void hf_node_stop(struct hf_node *node)
 {
     atomic_fetch_add(&node->stop, 1);
+    hf_wake_poke(node->wake);
     for (uint32_t i = 0; i < node->n_workers; i++)
         hf_wake_poke(node->workers[i].wake);
 }
@@ -384,6 +390,12 @@ enum hf_status hf_inspect(struct hf_node *node, const char *path, bool json, cha
     return hf_node_result(err, &report, msg);
 }
 
+static void for_invoke(void *ctx, struct hf_service_settings *s)
+{
+    (void)ctx;
+    s->invoke = true;
+}
+
 enum hf_status hf_invoke(struct hf_node *node, const struct hf_service_options *o, const char *name, const char *const *args,
                          size_t n_args, char **text, struct hf_words *msg)
 {
@@ -395,7 +407,7 @@ enum hf_status hf_invoke(struct hf_node *node, const struct hf_service_options *
     *text = NULL;
     if (o->size != sizeof *o || o->path == NULL)
         return usage(msg, "hf_service_options: size or path is wrong");
-    enum hf_err err = make_service(node, o, true, &svc, &report);
+    enum hf_err err = hf_node_make_service(node, o, for_invoke, NULL, &svc, &report);
     if (err == HF_OK)
         err = hf_buf_add(&body, name, strlen(name) + 1);
     for (size_t i = 0; i < n_args && err == HF_OK; i++)

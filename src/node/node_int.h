@@ -54,6 +54,7 @@ struct hf_node {
     struct hf_engine *engine;
     struct hf_registry *registry;
     struct hf_jobs *jobs;
+    struct hf_wake *wake; /* of what runs without a worker (offline.c) */
     struct hf_route_table *routes;
     struct hf_node_service services[HF_SERVICES_MAX];
     uint32_t n_services;
@@ -77,10 +78,15 @@ enum hf_err hf_node_load(struct hf_node *node, const char *path, struct hf_compo
 enum hf_err hf_file_read(const char *path, struct hf_buf *ret, struct hf_report *report);
 
 /* offline.c: one request to a service on a kernel of its own, on this thread, without a gateway. `each` (may be NULL) sees the
- * started process before it takes the request. */
+ * started process before it takes the request. HF_CANCELLED: hf_node_stop was called first. */
 enum hf_err hf_offline_call(struct hf_node *node, struct hf_service *svc, uint64_t timeout_ns, struct hf_view body,
                             enum hf_err (*started)(void *ctx, void *state, struct hf_report *report), void *ctx,
                             struct hf_answer *answer);
+
+/* node.c: loads the component (through adapt.c, for a core module) and makes a service of it that is in no table. `change` (may
+ * be NULL) sees the settings before. */
+enum hf_err hf_node_make_service(struct hf_node *node, const struct hf_service_options *o, void (*change)(void *ctx, struct hf_service_settings *s),
+                                 void *ctx, struct hf_service **ret, struct hf_report *report);
 
 enum hf_status hf_status_of(enum hf_err err);
 enum hf_status hf_node_result(enum hf_err err, const struct hf_report *report, struct hf_words *msg);
