@@ -88,7 +88,7 @@ $(B)/obj/src/engine/cache.o: $(REWRITER)
 $(foreach r,engine component host kernel base,$(B)/obj/src/$(r)/%.o): CFLAGS += $(if $(SAN),,-Wframe-larger-than=8192)
 
 define room_lib
-$(call lib,$(1)): $(patsubst %.c,$(B)/obj/%.o,$(wildcard src/$(1)/*.c)) $(if $(filter host,$(1)),$(B)/obj/gen/wit.o)
+$(call lib,$(1)): $(patsubst %.c,$(B)/obj/%.o,$(wildcard src/$(1)/*.c)) $(if $(filter host,$(1)),$(B)/obj/gen/wit.o) $(if $(filter node,$(1)),$(B)/obj/gen/preview1.o)
 	$$(call say,AR,$$@)
 	@mkdir -p $$(@D)
 	$$(Q)rm -f $$@ && ar rcs $$@ $$^
@@ -101,7 +101,15 @@ build/gen/wit.c: Makefile tools/embed | $(ARCHIVE)
 	$(call say,GEN,$@)
 	@mkdir -p $(@D)
 	$(Q)tools/embed hf_wit_packages $(foreach p,$(WIT_PACKAGES),$(DEPS)/wit/$(p).wasm) > $@
-$(B)/obj/gen/wit.o: build/gen/wit.c
+# And the worlds of preview 1 commands, as the object files that carry their types.
+build/gen/preview1/%_component_type.o: src/node/preview1.wit | $(ARCHIVE)
+	$(call say,GEN,$@)
+	@mkdir -p $(@D)
+	$(Q)$(DEPS)/bin/holdfast-guest bindings $< $* $(@D)
+build/gen/preview1.c: build/gen/preview1/exit_component_type.o build/gen/preview1/run_component_type.o tools/embed
+	$(call say,GEN,$@)
+	$(Q)tools/embed hf_preview1_worlds $(filter %.o,$^) > $@
+$(B)/obj/gen/%.o: build/gen/%.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@

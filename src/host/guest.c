@@ -151,7 +151,7 @@ static enum hf_end start_over(struct hf_guest *g, enum hf_err err)
     hf_guest_log_flush(g);
     if (err == HF_OK && !g->exited)
         return HF_END_DONE;
-    hf_report_wrap(hf_instance_report(g->inst), HF_TRAP, "starting an instance: ");
+    hf_report_wrap(hf_instance_report(g->inst), HF_TRAP, "starting an instance");
     return failed(g);
 }
 
@@ -227,7 +227,7 @@ static enum hf_end guest_start(void *class_ctx, struct hf_turn *turn, void **sta
     };
     enum hf_err err = hf_instance_new(w->svc->component, &settings, &g->inst, &report);
     if (err != HF_OK) {
-        hf_report_wrap(&report, err, "making an instance: ");
+        hf_report_wrap(&report, err, "making an instance");
         hf_turn_fail(turn, err == HF_LIMIT ? HF_ANSWER_LIMITED : HF_ANSWER_DEAD, hf_view(report.text, report.len));
         return HF_END_FAILED;
     }

@@ -92,7 +92,7 @@ enum hf_err hf_invoke_begin(struct hf_guest *g, const struct hf_message *msg, st
         }
         err = hf_value_parse(t->params[n].type, text, &arena, &args[n], report);
         if (err != HF_OK)
-            hf_report_wrap(report, err, "argument %zu (%.*s): ", n + 1, HF_FMT(t->params[n].name));
+            hf_report_wrap(report, err, "argument %zu (%.*s)", n + 1, HF_FMT(t->params[n].name));
         n++;
     }
     if (err == HF_OK && n != t->n_params) {

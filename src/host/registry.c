@@ -15,7 +15,7 @@ enum hf_err hf_host_registry(struct hf_registry **ret, struct hf_report *report)
     for (const struct hf_wit_package *p = hf_wit_packages; p->name != NULL && err == HF_OK; p++) {
         err = hf_registry_add_wit(reg, hf_view(p->bytes, (size_t)(p->end - p->bytes)), report);
         if (err != HF_OK)
-            hf_report_wrap(report, err, "reading the embedded WIT of wasi:%s: ", p->name);
+            hf_report_wrap(report, err, "reading the embedded WIT of wasi:%s", p->name);
     }
     for (size_t i = 0; i < HF_ARRAY_LEN(bind) && err == HF_OK; i++)
         err = bind[i](reg, report);

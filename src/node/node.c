@@ -213,8 +213,9 @@ static enum hf_err try_start(struct hf_node *node, struct hf_service *svc, bool 
     return err;
 }
 
-enum hf_err hf_node_make_service(struct hf_node *node, const struct hf_service_options *o, void (*change)(void *ctx, struct hf_service_settings *s),
-                                 void *ctx, struct hf_service **ret, struct hf_report *report)
+enum hf_err hf_node_make_service(struct hf_node *node, const struct hf_service_options *o,
+                                 void (*change)(void *ctx, struct hf_service_settings *s), void *ctx, struct hf_service **ret,
+                                 struct hf_report *report)
 {
     char name[128];
     struct hf_component *c = NULL;
@@ -222,12 +223,8 @@ enum hf_err hf_node_make_service(struct hf_node *node, const struct hf_service_o
         snprintf(name, sizeof name, "%s", o->name);
     else
         name_of(o->path, name, sizeof name);
-    enum hf_err err = hf_node_load(node, o->path, &c, report);
-    if (err != HF_OK)
-        return err;
     struct hf_service_settings s = {
         .name = name,
-        .component = c,
         .services = &node->host_services,
         .lifecycle = o->instances == HF_INSTANCES_PER_REQUEST ? HF_LIFE_PER_REQUEST : HF_LIFE_REUSE,
         .env = o->env,
@@ -237,9 +234,13 @@ enum hf_err hf_node_make_service(struct hf_node *node, const struct hf_service_o
     };
     if (change != NULL)
         change(ctx, &s);
+    enum hf_err err = hf_node_load(node, o->path, s.command, &c, report);
+    if (err != HF_OK)
+        return err;
+    s.component = c;
     err = hf_service_new(&s, ret, report);
     if (err != HF_OK)
-        hf_report_wrap(report, err, "%s: ", o->path);
+        hf_report_wrap(report, err, "%s", o->path);
     hf_component_unref(c);
     return err;
 }
@@ -384,7 +385,7 @@ enum hf_status hf_inspect(struct hf_node *node, const char *path, bool json, cha
             err = hf_report_set(&report, HF_UNSUPPORTED, "it needs what is not here:\n%.*s", HF_FMT(hf_buf_view(&in.missing)));
     }
     if (err != HF_OK)
-        hf_report_wrap(&report, err, "%s: ", path);
+        hf_report_wrap(&report, err, "%s", path);
     hf_inspection_done(&in);
     hf_buf_done(&bytes);
     return hf_node_result(err, &report, msg);

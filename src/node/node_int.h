@@ -74,8 +74,14 @@ enum hf_err hf_worker_listen(struct hf_worker *w, const struct hf_os_addr *addr,
 void *hf_worker_run(void *worker); /* returns NULL; w->status says how it ended */
 
 /* load.c */
-enum hf_err hf_node_load(struct hf_node *node, const char *path, struct hf_component **ret, struct hf_report *report);
+/* `adapt`: a core module that is a WASI preview 1 command is taken too. */
+enum hf_err hf_node_load(struct hf_node *node, const char *path, bool adapt, struct hf_component **ret, struct hf_report *report);
 enum hf_err hf_file_read(const char *path, struct hf_buf *ret, struct hf_report *report);
+
+/* adapt.c */
+bool hf_node_is_core(struct hf_view bytes); /* begins like a core module */
+/* *bytes, a core module, become the component made of it. HF_UNSUPPORTED: it is no command of WASI preview 1. */
+enum hf_err hf_node_adapt(struct hf_node *node, struct hf_buf *bytes, struct hf_report *report);
 
 /* offline.c: one request to a service on a kernel of its own, on this thread, without a gateway. `each` (may be NULL) sees the
  * started process before it takes the request. HF_CANCELLED: hf_node_stop was called first. */
@@ -83,10 +89,10 @@ enum hf_err hf_offline_call(struct hf_node *node, struct hf_service *svc, uint64
                             enum hf_err (*started)(void *ctx, void *state, struct hf_report *report), void *ctx,
                             struct hf_answer *answer);
 
-/* node.c: loads the component (through adapt.c, for a core module) and makes a service of it that is in no table. `change` (may
- * be NULL) sees the settings before. */
-enum hf_err hf_node_make_service(struct hf_node *node, const struct hf_service_options *o, void (*change)(void *ctx, struct hf_service_settings *s),
-                                 void *ctx, struct hf_service **ret, struct hf_report *report);
+/* node.c: loads the component and makes a service of it that is in no table. `change` (may be NULL) completes the settings. */
+enum hf_err hf_node_make_service(struct hf_node *node, const struct hf_service_options *o,
+                                 void (*change)(void *ctx, struct hf_service_settings *s), void *ctx, struct hf_service **ret,
+                                 struct hf_report *report);
 
 enum hf_status hf_status_of(enum hf_err err);
 enum hf_status hf_node_result(enum hf_err err, const struct hf_report *report, struct hf_words *msg);
