@@ -155,7 +155,7 @@ test-built: $(RUN_TESTS) $(NEED_APP)
 	$(Q)python3 tests/run.py --build $(B) --san '$(SAN)' --only '$(ONLY)' $(RUN_TESTS)
 
 # ---- guests ---------------------------------------------------------------------------------------------------
-GUESTS := $(patsubst examples/%/,%,$(sort $(dir $(wildcard examples/*/*/*.c examples/js/*/*.js examples/python/*/*.py examples/rust/*/Cargo.toml))))
+GUESTS := $(patsubst examples/%/,%,$(sort $(dir $(wildcard examples/*/*/*.c examples/js/*/*.js examples/python/*/*.py examples/rust/*/Cargo.toml examples/go/*/go.mod))))
 guest_file = build/guests/$(subst /,-,$(1)).wasm
 guests: $(foreach g,$(GUESTS),$(call guest_file,$(g)))
 define guest_rule
