@@ -1,54 +1,63 @@
 /* preview1.c - a core module of WASI preview 1, made ready to be put behind the preview 1 adapter.
  *
- * Three things get lost or broken there, and are mended here, in the module's bytes:
+ * What gets lost or broken there is mended here, in the module's bytes:
  *
  * - The adapter turns `proc_exit(42)` into exit(err): the code is gone. wasi:cli/exit has
  *   `exit-with-code`, whose core signature is that of proc_exit: the import is renamed, and the
  *   world that offers it is added as the custom section that componentising reads.
  * - A module that imports nothing else gets no adapter, which is what makes a command of `_start`.
  *   It gets a function more, exported as wasi:cli/run.
- * - The adapter needs two pages of the module's memory and takes them by memory.grow. Go's runtime
- *   takes all memory behind its own data for its heap, whoever grew it, and would overwrite them.
- *   So for Go the end of its data is moved up by two pages (`end` in its moduledata, which is where
- *   its heap begins), and a function that hands out those pages is exported as
- *   `cabi_realloc_adapter`, which the adapter then uses.
- *
- * moduledata is found by its shape, not by names (they can be stripped): its first word points to
- * the table of functions, whose head is known, and later come the bounds of the data sections in
- * rising order, the last of which is `end`.
+ * - The adapter takes two pages of the module's memory, and both Go's heap and the malloc of older
+ *   C libraries take them for their own: preview1_memory.c.
  */
-#include <stdlib.h>
+#include "engine/preview1.h"
 
-#include "base/codec.h"
-#include "engine/engine_int.h"
+#define PREVIEW1 "wasi_snapshot_preview1"
 
-#define PREVIEW1       "wasi_snapshot_preview1"
-#define PAGE           65536u
-#define HOLE           (2 * PAGE) /* what the adapter asks for: its state and its stack */
-#define IMAGE_MAX      ((uint64_t)512 << 20)
-#define WORDS_BEFORE   12u /* of moduledata before the bounds, at least */
-#define WORDS_SEARCHED 48u
-#define RUN_MIN        9u /* bounds: four sections, and `end` */
+/* ---- adding to it ---- */
 
-enum { TYPE = 1, IMPORT = 2, FUNC = 3, GLOBAL = 6, EXPORT = 7, CODE = 10, DATA = 11, DATA_COUNT = 12, N_SECTIONS = 13 };
-
-struct edit {
-    const struct hf_wasm *w;
-    struct hf_report *report;
-    struct hf_buf added[N_SECTIONS]; /* items put at the end of a section */
-    uint32_t n_added[N_SECTIONS];
-    struct hf_buf imports; /* if not empty: the import section's new body */
-    bool is_go, has_world, has_realloc;
-};
-
-static enum hf_err no_memory(struct edit *e)
+enum hf_err hf_p1_no_memory(struct hf_p1 *e)
 {
     return hf_report_set(e->report, HF_LIMIT, "core module: out of memory while rewriting it");
 }
 
+enum hf_err hf_p1_add_function(struct hf_p1 *e, struct hf_view type, struct hf_view code, struct hf_view name, uint32_t *index)
+{
+    uint32_t f = (uint32_t)e->w->funcs.len + e->n_added[HF_P1_FUNC];
+    enum hf_err err = hf_buf_add_view(&e->added[HF_P1_TYPE], type);
+    if (err == HF_OK)
+        err = hf_write_leb_u32(&e->added[HF_P1_FUNC], (uint32_t)e->w->types.len + e->n_added[HF_P1_TYPE]);
+    if (err == HF_OK && name.len > 0) {
+        err = hf_write_name(&e->added[HF_P1_EXPORT], name);
+        if (err == HF_OK)
+            err = hf_buf_add_byte(&e->added[HF_P1_EXPORT], 0);
+        if (err == HF_OK)
+            err = hf_write_leb_u32(&e->added[HF_P1_EXPORT], f);
+        e->n_added[HF_P1_EXPORT]++;
+    }
+    if (err == HF_OK)
+        err = hf_write_name(&e->added[HF_P1_CODE], code);
+    e->n_added[HF_P1_TYPE]++;
+    e->n_added[HF_P1_FUNC]++;
+    e->n_added[HF_P1_CODE]++;
+    if (index != NULL)
+        *index = f;
+    return err;
+}
+
+enum hf_err hf_p1_add_global(struct hf_p1 *e, uint32_t value, uint32_t *index)
+{
+    struct hf_buf *b = &e->added[HF_P1_GLOBAL];
+    *index = (uint32_t)e->w->globals.len + e->n_added[HF_P1_GLOBAL]++;
+    enum hf_err err = hf_buf_add(b, "\x7f\x01\x41", 3); /* (mut i32) (i32.const */
+    if (err == HF_OK)
+        err = hf_write_leb_s64(b, (int32_t)value);
+    return err == HF_OK ? hf_buf_add_byte(b, 0x0b) : err;
+}
+
 /* ---- what it is ---- */
 
-static void read_customs(struct edit *e)
+static void read_customs(struct hf_p1 *e)
 {
     struct hf_reader r = hf_reader(hf_view_skip(e->w->bytes, 8));
     while (r.at < r.end && !r.bad) {
@@ -62,7 +71,7 @@ static void read_customs(struct edit *e)
     }
 }
 
-static enum hf_err check_imports(struct edit *e)
+static enum hf_err check_imports(struct hf_p1 *e)
 {
     unsigned wrong = 0;
     for (size_t i = 0; i < e->w->imports.len; i++) {
@@ -90,7 +99,7 @@ static bool exports(const struct hf_wasm *w, const char *name, enum hf_core_kind
     return false;
 }
 
-static enum hf_err check_exports(struct edit *e)
+static enum hf_err check_exports(struct hf_p1 *e)
 {
     if (exports(e->w, "_start", HF_CORE_FUNC))
         return HF_OK;
@@ -108,10 +117,10 @@ static bool is_proc_exit(const struct hf_core_item *item)
            item->func.n_results == 0 && item->func.params[0] == HF_I32;
 }
 
-static enum hf_err rename_exit(struct edit *e, bool *renamed)
+static enum hf_err rename_exit(struct hf_p1 *e, bool *renamed)
 {
     const struct hf_wasm *w = e->w;
-    struct hf_buf *b = &e->imports;
+    struct hf_buf *b = &e->replaced[HF_P1_IMPORT];
     *renamed = false;
     for (size_t i = 0; i < w->imports.len; i++)
         *renamed |= is_proc_exit(&w->imports.ptr[i]);
@@ -129,7 +138,7 @@ static enum hf_err rename_exit(struct edit *e, bool *renamed)
         if (err == HF_OK)
             err = hf_write_leb_u32(b, w->funcs.ptr[i]);
     }
-    return err == HF_OK ? HF_OK : no_memory(e);
+    return err == HF_OK ? HF_OK : hf_p1_no_memory(e);
 }
 
 /* ---- a command without the adapter ---- */
@@ -159,27 +168,8 @@ static bool find_start(const struct hf_wasm *w, uint32_t *ret)
     return false;
 }
 
-/* A function more: its type, its code, and the name under which it is exported. */
-static enum hf_err add_function(struct edit *e, struct hf_view type, struct hf_view code, struct hf_view name)
-{
-    const struct hf_wasm *w = e->w;
-    enum hf_err err = hf_buf_add_view(&e->added[TYPE], type);
-    if (err == HF_OK)
-        err = hf_write_leb_u32(&e->added[FUNC], (uint32_t)w->types.len);
-    if (err == HF_OK)
-        err = hf_write_name(&e->added[EXPORT], name);
-    if (err == HF_OK)
-        err = hf_buf_add_byte(&e->added[EXPORT], 0);
-    if (err == HF_OK)
-        err = hf_write_leb_u32(&e->added[EXPORT], (uint32_t)w->funcs.len);
-    if (err == HF_OK)
-        err = hf_write_name(&e->added[CODE], code);
-    e->n_added[TYPE] = e->n_added[FUNC] = e->n_added[EXPORT] = e->n_added[CODE] = 1;
-    return err;
-}
-
 /* func() -> result: calls _start and returns ok. */
-static enum hf_err add_run(struct edit *e)
+static enum hf_err add_run(struct hf_p1 *e)
 {
     struct hf_buf code = {0};
     uint32_t start = 0;
@@ -191,178 +181,50 @@ static enum hf_err add_run(struct edit *e)
     if (err == HF_OK)
         err = hf_buf_add(&code, "\x41\0\x0b", 3);
     if (err == HF_OK)
-        err = add_function(e, HF_VIEW("\x60\0\x01\x7f"), hf_buf_view(&code), HF_VIEW("wasi:cli/run@0.2.12#run"));
+        err = hf_p1_add_function(e, HF_VIEW("\x60\0\x01\x7f"), hf_buf_view(&code), HF_VIEW("wasi:cli/run@0.2.12#run"), NULL);
     hf_buf_done(&code);
-    return err == HF_OK ? HF_OK : no_memory(e);
-}
-
-/* ---- Go ---- */
-
-struct image {
-    uint8_t *bytes;
-    uint64_t len;      /* allocated: the memory as it begins */
-    uint64_t data_end; /* behind the last byte of a data segment */
-};
-
-static enum hf_err bad_data(struct edit *e)
-{
-    return hf_report_set(e->report, HF_INVALID, "core module: malformed data section");
-}
-
-/* Memory as it is after the data segments. */
-static enum hf_err make_image(struct edit *e, struct image *im)
-{
-    const struct hf_wasm *w = e->w;
-    struct hf_reader r = hf_reader(w->data.body);
-    if (w->memories.len != 1 || w->imported_memories != 0 || w->memories.ptr[0].page_log2 != 16)
-        return hf_report_set(e->report, HF_UNSUPPORTED, "core module: a Go module with other memories than one of its own");
-    im->len = w->memories.ptr[0].min <= IMAGE_MAX / PAGE ? w->memories.ptr[0].min * PAGE : 0;
-    if (im->len == 0)
-        return hf_report_set(e->report, HF_LIMIT, "core module: it begins with more than %llu MiB of memory",
-                             (unsigned long long)(IMAGE_MAX >> 20));
-    im->bytes = calloc(1, im->len);
-    if (im->bytes == NULL)
-        return no_memory(e);
-    for (uint32_t n = hf_read_leb_u32(&r); n > 0; n--) {
-        if (hf_read_leb_u32(&r) != 0 || hf_read_u8(&r) != 0x41) /* active in memory 0, at an i32.const */
-            return bad_data(e);
-        uint32_t at = (uint32_t)hf_read_leb_s32(&r);
-        uint8_t end = hf_read_u8(&r);
-        struct hf_view bytes = hf_read_name(&r);
-        if (r.bad || end != 0x0b || at > im->len || bytes.len > im->len - at)
-            return bad_data(e);
-        if (bytes.len > 0)
-            memcpy(im->bytes + at, bytes.ptr, bytes.len);
-        if (at + bytes.len > im->data_end)
-            im->data_end = at + bytes.len;
-    }
-    return HF_OK;
-}
-
-static uint64_t word(const struct image *im, uint64_t at)
-{
-    struct hf_reader r = hf_reader(hf_view(im->bytes + at, 8));
-    return hf_read_u64le(&r);
-}
-
-/* The head of Go's table of functions: a magic number of 1.16 and later, two zeroes, code in steps of 1 byte, words of 8. */
-static bool is_pc_header(const struct image *im, uint64_t at)
-{
-    return at >= PAGE / 16 && at % 8 == 0 && at <= im->len - 8 && im->bytes[at] >= 0xf0 &&
-           memcmp(im->bytes + at + 1, "\xff\xff\xff\0\0\x01\x08", 7) == 0;
-}
-
-/* The address of the word that holds `end`, if moduledata begins at `at`; 0: it does not. */
-static uint64_t find_end(const struct image *im, uint64_t at)
-{
-    if (!is_pc_header(im, word(im, at)))
-        return 0;
-    unsigned run = 0;
-    uint64_t last = 0;
-    for (unsigned i = WORDS_BEFORE; i < WORDS_SEARCHED; i++) {
-        uint64_t v = word(im, at + i * 8u);
-        if (run >= RUN_MIN && v < last && last >= im->data_end)
-            return at + (i - 1) * 8u;
-        bool bound = v >= PAGE / 16 && v <= im->len;
-        run = !bound ? 0 : v >= last ? run + 1 : 1;
-        last = bound ? v : 0;
-    }
-    return 0;
-}
-
-static enum hf_err add_segment(struct edit *e, uint64_t at, uint64_t value)
-{
-    struct hf_buf *b = &e->added[DATA];
-    enum hf_err err = hf_buf_add(b, "\0\x41", 2);
-    if (err == HF_OK)
-        err = hf_write_leb_s64(b, (int32_t)(uint32_t)at);
-    if (err == HF_OK)
-        err = hf_buf_add(b, "\x0b\x08", 2);
-    if (err == HF_OK)
-        err = hf_write_u64le(b, value);
-    e->n_added[DATA] = 1;
-    return err;
-}
-
-/* (global $next (mut i32) base) and a function that hands out [base, limit) in the order asked for. */
-static enum hf_err add_realloc(struct edit *e, uint32_t base, uint32_t limit)
-{
-    const struct hf_wasm *w = e->w;
-    uint32_t global = (uint32_t)w->globals.len;
-    struct hf_buf body = {0};
-    enum hf_err err = hf_buf_add(&e->added[GLOBAL], "\x7f\x01\x41", 3);
-    if (err == HF_OK)
-        err = hf_write_leb_s64(&e->added[GLOBAL], (int32_t)base);
-    if (err == HF_OK)
-        err = hf_buf_add_byte(&e->added[GLOBAL], 0x0b);
-    e->n_added[GLOBAL] = 1;
-
-    static const char *const code[] = {"\x23", "\x23", "\x20\x03\x6a\x24", "\x23", "\x41", "\x4b\x04\x40\x00\x0b\x0b"};
-    static const uint8_t lengths[] = {1, 1, 4, 1, 1, 6};
-    if (err == HF_OK)
-        err = hf_buf_add_byte(&body, 0); /* no locals */
-    for (size_t i = 0; i < HF_ARRAY_LEN(code) && err == HF_OK; i++) {
-        /* next; next + new size -> next; if next > limit: unreachable */
-        err = hf_buf_add(&body, code[i], lengths[i]);
-        if (err == HF_OK && i != 5)
-            err = i == 4 ? hf_write_leb_s64(&body, (int32_t)limit) : hf_write_leb_u32(&body, global);
-    }
-    if (err == HF_OK)
-        err = add_function(e, HF_VIEW("\x60\x04\x7f\x7f\x7f\x7f\x01\x7f"), hf_buf_view(&body), HF_VIEW("cabi_realloc_adapter"));
-    hf_buf_done(&body);
-    return err;
-}
-
-static enum hf_err make_hole(struct edit *e)
-{
-    struct image im = {0};
-    uint64_t at = 0;
-    enum hf_err err = make_image(e, &im);
-    for (uint64_t i = 0; err == HF_OK && at == 0 && i + (uint64_t)WORDS_SEARCHED * 8 <= im.len; i += 8)
-        at = find_end(&im, i);
-    if (err == HF_OK && at == 0)
-        err = hf_report_set(e->report, HF_UNSUPPORTED,
-                            "it is a Go module, and where its runtime keeps the end of its data was not found: "
-                            "this version of Go is not known here");
-    if (err == HF_OK) {
-        uint64_t base = (word(&im, at) + PAGE - 1) / PAGE * PAGE;
-        if (base + HOLE > im.len)
-            err = hf_report_set(e->report, HF_UNSUPPORTED, "it is a Go module that begins with no free memory behind its data");
-        if (err == HF_OK)
-            err = add_segment(e, at, base + HOLE);
-        if (err == HF_OK)
-            err = add_realloc(e, (uint32_t)base, (uint32_t)(base + HOLE));
-        if (err == HF_LIMIT)
-            err = no_memory(e);
-    }
-    free(im.bytes);
-    return err;
+    return err == HF_OK ? HF_OK : hf_p1_no_memory(e);
 }
 
 /* ---- putting it together ---- */
 
-static enum hf_err put_section(struct edit *e, uint8_t id, struct hf_view body, struct hf_buf *ret)
+/* The section as it will be: what replaces it, and what is added at its end. `old` may be empty: it was not there. */
+static enum hf_err put_section(struct hf_p1 *e, uint8_t id, struct hf_view old, struct hf_buf *ret)
 {
     struct hf_buf b = {0};
     enum hf_err err = HF_OK;
-    if (id == IMPORT && e->imports.len > 0) {
-        body = hf_buf_view(&e->imports);
-    } else if (id < N_SECTIONS && (e->n_added[id] != 0 || (id == DATA_COUNT && e->n_added[DATA] != 0))) {
-        struct hf_reader r = hf_reader(body);
-        uint32_t n = hf_read_leb_u32(&r); /* sound: hf_wasm_read, make_image */
-        err = hf_write_leb_u32(&b, n + e->n_added[id == DATA_COUNT ? DATA : id]); /* data count comes before data */
+    if (id < HF_P1_SECTIONS && e->replaced[id].len > 0)
+        old = hf_buf_view(&e->replaced[id]);
+    uint32_t more = id < HF_P1_SECTIONS ? e->n_added[id == HF_P1_DATA_COUNT ? HF_P1_DATA : id] : 0; /* data count comes before data */
+    if (more > 0) {
+        struct hf_reader r = hf_reader(old);
+        uint32_t n = old.len == 0 ? 0 : hf_read_leb_u32(&r); /* sound: it was validated */
+        err = hf_write_leb_u32(&b, n + more);
         if (err == HF_OK)
             err = hf_buf_add(&b, r.at, hf_reader_left(&r));
         if (err == HF_OK)
             err = hf_buf_add_view(&b, hf_buf_view(&e->added[id]));
-        e->n_added[id] = 0;
-        body = hf_buf_view(&b);
+        if (id != HF_P1_DATA_COUNT)
+            e->n_added[id] = 0;
+        old = hf_buf_view(&b);
     }
     if (err == HF_OK)
         err = hf_buf_add_byte(ret, id);
     if (err == HF_OK)
-        err = hf_write_name(ret, body);
+        err = hf_write_name(ret, old);
     hf_buf_done(&b);
+    return err;
+}
+
+/* Sections that it has not and now needs, of those that come before `id` (0: all of them). */
+static enum hf_err put_missing(struct hf_p1 *e, uint8_t id, struct hf_buf *ret)
+{
+    static const uint8_t order[] = {HF_P1_TYPE, HF_P1_IMPORT, HF_P1_FUNC, 4, 5, 13, HF_P1_GLOBAL, HF_P1_EXPORT, 8, 9,
+                                    HF_P1_DATA_COUNT, HF_P1_CODE, HF_P1_DATA};
+    enum hf_err err = HF_OK;
+    for (size_t i = 0; i < HF_ARRAY_LEN(order) && order[i] != id && err == HF_OK; i++)
+        if (order[i] < HF_P1_SECTIONS && order[i] != HF_P1_DATA_COUNT && e->n_added[order[i]] > 0)
+            err = put_section(e, order[i], (struct hf_view){0}, ret);
     return err;
 }
 
@@ -382,26 +244,38 @@ static enum hf_err put_world(struct hf_view object, struct hf_buf *ret)
     return HF_NOT_FOUND;
 }
 
-static enum hf_err write_all(struct edit *e, struct hf_view world, struct hf_buf *ret)
+/* Hints about places in the code, which have moved. */
+static bool is_stale(const struct hf_p1 *e, uint8_t id, struct hf_view body)
+{
+    struct hf_reader r = hf_reader(body);
+    return id == 0 && e->replaced[HF_P1_CODE].len > 0 && hf_view_starts(hf_read_name(&r), HF_VIEW("metadata.code."));
+}
+
+static enum hf_err write_all(struct hf_p1 *e, struct hf_view world, struct hf_buf *ret)
 {
     struct hf_reader r = hf_reader(hf_view_skip(e->w->bytes, 8));
     enum hf_err err = hf_buf_add_view(ret, hf_view_take(e->w->bytes, 8));
     while (err == HF_OK && r.at < r.end) {
         uint8_t id = hf_read_u8(&r);
-        err = put_section(e, id, hf_read_name(&r), ret);
+        struct hf_view body = hf_read_name(&r);
+        if (is_stale(e, id, body))
+            continue;
+        if (id != 0)
+            err = put_missing(e, id, ret);
+        if (err == HF_OK)
+            err = put_section(e, id, body, ret);
     }
-    for (unsigned i = 0; i < N_SECTIONS && err == HF_OK; i++)
-        if (e->n_added[i] != 0)
-            return hf_report_set(e->report, HF_UNSUPPORTED, "core module: it has no section %u to add to", i);
+    if (err == HF_OK)
+        err = put_missing(e, 0, ret);
     if (err == HF_OK && world.len > 0) {
         err = put_world(world, ret);
         HF_ASSERT(err != HF_NOT_FOUND); /* it is built in */
     }
-    return err == HF_OK ? HF_OK : no_memory(e);
+    return err == HF_OK ? HF_OK : hf_p1_no_memory(e);
 }
 
 /* Everything but what was made for components already: its imports are those of its own world. */
-static enum hf_err prepare(struct edit *e, const struct hf_preview1_worlds *worlds, struct hf_view *world)
+static enum hf_err prepare(struct hf_p1 *e, const struct hf_preview1_worlds *worlds, struct hf_view *world)
 {
     bool renamed = false;
     enum hf_err err = check_imports(e);
@@ -412,8 +286,8 @@ static enum hf_err prepare(struct edit *e, const struct hf_preview1_worlds *worl
     if (err == HF_OK && !needs_adapter(e->w)) {
         *world = worlds->exit_and_run;
         err = add_run(e);
-    } else if (err == HF_OK && e->is_go && !e->has_realloc) {
-        err = make_hole(e);
+    } else if (err == HF_OK && !e->has_realloc) { /* else the adapter asks there */
+        err = e->is_go ? hf_p1_go_hole(e) : hf_p1_own_size(e);
     }
     return err;
 }
@@ -422,7 +296,7 @@ enum hf_err hf_preview1_prepare(struct hf_view module, const struct hf_preview1_
                                 struct hf_report *report)
 {
     struct hf_wasm w;
-    struct edit e = {.w = &w, .report = report};
+    struct hf_p1 e = {.w = &w, .report = report};
     struct hf_view world = {0};
     enum hf_err err = hf_wasm_read(module, &w, report);
     if (err == HF_OK) {
@@ -434,9 +308,10 @@ enum hf_err hf_preview1_prepare(struct hf_view module, const struct hf_preview1_
         err = prepare(&e, worlds, &world);
     if (err == HF_OK)
         err = write_all(&e, world, ret);
-    for (unsigned i = 0; i < N_SECTIONS; i++)
+    for (unsigned i = 0; i < HF_P1_SECTIONS; i++) {
         hf_buf_done(&e.added[i]);
-    hf_buf_done(&e.imports);
+        hf_buf_done(&e.replaced[i]);
+    }
     hf_wasm_done(&w);
     return err;
 }
