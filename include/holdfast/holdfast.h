@@ -103,6 +103,12 @@ HF_API enum hf_status hf_inspect(struct hf_node *node, const char *path, bool js
 /* Calls an exported function: "name" or "interface#name", arguments in WAVE syntax. *text (free() it) is the result. */
 HF_API enum hf_status hf_invoke(struct hf_node *node, const struct hf_service_options *o, const char *name,
                                 const char *const *args, size_t n_args, char **text, struct hf_words *msg);
+/* The same with JSON: each argument a JSON value, the result one ("null" when there is none). How a type is written:
+ * records are objects, lists and tuples arrays, a case "name" or {"name": payload}, an option null or its payload (an option
+ * of an option: {"some": payload}), a result {"ok": ...} or {"err": ...}, flags an array of names, a char a string, a map an
+ * array of pairs; integers have all their digits; "nan", "inf" and "-inf" are floats. */
+HF_API enum hf_status hf_invoke_json(struct hf_node *node, const struct hf_service_options *o, const char *name,
+                                     const char *const *args, size_t n_args, char **text, struct hf_words *msg);
 
 /* Runs a command: a component that exports wasi:cli/run of any 0.2 version, or a core module of WASI preview 1 with `_start`.
  * Its stdin, stdout and stderr are the descriptors in `fds`: any kind, left open, their flags unchanged; what goes through

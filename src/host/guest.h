@@ -172,7 +172,7 @@ enum hf_err hf_http_begin(struct hf_guest *g, const struct hf_message *msg, void
 void hf_http_end(struct hf_guest *g, enum hf_err err);
 
 
-/* ---- calling any export (invoke.c) ---- The message's body is the export's name and its arguments as WAVE texts, each ended
+/* ---- calling any export (invoke.c) ---- The message's body is the export's name and its arguments as WAVE or JSON texts, each ended
  * by a NUL; the answer's body is the result as text. */
 enum hf_err hf_invoke_begin(struct hf_guest *g, const struct hf_message *msg, struct hf_report *report);
 enum hf_err hf_invoke_answer(struct hf_guest *g);

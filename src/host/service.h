@@ -28,6 +28,7 @@ struct hf_service_settings {
     uint32_t handles_max;   /* 0 = default */
     uint64_t reset_pages_max; /* a reset that must copy more takes a new instance; 0 = 4096 */
     bool invoke;            /* not a service: messages call any export by name (invoke.c) */
+    bool invoke_json;       /* arguments and results of those are JSON, not WAVE */
     bool command;           /* not a service: a message runs wasi:cli/run (exec.c) */
     const int *stdio;       /* descriptors for stdin, stdout, stderr, the caller's to close; NULL: at its end, and the log */
     uint32_t body_window;   /* bytes of an answer's body that may wait for the client; 0 = 64 KiB */

@@ -393,12 +393,12 @@ enum hf_status hf_inspect(struct hf_node *node, const char *path, bool json, cha
 
 static void for_invoke(void *ctx, struct hf_service_settings *s)
 {
-    (void)ctx;
     s->invoke = true;
+    s->invoke_json = *(const bool *)ctx;
 }
 
-enum hf_status hf_invoke(struct hf_node *node, const struct hf_service_options *o, const char *name, const char *const *args,
-                         size_t n_args, char **text, struct hf_words *msg)
+static enum hf_status invoke(struct hf_node *node, const struct hf_service_options *o, bool json, const char *name, const char *const *args,
+                             size_t n_args, char **text, struct hf_words *msg)
 {
     struct hf_report report;
     struct hf_service *svc = NULL;
@@ -408,7 +408,7 @@ enum hf_status hf_invoke(struct hf_node *node, const struct hf_service_options *
     *text = NULL;
     if (o->size != sizeof *o || o->path == NULL)
         return usage(msg, "hf_service_options: size or path is wrong");
-    enum hf_err err = hf_node_make_service(node, o, for_invoke, NULL, &svc, &report);
+    enum hf_err err = hf_node_make_service(node, o, for_invoke, &json, &svc, &report);
     if (err == HF_OK)
         err = hf_buf_add(&body, name, strlen(name) + 1);
     for (size_t i = 0; i < n_args && err == HF_OK; i++)
@@ -434,4 +434,16 @@ enum hf_status hf_invoke(struct hf_node *node, const struct hf_service_options *
     hf_buf_done(&body);
     hf_service_free(svc);
     return status;
+}
+
+enum hf_status hf_invoke(struct hf_node *node, const struct hf_service_options *o, const char *name, const char *const *args,
+                         size_t n_args, char **text, struct hf_words *msg)
+{
+    return invoke(node, o, false, name, args, n_args, text, msg);
+}
+
+enum hf_status hf_invoke_json(struct hf_node *node, const struct hf_service_options *o, const char *name, const char *const *args,
+                              size_t n_args, char **text, struct hf_words *msg)
+{
+    return invoke(node, o, true, name, args, n_args, text, msg);
 }
