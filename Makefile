@@ -35,7 +35,7 @@ VERSION := $(shell cat VERSION)
 CPPFLAGS += -DHF_VERSION='"$(VERSION)"'
 
 # Rooms in the order of their includes: each may see those to its right (tests/includes checks header by header).
-ROOMS   := node host gateway store component kernel engine os base
+ROOMS   := node host gateway link store component kernel engine os base
 SRCS    := $(foreach r,$(ROOMS),$(wildcard src/$(r)/*.c))
 lib      = $(B)/lib/libhf_$(1).a
 LIBS    := $(foreach r,$(ROOMS),$(call lib,$(r)))
@@ -47,13 +47,14 @@ USES_os        := os base
 USES_kernel    := kernel os base
 USES_store     := store kernel os base
 USES_gateway   := gateway kernel os base
+USES_link      := link kernel os base
 USES_engine    := engine os base
-USES_component := component engine os base
+USES_component := component kernel engine os base
 USES_wast      := component engine os base
-USES_host      := host component kernel engine os base
+USES_host      := host store component kernel engine os base
 USES_node      := $(ROOMS)
 USES_cli       := base
-THREAD_ROOMS   := base os kernel store gateway
+THREAD_ROOMS   := base os kernel store link gateway
 
 .PHONY: all setup demo test fuzz soak bench guests install clean help format compile_commands.json mutants
 all: $(B)/holdfast
@@ -95,12 +96,17 @@ $(call lib,$(1)): $(patsubst %.c,$(B)/obj/%.o,$(wildcard src/$(1)/*.c)) $(if $(f
 endef
 $(foreach r,$(ROOMS),$(eval $(call room_lib,$(r))))
 
-# The interfaces we offer, as encoded WIT packages made by the dependency build, embedded.
+# The interfaces we offer, embedded as encoded WIT packages: WASI 0.2 as the dependency build made them,
+# and those of wit/, which WASI 0.2 does not have.
 WIT_PACKAGES := io clocks random filesystem sockets cli http
-build/gen/wit.c: Makefile tools/embed | $(ARCHIVE)
+WIT_OURS     := $(patsubst wit/%.wit,build/gen/wit/%.wasm,$(wildcard wit/*.wit))
+build/gen/wit/%.wasm: wit/%.wit | $(ARCHIVE)
+	$(call say,WIT,$<)
+	$(Q)rm -rf $@.d && mkdir -p $@.d && $(DEPS)/bin/holdfast-guest encode $@.d $< && mv $@.d/*.wasm $@ && rmdir $@.d
+build/gen/wit.c: Makefile tools/embed $(WIT_OURS) | $(ARCHIVE)
 	$(call say,GEN,$@)
 	@mkdir -p $(@D)
-	$(Q)tools/embed hf_wit_packages $(foreach p,$(WIT_PACKAGES),$(DEPS)/wit/$(p).wasm) > $@
+	$(Q)tools/embed hf_wit_packages $(foreach p,$(WIT_PACKAGES),$(DEPS)/wit/$(p).wasm) $(WIT_OURS) > $@
 # And the worlds of preview 1 commands, as the object files that carry their types.
 build/gen/preview1/%_component_type.o: src/node/preview1.wit | $(ARCHIVE)
 	$(call say,GEN,$@)

@@ -51,8 +51,13 @@ static int set_workers(void *to, const char *v)
 static int set_instances(void *to, const char *v)
 {
     struct cli_settings *s = to;
-    s->service.instances = strcmp(v, "per-request") == 0 ? HF_INSTANCES_PER_REQUEST : HF_INSTANCES_REUSE;
-    return strcmp(v, "per-request") == 0 || strcmp(v, "reuse") == 0 ? 0 : -1;
+    static const char *const names[] = {"reuse", "per-request", "singleton"}; /* by enum hf_instances */
+    for (int i = 0; i < 3; i++)
+        if (strcmp(v, names[i]) == 0) {
+            s->service.instances = (enum hf_instances)i;
+            return 0;
+        }
+    return -1;
 }
 static int set_max(void *to, const char *v)
 {
@@ -103,6 +108,22 @@ static int set_keep_alive(void *to, const char *v)
 {
     return cli_duration(v, &((struct cli_settings *)to)->node.idle_timeout_ns);
 }
+static int set_keyvalue_value(void *to, const char *v)
+{
+    struct cli_settings *s = to;
+    uint64_t *n = &s->node.keyvalue_value_max;
+    return cli_size(v, n) != 0 || *n == 0 || *n > 64 << 20 ? -1 : 0;
+}
+static int set_keyvalue_max(void *to, const char *v)
+{
+    struct cli_settings *s = to;
+    return cli_size(v, &s->node.keyvalue_bytes_max) != 0 || s->node.keyvalue_bytes_max == 0 ? -1 : 0;
+}
+static int set_keyvalue_keys(void *to, const char *v)
+{
+    struct cli_settings *s = to;
+    return cli_number(v, UINT64_MAX, &s->node.keyvalue_keys_max) != 0 || s->node.keyvalue_keys_max == 0 ? -1 : 0;
+}
 static int set_drain(void *to, const char *v)
 {
     return cli_duration(v, &((struct cli_settings *)to)->node.drain_ns);
@@ -131,7 +152,7 @@ static int set_debug(void *to, const char *v)
 static const struct cli_option options[] = {
     {"addr", "HOST:PORT", "where to listen (127.0.0.1:8080); port 0 lets the system choose", set_addr, "HOST:PORT"},
     {"workers", "N", "threads that serve (one a core)", set_workers, "a number from 1 to 256"},
-    {"instances", "MODE", "reuse: an instance serves one request after another (default);", set_instances, "'reuse' or 'per-request'"},
+    {"instances", "MODE", "reuse: an instance serves one request after another (default);", set_instances, "'reuse', 'per-request' or 'singleton'"},
     {"max", "N", "instances at most, over all workers (64 a worker)", set_max, "a number from 1"},
     {"max-requests", "N", "an instance retires after so many requests (never)", set_max_requests, "a number"},
     {"idle-timeout", "TIME", "an instance that served nothing for so long ends (never)", set_idle, "a time like 30s"},
@@ -139,6 +160,9 @@ static const struct cli_option options[] = {
     {"queue-timeout", "TIME", "how long one may wait there, then 503 (the request timeout)", set_queue_timeout, "a time like 1s"},
     {"request-timeout", "TIME", "for a whole request, then 504 and the instance ends (30s)", opt_timeout, "a time like 3s"},
     CLI_OPTIONS_GUEST,
+    {"keyvalue-value", "SIZE", "largest value of a bucket (1MiB)", set_keyvalue_value, "a size up to 64MiB"},
+    {"keyvalue-bytes", "SIZE", "keys and values of each bucket together (256MiB)", set_keyvalue_max, "a size like 1GiB"},
+    {"keyvalue-keys", "N", "keys of each bucket (1000000)", set_keyvalue_keys, "a number from 1"},
     {"body-max", "SIZE", "largest request body, then 413 (no limit)", set_body, "a size like 10MiB"},
     {"head-max", "SIZE", "largest request head, then 431 (32KiB)", set_head, "a size up to 1MiB"},
     {"head-timeout", "TIME", "for a whole request head, then 408 (10s)", set_head_timeout, "a time like 10s"},
@@ -162,7 +186,8 @@ int cmd_serve(int argc, char **argv)
     cli_settings_init(&s);
     int rc = cli_parse("serve", "COMPONENT [ARGS]",
                        "Serves a wasi:http component over HTTP until it is told to stop (ctrl-c, SIGTERM).\n"
-                       "--instances per-request gives every request an instance as fresh as after its start.",
+                       "--instances per-request gives every request an instance as fresh as after its start; singleton has one\n"
+                       "instance take all requests, one after another, whichever thread they come in on.",
                        options, &s, &argc, argv);
     if (rc != 0)
         return rc > 0 ? 0 : HF_STATUS_USAGE;

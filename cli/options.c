@@ -10,6 +10,8 @@ void cli_settings_init(struct cli_settings *s)
     hf_node_options_init(&s->node);
     hf_service_options_init(&s->service);
     s->service.env = s->env;
+    s->service.keyvalue = s->keyvalue;
+    s->service.config = s->config;
     s->node.progress = true;
     s->addr = "127.0.0.1:8080";
 }
@@ -26,6 +28,36 @@ int opt_env(void *to, const char *v)
     if (eq == NULL || eq == v || s->n_env == CLI_ENV_MAX)
         return -1;
     s->env[s->n_env++] = v;
+    return 0;
+}
+/* Bytes of a bucket's name without its mode. */
+static size_t bucket_len(const char *v)
+{
+    size_t n = strlen(v);
+    return n >= 3 && (strcmp(v + n - 3, ":ro") == 0 || strcmp(v + n - 3, ":rw") == 0) ? n - 3 : n;
+}
+int opt_keyvalue(void *to, const char *v)
+{
+    struct cli_settings *s = to;
+    size_t n = bucket_len(v);
+    for (size_t i = 0; i < s->n_keyvalue; i++)
+        if (bucket_len(s->keyvalue[i]) == n && memcmp(s->keyvalue[i], v, n) == 0)
+            return -1;
+    if (n > 255 || s->n_keyvalue == CLI_ENV_MAX)
+        return -1;
+    s->keyvalue[s->n_keyvalue++] = v;
+    return 0;
+}
+int opt_config(void *to, const char *v)
+{
+    struct cli_settings *s = to;
+    const char *eq = strchr(v, '=');
+    if (eq == NULL || eq == v || s->n_config == CLI_ENV_MAX)
+        return -1;
+    for (size_t i = 0; i < s->n_config; i++)
+        if (strncmp(s->config[i], v, (size_t)(eq - v) + 1) == 0)
+            return -1;
+    s->config[s->n_config++] = v;
     return 0;
 }
 int opt_memory(void *to, const char *v)

@@ -11,6 +11,8 @@ struct cli_settings {
     struct hf_service_options service;
     const char *env[CLI_ENV_MAX + 1];
     size_t n_env;
+    const char *keyvalue[CLI_ENV_MAX + 1], *config[CLI_ENV_MAX + 1];
+    size_t n_keyvalue, n_config;
     const char *addr;
     bool json;
     bool inherit_env;
@@ -20,6 +22,8 @@ void cli_settings_init(struct cli_settings *s);
 int opt_cache(void *to, const char *v);
 int opt_env(void *to, const char *v);
 int opt_memory(void *to, const char *v);
+int opt_keyvalue(void *to, const char *v);
+int opt_config(void *to, const char *v);
 int opt_timeout(void *to, const char *v);
 int opt_json(void *to, const char *v);
 int opt_no_cache(void *to, const char *v);
@@ -27,7 +31,10 @@ int opt_quiet(void *to, const char *v);
 
 #define CLI_OPTIONS_GUEST                                                                                                              \
     {"env", "K=V", "an environment variable for the guest; may be repeated", opt_env, "K=V"},                                          \
-        {"memory", "SIZE", "each linear memory may grow to this (4GiB)", opt_memory, "a size like 64MiB"}
+        {"memory", "SIZE", "each linear memory may grow to this (4GiB)", opt_memory, "a size like 64MiB"},                             \
+        {"keyvalue", "BUCKET", "a wasi:keyvalue bucket it may open, kept in memory, BUCKET:ro to read only; may be repeated",          \
+         opt_keyvalue, "a bucket's name, once"},                                                                                       \
+        {"config", "K=V", "a value for wasi:config; may be repeated", opt_config, "K=V, each key once"}
 #define CLI_OPTIONS_CACHE                                                                                                              \
     {"cache", "DIR", "where compiled code is kept (~/.cache/holdfast/code)", opt_cache, "a folder"},                                   \
         {"no-cache", NULL, "compile anew, keep nothing", opt_no_cache, NULL}

@@ -29,7 +29,7 @@ class Server:
         self.ready = threading.Event()
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
-        if not self.ready.wait(60 * SLOW) or self.port is None:
+        if not self.ready.wait(180 * SLOW) or self.port is None:
             self.stop()
             raise RuntimeError("the server did not start: " + self.text())
 

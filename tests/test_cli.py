@@ -159,6 +159,22 @@ def test_invoke():
         check("unknown export lists what there is", code == 2 and "add" in err, (code, err))
 
 
+def test_keyvalue_and_config_options():
+    code, out, _ = holdfast("serve", "--help")
+    check("help says where buckets are kept", "--keyvalue BUCKET" in out and "kept in memory" in out and "--config K=V" in out, out)
+    with tempfile.TemporaryDirectory() as d:
+        path = write(d, "add.wasm", ADD_COMPONENT)
+        code, out, err = holdfast("invoke", "--keyvalue", "a", "--keyvalue", "b:ro", "--keyvalue", "", "--config", "k=v", path, "add", "1", "2")
+        check("invoke takes buckets and configuration", code == 0 and out.strip() == "3", (code, out, err))
+        for wrong in (("--keyvalue", "a", "--keyvalue", "a:ro"), ("--keyvalue", "n" * 256), ("--config", "k"), ("--config", "=v"),
+                      ("--config", "k=1", "--config", "k=2")):
+            code, _, err = holdfast("invoke", *wrong, path, "add", "1", "2")
+            check("refused: %s" % " ".join(wrong)[:40], code == 2 and wrong[0] in err, (code, err))
+    for wrong in (("--keyvalue-value", "65MiB"), ("--keyvalue-value", "0"), ("--keyvalue-bytes", "x"), ("--keyvalue-keys", "0")):
+        code, _, err = holdfast("serve", *wrong, "x.wasm")
+        check("refused: %s" % " ".join(wrong), code == 2 and wrong[0] in err, (code, err))
+
+
 def test_build_a_c_guest():
     """The README's first service, word for word."""
     import re, shutil

@@ -15,7 +15,7 @@ ALLOW = {
     "src/kernel": ("base/",),
     "src/host": ("kernel/", "component/", "os/", "base/"),
     "src/gateway": PORT + ("os/", "base/"),
-    "src/link": PORT + ("os/", "base/"),
+    "src/link": PORT + ("kernel/remote.h", "os/", "base/"),
     "src/store": PORT + ("os/", "base/"),
     "src/console": PORT + ("os/", "base/"),
     "src/node": ("host/", "gateway/", "link/", "store/", "console/", "component/", "kernel/", "engine/", "os/", "base/", "holdfast/"),

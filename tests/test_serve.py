@@ -341,4 +341,51 @@ def test_env_reaches_the_guest():
         check("--env", b"COLOUR=green" in s.get("/clockrand").body, s.get("/clockrand").body)
 
 
+def ask_many(server, path, n, connections):
+    """n requests on each of so many connections at once; all bodies as numbers."""
+    def one(_):
+        got = []
+        with server.connect(60) as c:
+            rd = Reader(c)
+            for _ in range(n):
+                c.sendall(request(path))
+                r = read_response(c, reader=rd)
+                got.append(int(r.body) if r.status == 200 else -1)
+        return got
+    with cf.ThreadPoolExecutor(connections) as pool:
+        return [x for got in pool.map(one, range(connections)) for x in got]
+
+
+def test_keyvalue_counts_exactly_over_workers_and_instances():
+    n, connections = (20, 8) if SAN else (100, 16)
+    for mode in ("reuse", "per-request"):
+        with Server(guest("c-kvcounter"), "--workers", 2, "--instances", mode, "--keyvalue", "default", "--quiet") as s:
+            for path in ("/", "/swap"):
+                got = ask_many(s, path, n, connections)
+                check("keyvalue %s %s: every number once" % (mode, path), sorted(got) == list(range(1, n * connections + 1)),
+                      (len(got), len(set(got)), min(got), max(got)))
+            check("keyvalue %s: and they are there" % mode, s.get("/read").body == b"%d %d\n" % (n * connections, n * connections))
+            check("keyvalue %s: no complaint" % mode, "reset=" not in s.text() and "no image" not in s.text(), s.text())
+            check("keyvalue %s: stops cleanly" % mode, s.stop() == 0)
+
+
+def test_keyvalue_grants():
+    with Server(guest("c-kvcounter"), "--workers", 1, "--keyvalue", "default:ro", "--config", "greeting=hello=x", "--config", "b=") as s:
+        r = s.get("/")
+        check("a read-only bucket is not counted in", r.status == 500 and r.body == b"access-denied\n", (r.status, r.body))
+        check("nor swapped in", s.get("/swap").body == b"access-denied\n")
+        check("but read", s.get("/read").body == b"0 0\n")
+        check("config reaches the guest", s.get("/greeting").body == b"hello=x\n")
+    with Server(guest("c-kvcounter"), "--workers", 1, "--keyvalue", "other") as s:
+        check("what is not granted is denied", s.get("/").body == b"access-denied\n")
+        check("config nothing given", s.get("/greeting").body == b"none\n")
+    with Server(guest("c-kvcounter"), "--workers", 1, "--keyvalue", "default", "--keyvalue-keys", 1) as s:
+        check("the first key fits", s.get("/").body == b"1\n")
+        check("the bucket is full", s.get("/swap").body == b"the bucket is full: it may hold 1 keys\n")
+    with Server(guest("c-kvcounter"), "--workers", 1, "--keyvalue", "default", "--keyvalue-bytes", 4) as s:
+        check("bytes are limited", s.get("/").body == b"the bucket is full: it may hold 4 bytes\n")
+    with Server(guest("c-kvcounter"), "--workers", 1, "--keyvalue", "default") as s:
+        check("another run begins anew", s.get("/").body == b"1\n")
+
+
 run_tests(sys.modules[__name__])

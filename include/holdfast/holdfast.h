@@ -60,19 +60,22 @@ struct hf_node_options {
     uint64_t head_max, body_max; /* bytes; 0 = 32 KiB and no limit */
     uint64_t head_timeout_ns, idle_timeout_ns, body_timeout_ns; /* 0 = 10 s, 75 s, 30 s */
     uint64_t drain_ns;          /* how long a stop waits for what is in hand; 0 = 10 s */
+    uint64_t keyvalue_value_max, keyvalue_keys_max, keyvalue_bytes_max; /* of a value; of each bucket. 0 = 1 MiB, 1 million, 256 MiB */
 };
 HF_API void hf_node_options_init(struct hf_node_options *o);
 /* *ret is NULL on failure. */
 HF_API enum hf_status hf_node_open(const struct hf_node_options *o, struct hf_node **ret, struct hf_words *msg);
 HF_API void hf_node_close(struct hf_node *node); /* after hf_node_run has returned; NULL is fine */
 
-enum hf_instances { HF_INSTANCES_REUSE = 0, HF_INSTANCES_PER_REQUEST = 1 };
+/* REUSE: an instance serves one request after another. PER_REQUEST: each request sees one as fresh as after its start.
+ * SINGLETON: one instance in the whole node takes all requests, one after another; when it ends, another is started. */
+enum hf_instances { HF_INSTANCES_REUSE = 0, HF_INSTANCES_PER_REQUEST = 1, HF_INSTANCES_SINGLETON = 2 };
 
 struct hf_service_options {
     size_t size;
     const char *name;            /* NULL: the file's name without its ending */
     const char *path;            /* the component's file */
-    enum hf_instances instances; /* keep an instance between requests, or a fresh one each time */
+    enum hf_instances instances;
     uint32_t max;                /* instances at most, over all workers; 0 = 64 a worker */
     uint32_t queue_max;          /* requests that may wait for an instance, each worker; 0 = 1024 */
     uint64_t queue_timeout_ns;   /* then 503; 0 = the request timeout */
@@ -82,6 +85,9 @@ struct hf_service_options {
     const char *const *env;      /* "K=V", NULL at the end; may be NULL */
     const char *const *args;     /* the same, for wasi:cli/environment.get-arguments */
     const char *host, *prefix;   /* route; NULL: any host, "/" */
+    const char *const *keyvalue; /* buckets of wasi:keyvalue it may open: "NAME" or "NAME:ro". Each service has its own, in the
+                                  * node's memory: shared by its instances and workers, gone when the node is closed */
+    const char *const *config;   /* "K=V" for wasi:config */
 };
 HF_API void hf_service_options_init(struct hf_service_options *o);
 /* Loads, compiles (or finds it in the cache), checks, and starts one instance to see that it starts. */

@@ -146,12 +146,49 @@ static enum hf_end request_over(struct hf_guest *g, enum hf_err err)
     return HF_END_DONE;
 }
 
+static enum hf_end drive(struct hf_guest *g);
+
+static enum hf_end start_failed(struct hf_guest *g, const char *what)
+{
+    hf_report_wrap(hf_instance_report(g->inst), HF_TRAP, "%s", what);
+    return failed(g);
+}
+
 static enum hf_end start_over(struct hf_guest *g, enum hf_err err)
 {
+    const struct hf_export *init = g->worker->svc->init;
     hf_guest_log_flush(g);
-    if (err == HF_OK && !g->exited)
+    if (err != HF_OK || g->exited)
+        return start_failed(g, "starting an instance");
+    if (init == NULL)
         return HF_END_DONE;
-    hf_report_wrap(hf_instance_report(g->inst), HF_TRAP, "starting an instance");
+    err = hf_instance_call(g->inst, init, NULL, 0);
+    if (err != HF_OK)
+        return start_failed(g, "calling init");
+    g->hook = HF_HOOK_INIT;
+    return drive(g);
+}
+
+static enum hf_end init_over(struct hf_guest *g, enum hf_err err)
+{
+    hf_guest_log_flush(g);
+    if (err != HF_OK || g->exited)
+        return start_failed(g, "calling init");
+    const struct hf_value *r = hf_instance_result(g->inst);
+    if (r->tag == 0)
+        return HF_END_DONE;
+    struct hf_view words = hf_value_view(&r->items[0]);
+    hf_report_set(hf_instance_report(g->inst), HF_TRAP, "init answered an error: %.*s", HF_FMT(words));
+    return failed(g);
+}
+
+/* It ends in any case; a failure is told and counted. */
+static enum hf_end shutdown_over(struct hf_guest *g, enum hf_err err)
+{
+    hf_guest_log_flush(g);
+    if (err == HF_OK || g->exited)
+        return HF_END_DONE;
+    hf_report_wrap(hf_instance_report(g->inst), HF_TRAP, "calling shutdown");
     return failed(g);
 }
 
@@ -195,6 +232,10 @@ static enum hf_end drive(struct hf_guest *g)
         return command_over(g, err);
     if (g->invoking)
         return invoke_over(g, err);
+    enum hf_guest_hook hook = g->hook;
+    g->hook = HF_HOOK_NONE;
+    if (hook != HF_HOOK_NONE)
+        return hook == HF_HOOK_INIT ? init_over(g, err) : shutdown_over(g, err);
     return g->http != NULL ? request_over(g, err) : start_over(g, err);
 }
 
@@ -282,10 +323,26 @@ static enum hf_end guest_resume(void *state, struct hf_turn *turn)
     return drive(g);
 }
 
+static enum hf_end guest_leave(void *state, struct hf_turn *turn)
+{
+    struct hf_guest *g = state;
+    const struct hf_export *shutdown = g->worker->svc->shutdown;
+    g->turn = turn;
+    if (shutdown == NULL || g->exited || hf_instance_dead(g->inst))
+        return HF_END_DONE;
+    enum hf_err err = hf_instance_call(g->inst, shutdown, NULL, 0);
+    if (err != HF_OK)
+        return shutdown_over(g, err);
+    g->hook = HF_HOOK_SHUTDOWN;
+    return drive(g);
+}
+
 static void guest_cancel(void *state, struct hf_turn *turn, enum hf_err why)
 {
     struct hf_guest *g = state;
     g->turn = turn;
+    if (g->hook == HF_HOOK_SHUTDOWN && why == HF_TIMEOUT)
+        say(g, HF_VIEW("shutdown took too long and was cut short"));
     hf_instance_cancel(g->inst);
     if (g->http != NULL)
         hf_http_end(g, why);
@@ -325,6 +382,7 @@ const struct hf_behaviour hf_service_behaviour = {
     .turn = guest_turn,
     .resume = guest_resume,
     .cancel = guest_cancel,
+    .leave = guest_leave,
     .stop = guest_stop,
     .inspect = guest_inspect,
 };

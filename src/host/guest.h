@@ -137,6 +137,7 @@ struct hf_guest {
     bool exited;                  /* wasi:cli/exit: unwinding; */
     uint8_t exit_code;
     struct hf_http_state *http;   /* NULL outside a request */
+    enum hf_guest_hook { HF_HOOK_NONE, HF_HOOK_INIT, HF_HOOK_SHUTDOWN } hook; /* one that is being called */
     bool invoking;                /* a call by hf_invoke_begin is in flight */
     const struct hf_ftype *invoke_type;
     struct hf_arena invoke_arena;
@@ -162,6 +163,8 @@ enum hf_err hf_host_bind_random(struct hf_registry *reg, struct hf_report *repor
 enum hf_err hf_host_bind_cli(struct hf_registry *reg, struct hf_report *report);
 enum hf_err hf_host_bind_denied(struct hf_registry *reg, struct hf_report *report); /* filesystem, sockets: nothing granted */
 enum hf_err hf_host_bind_http(struct hf_registry *reg, struct hf_report *report);
+enum hf_err hf_host_bind_kv(struct hf_registry *reg, struct hf_report *report);     /* wasi:keyvalue, both drafts */
+enum hf_err hf_host_bind_config(struct hf_registry *reg, struct hf_report *report); /* wasi:config */
 
 /* ---- http, for the behaviour (host_http.c) ---- */
 /* Makes incoming-request and response-outparam objects for the turn's message (its blob is taken). */

@@ -1,5 +1,5 @@
 /* service.c - a wasi:http service: its settings, its image, and one worker's share of it. (guest.c: the behaviour.) */
-#include "host/service_int.h"
+#include "host/kv_int.h"
 
 #include "base/utf.h"
 
@@ -41,6 +41,20 @@ static enum hf_err check_texts(const char *const *list, const char *what, struct
     return HF_OK;
 }
 
+/* Of wasi:config's pairs each key stands once: which of two would be meant? */
+static enum hf_err check_config(const char *const *config, struct hf_report *report)
+{
+    for (size_t i = 0; config != NULL && config[i] != NULL; i++) {
+        struct hf_view pair = hf_view_of(config[i]), key = hf_view_take(pair, hf_view_find(pair, '='));
+        if (key.len == pair.len || key.len == 0)
+            return hf_report_set(report, HF_INVALID, "configuration %zu is not KEY=VALUE: \"%.80s\"", i + 1, config[i]);
+        for (size_t k = 0; k < i; k++)
+            if (strncmp(config[k], config[i], key.len + 1) == 0)
+                return hf_report_set(report, HF_INVALID, "the configuration key \"%.*s\" is given twice", HF_FMT(key));
+    }
+    return HF_OK;
+}
+
 /* What it exports, for the person who gave us a component that is no service. */
 static void report_exports(const struct hf_component *c, struct hf_report *report)
 {
@@ -63,11 +77,35 @@ static void report_exports(const struct hf_component *c, struct hf_report *repor
         hf_report_add(report, "functions can be called with `holdfast invoke`");
 }
 
+static bool is_init(const struct hf_ftype *t)
+{
+    const struct hf_type *r = t->result;
+    return t->n_params == 0 && r != NULL && r->kind == HF_T_RESULT && r->members[0].type == NULL &&
+           r->members[1].type != NULL && r->members[1].type->kind == HF_T_STRING;
+}
+
+static bool is_shutdown(const struct hf_ftype *t)
+{
+    return t->n_params == 0 && t->result == NULL;
+}
+
+static const struct hf_export *find_hook(const struct hf_component *c, const char *name, bool (*is)(const struct hf_ftype *))
+{
+    const struct hf_export *e = hf_component_find(c, "", name);
+    return e != NULL && is(hf_export_type(e)) ? e : NULL;
+}
+
 enum hf_err hf_service_new(const struct hf_service_settings *s, struct hf_service **ret, struct hf_report *report)
 {
     enum hf_err err = check_texts(s->env, "environment variable", report);
     if (err == HF_OK)
         err = check_texts(s->args, "argument", report);
+    if (err == HF_OK)
+        err = check_texts(s->keyvalue, "key-value bucket", report);
+    if (err == HF_OK)
+        err = check_texts(s->config, "configuration", report);
+    if (err == HF_OK)
+        err = check_config(s->config, report);
     if (err != HF_OK)
         return err;
     struct hf_service *svc = calloc(1, sizeof *svc);
@@ -78,18 +116,31 @@ enum hf_err hf_service_new(const struct hf_service_settings *s, struct hf_servic
     svc->name = strdup(s->name);
     svc->env = list_copy(s->env);
     svc->args = list_copy(s->args);
-    if (svc->name == NULL || svc->env == NULL || svc->args == NULL) {
+    svc->keyvalue = list_copy(s->keyvalue);
+    svc->config = list_copy(s->config);
+    if (svc->name == NULL || svc->env == NULL || svc->args == NULL || svc->keyvalue == NULL || svc->config == NULL) {
         hf_service_free(svc);
         return hf_report_set(report, HF_LIMIT, "out of memory");
     }
     svc->s.name = svc->name;
     svc->s.env = (const char *const *)svc->env;
     svc->s.args = (const char *const *)svc->args;
+    svc->s.keyvalue = (const char *const *)svc->keyvalue;
+    svc->s.config = (const char *const *)svc->config;
+    err = hf_kv_grants_init(&svc->kv, s->services->kv, svc->name, svc->s.keyvalue, report);
+    if (err != HF_OK) {
+        hf_service_free(svc);
+        return err;
+    }
     if (svc->s.reset_pages_max == 0)
         svc->s.reset_pages_max = 4096;
     if (svc->s.body_window == 0)
         svc->s.body_window = HF_BLOB_WINDOW;
     svc->handle = s->command ? hf_component_find(svc->component, CLI_RUN, "run") : hf_component_find(svc->component, HTTP_HANDLER, "handle");
+    if (!s->invoke && !s->command) { /* who calls by name calls what he names, and no more */
+        svc->init = find_hook(svc->component, "init", is_init);
+        svc->shutdown = find_hook(svc->component, "shutdown", is_shutdown);
+    }
     if (svc->handle == NULL && !s->invoke) {
         hf_report_set(report, HF_UNSUPPORTED,
                       s->command ? "the component does not export wasi:cli/run@0.2.x, so it is not a command"
@@ -110,6 +161,9 @@ void hf_service_free(struct hf_service *svc)
     hf_component_unref(svc->component);
     list_free(svc->env);
     list_free(svc->args);
+    hf_kv_grants_done(&svc->kv);
+    list_free(svc->keyvalue);
+    list_free(svc->config);
     free(svc->name);
     free(svc);
 }
@@ -123,7 +177,7 @@ const char *hf_service_name(const struct hf_service *svc)
  * it may have made only those that a request leaves nothing in: else one request's fields could be read by the next. */
 static enum hf_err check_objects(const struct hf_guest *g, struct hf_report *report)
 {
-    static const char *const plain[] = {"pollable", "input-stream", "output-stream", "network"};
+    static const char *const plain[] = {"pollable", "input-stream", "output-stream", "network", "bucket"};
     HF_LIST_FOR(n, &g->objects)
     {
         const struct hf_obj *obj = HF_LIST_ENTRY(n, struct hf_obj, in_guest);

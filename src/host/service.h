@@ -3,6 +3,11 @@
  * A service is made once, shared by the workers and read-only after; each worker has a hf_service_worker, which is the
  * class context of its kernel. The lifecycle is stated (design lifecycle.md): REUSE keeps an instance between requests,
  * PER_REQUEST puts it back to the image taken after initialisation (or makes a new one where no image is possible).
+ *
+ * Hooks: a component may export at its root `init: func() -> result<_, string>`, called once an instance after its start
+ * functions and before its first request (an image is taken after it, so a request never pays for it), and `shutdown: func()`,
+ * called when an instance retires in order, for 5 s at most. An init that answers an error is a start that failed. Exports of
+ * these names with other types are no hooks.
  */
 #ifndef HF_HOST_SERVICE_H
 #define HF_HOST_SERVICE_H
@@ -32,6 +37,8 @@ struct hf_service_settings {
     bool command;           /* not a service: a message runs wasi:cli/run (exec.c) */
     const int *stdio;       /* descriptors for stdin, stdout, stderr, the caller's to close; NULL: at its end, and the log */
     uint32_t body_window;   /* bytes of an answer's body that may wait for the client; 0 = 64 KiB */
+    const char *const *keyvalue; /* buckets it may open: "NAME" or "NAME:ro"; ends with NULL; may be NULL */
+    const char *const *config; /* "K=V" for wasi:config, each key once; ends with NULL; may be NULL */
 };
 struct hf_service;
 /* HF_UNSUPPORTED: the component does not export wasi:http/incoming-handler, or wasi:cli/run for a command (the report says what

@@ -5,11 +5,17 @@
 #include "base/metric.h"
 #include "host/guest.h"
 
+struct hf_kv_grants { /* kv_int.h */
+    struct hf_kv_grant *ptr;
+    size_t n;
+};
 struct hf_service {
     struct hf_service_settings s; /* texts point at the copies below */
-    char *name, **env, **args;
+    char *name, **env, **args, **keyvalue, **config;
+    struct hf_kv_grants kv;
     struct hf_component *component;
     const struct hf_export *handle;
+    const struct hf_export *init, *shutdown; /* hooks; NULL: it has none (service.h) */
     struct hf_image *image; /* PER_REQUEST only; NULL: none possible */
 };
 struct hf_worker_counters {

@@ -1,10 +1,11 @@
 /* services.h - what a guest import needs from other rooms, as a table that the node fills.
  *
- * Key-value, outgoing requests and configuration get their entries with the issues that build them.
+ * Outgoing requests get their entry with the issue that builds them.
  */
 #ifndef HF_HOST_SERVICES_H
 #define HF_HOST_SERVICES_H
 
+#include "base/kv.h"
 #include "os/os.h"
 
 enum hf_log_stream { HF_LOG_STDOUT, HF_LOG_STDERR, HF_LOG_EVENT };
@@ -19,6 +20,9 @@ struct hf_services {
     struct hf_os *os; /* wall clock, random bytes; monotonic time comes from the turn */
     /* Any worker's thread; must not block. */
     void (*log)(void *ctx, const struct hf_log_line *line);
+    /* Key-value buckets; NULL: no store. The door of the thread the guests run on (a store whose doors are of one thread needs a
+     * table like this one for each worker; the memory store has one door for all). */
+    struct hf_kv *kv;
 };
 
 #endif

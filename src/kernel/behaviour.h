@@ -27,6 +27,10 @@ struct hf_behaviour {
     /* Unwind what is in hand now, for `why` (HF_TIMEOUT, HF_CANCELLED at shutdown): no guest code,
      * no waiting. stop follows. Called only between start/turn and their end. May be NULL. */
     void (*cancel)(void *state, struct hf_turn *turn, enum hf_err why);
+    /* An instance that retires in order (age, idleness, its own wish, draining) may do something last:
+     * runs like a turn, without a message, for leave_timeout at most; stop follows. Not after a
+     * failure, a deadline or cancel. May be NULL. */
+    enum hf_end (*leave)(void *state, struct hf_turn *turn);
     /* Frees the instance; also a half-started one, also NULL state. */
     void (*stop)(void *state);
     /* One line about the instance for people; may be NULL. */

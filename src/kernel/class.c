@@ -52,11 +52,14 @@ enum hf_err hf_class_add(struct hf_kernel *k, const char *name, const struct hf_
         c->s.request_timeout_ns = 30 * SECONDS;
     if (c->s.start_timeout_ns == 0)
         c->s.start_timeout_ns = 30 * SECONDS;
+    if (c->s.leave_timeout_ns == 0)
+        c->s.leave_timeout_ns = 5 * SECONDS;
     hf_list_init(&c->processes);
     hf_list_init(&c->idle);
     hf_list_init(&c->unclaimed);
     hf_list_init(&c->queue);
     hf_list_init(&c->claimed);
+    hf_list_init(&c->away);
     hf_list_init(&c->starved);
     hf_list_push_back(&k->classes, &c->in_kernel);
     *ret = c;
@@ -203,6 +206,10 @@ void hf_class_withdraw(struct hf_request *r)
     struct hf_process *p = r->process;
     enum hf_place place = r->place;
 
+    if (place == HF_PLACE_AWAY) {
+        hf_remote_withdraw(r);
+        return;
+    }
     if (place == HF_PLACE_QUEUE)
         c->n_queued--;
     hf_list_remove(&r->in_class);

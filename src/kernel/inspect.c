@@ -99,6 +99,7 @@ static void add_class(struct hf_buf *ret, const struct hf_class *c)
         add_process(ret, HF_LIST_ENTRY(n, struct hf_process, in_class));
     }
     add_requests(ret, "queued", &c->queue);
+    add_requests(ret, "away", &c->away);
 }
 
 static size_t count(const struct hf_list *list)

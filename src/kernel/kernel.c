@@ -69,6 +69,11 @@ uint64_t hf_kernel_next_ns(const struct hf_kernel *k)
     return next == NULL ? UINT64_MAX : next->at;
 }
 
+uint32_t hf_kernel_processes(const struct hf_kernel *k)
+{
+    return k->n_processes;
+}
+
 bool hf_kernel_idle(const struct hf_kernel *k)
 {
     return k->n_requests == 0;
@@ -90,6 +95,7 @@ static void cancel_all(struct hf_kernel *k)
         struct hf_class *c = HF_LIST_ENTRY(n, struct hf_class, in_kernel);
         void_list(&c->queue);
         void_list(&c->claimed);
+        void_list(&c->away);
         HF_LIST_FOR(m, &c->processes)
         {
             struct hf_request *r = HF_LIST_ENTRY(m, struct hf_process, in_class)->request;
@@ -130,6 +136,8 @@ void hf_kernel_free(struct hf_kernel *k)
             r = HF_LIST_ENTRY(c->queue.next, struct hf_request, in_class);
             hf_class_withdraw(r);
         }
+        while (!hf_list_empty(&c->away))
+            hf_class_withdraw(HF_LIST_ENTRY(c->away.next, struct hf_request, in_class));
         HF_LIST_FOR(m, &c->processes)
         {
             hf_process_doom(HF_LIST_ENTRY(m, struct hf_process, in_class), HF_DOOM_KERNEL);

@@ -33,6 +33,7 @@ struct hf_class_settings {
     uint64_t queue_timeout_ns;
     uint64_t request_timeout_ns;          /* default deadline of a request; 0 = 30 s */
     uint64_t start_timeout_ns;            /* a start that takes longer is cancelled; 0 = 30 s */
+    uint64_t leave_timeout_ns;            /* for behaviour->leave; 0 = 5 s */
     uint64_t max_requests;                /* an instance retires after so many; 0 = never */
     uint64_t max_age_ns, idle_timeout_ns; /* 0 = never */
     bool recorded;                        /* effects wait for hf_kernel_acked */
@@ -64,6 +65,8 @@ void hf_class_get_stats(const struct hf_class *c, struct hf_class_stats *ret);
  * waits for, this is the only place that says it. Lent until the next step. */
 struct hf_view hf_class_last_failure(const struct hf_class *c);
 
+/* Instances there are, those that start or leave included: 0 when every class is closed and all is done. */
+uint32_t hf_kernel_processes(const struct hf_kernel *k);
 /* True when no request is in hand or queued and no answer is undelivered (drain is over). */
 bool hf_kernel_idle(const struct hf_kernel *k);
 /* Everything as text, for people and tests: processes, states, queues, timers. */

@@ -30,7 +30,8 @@ enum hf_place {
     HF_PLACE_NONE,    /* no process will look at it any more */
     HF_PLACE_QUEUE,   /* waits in its class's queue */
     HF_PLACE_CLAIMED, /* waits for the start of `process`, or for any other that is free sooner */
-    HF_PLACE_HAND     /* `process` has it, its turn begun or about to */
+    HF_PLACE_HAND,    /* `process` has it, its turn begun or about to */
+    HF_PLACE_AWAY     /* another kernel has it (remote.h) */
 };
 
 struct hf_request {
@@ -70,7 +71,8 @@ enum hf_phase {
     HF_PHASE_STARTING, /* start has not ended */
     HF_PHASE_IDLE,
     HF_PHASE_ASSIGNED, /* has a message, turn was not called yet */
-    HF_PHASE_BUSY      /* turn has not ended */
+    HF_PHASE_BUSY,     /* turn has not ended */
+    HF_PHASE_LEAVING   /* retires; leave was not called yet, or has not ended */
 };
 
 enum hf_doom {
@@ -78,6 +80,7 @@ enum hf_doom {
     HF_DOOM_TIMEOUT, /* its message's deadline passed */
     HF_DOOM_START_TIMEOUT,
     HF_DOOM_RETIRE, /* idle and not needed any more */
+    HF_DOOM_LEAVE_TIMEOUT,
     HF_DOOM_KERNEL  /* the kernel is freed */
 };
 
@@ -89,6 +92,8 @@ struct hf_process {
     void *state;
     enum hf_phase phase;
     enum hf_doom doom;
+    bool gone; /* it counts in n_doomed */
+    bool leave_begun;
     struct hf_request *request; /* claimed by it (NEW, STARTING) or in hand (ASSIGNED, BUSY) */
     uint64_t served, born_ns, idle_ns; /* idle since */
     struct hf_list in_class; /* all of the class, in order of id; or the kernel's free list */
@@ -107,6 +112,9 @@ struct hf_class {
     struct hf_list processes, idle;
     struct hf_list unclaimed;      /* starting, and no request waits for it */
     struct hf_list queue, claimed; /* requests, oldest first; all claimed ones are older */
+    struct hf_list away;           /* of a class whose instances live elsewhere: then remote is set */
+    const struct hf_remote_ops *remote;
+    void *remote_ctx;
     struct hf_list in_kernel;
     struct hf_list starved;     /* in the kernel's: wanted a process when there was no place */
     struct hf_buf last_failure; /* text */
@@ -170,9 +178,18 @@ void hf_class_put_free(struct hf_class *c, struct hf_process *p);
 /* New processes for what waits, and up to min. */
 void hf_class_refill(struct hf_class *c);
 
+/* remote.c */
+struct hf_remote_ops;
+/* Hands the message of a new request on; what send says. */
+enum hf_err hf_remote_send(struct hf_request *r, struct hf_post *post);
+/* Answered here, or never to be: whoever has it is told. */
+void hf_remote_withdraw(struct hf_request *r);
+
 /* process.c */
 struct hf_process *hf_process_new(struct hf_class *c); /* NULL: a limit, or memory */
 void hf_process_doom(struct hf_process *p, enum hf_doom doom);
+/* Its leave has ended. */
+void hf_process_left(struct hf_process *p);
 /* Ends those that are doomed. */
 void hf_processes_end_doomed(struct hf_kernel *k);
 /* After its behaviour ended with `failed`, or when its turn ended and it must retire. */

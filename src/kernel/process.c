@@ -16,7 +16,7 @@ static void process_due(struct hf_timer *t);
 
 const char *hf_phase_text(enum hf_phase phase)
 {
-    static const char *const texts[] = {"new", "starting", "idle", "assigned", "busy"};
+    static const char *const texts[] = {"new", "starting", "idle", "assigned", "busy", "leaving"};
     return texts[phase];
 }
 
@@ -58,6 +58,7 @@ struct hf_process *hf_process_new(struct hf_class *c)
     p->state = NULL;
     p->phase = HF_PHASE_NEW;
     p->doom = HF_DOOM_NONE;
+    p->gone = p->leave_begun = false;
     p->served = p->born_ns = p->idle_ns = 0;
     k->n_processes++;
     c->n_processes++;
@@ -99,7 +100,8 @@ void hf_processes_free_all(struct hf_kernel *k)
 static void unwind(struct hf_process *p, enum hf_err why)
 {
     const struct hf_behaviour *b = p->class->s.behaviour;
-    bool begun = p->phase == HF_PHASE_STARTING || p->phase == HF_PHASE_BUSY;
+    bool begun = p->phase == HF_PHASE_STARTING || p->phase == HF_PHASE_BUSY ||
+                 (p->phase == HF_PHASE_LEAVING && p->leave_begun);
     hf_waitset_unpark(&p->turn.set);
     if (!begun || b->cancel == NULL)
         return;
@@ -145,7 +147,7 @@ static void end(struct hf_process *p)
         hf_list_remove(&r->in_class);
         hf_request_leave(r);
     }
-    if (p->doom != HF_DOOM_NONE)
+    if (p->gone)
         c->n_doomed--;
     process_free(p);
     if (!k->closing)
@@ -197,11 +199,48 @@ void hf_process_fail(struct hf_process *p)
     end(p);
 }
 
+static void set_gone(struct hf_process *p)
+{
+    if (!p->gone)
+        p->class->n_doomed++;
+    p->gone = true;
+}
+
+/* It serves nobody any more; what it says last is a segment like any other. */
+static void begin_leave(struct hf_process *p)
+{
+    struct hf_request *r = p->request;
+    uint64_t until;
+    set_gone(p);
+    p->doom = HF_DOOM_NONE;
+    p->phase = HF_PHASE_LEAVING;
+    p->turn.failed = false;
+    p->request = NULL;
+    if (r != NULL)
+        hf_request_leave(r);
+    hf_timer_stop(p->kernel, &p->clock);
+    if (!__builtin_add_overflow(p->kernel->now, p->class->s.leave_timeout_ns, &until) &&
+        hf_timer_set(p->kernel, &p->clock, until) != HF_OK) {
+        end(p); /* without a clock it could stay for ever */
+        return;
+    }
+    hf_sched_push(p);
+}
+
 void hf_process_retire(struct hf_process *p)
 {
     p->class->stats.retired++;
     if (p->turn.retire != NULL)
         p->class->last_retire = p->turn.retire;
+    if (p->class->s.behaviour->leave != NULL && !p->kernel->closing)
+        begin_leave(p);
+    else
+        end(p);
+}
+
+void hf_process_left(struct hf_process *p)
+{
+    hf_out_seal(p);
     end(p);
 }
 
@@ -215,7 +254,7 @@ void hf_process_doom(struct hf_process *p, enum hf_doom doom)
     hf_list_remove(&p->in_run);
     hf_waitset_unpark(&p->turn.set);
     p->doom = doom;
-    p->class->n_doomed++;
+    set_gone(p);
     hf_list_push_back(&p->kernel->doomed, &p->in_run);
 }
 
@@ -236,6 +275,12 @@ static void end_doomed(struct hf_process *p)
         n = snprintf(text, sizeof text, "starting an instance took longer than %llu ms",
                      (unsigned long long)(p->class->s.start_timeout_ns / 1000000));
         tell(p, HF_ANSWER_DEAD, hf_view(text, (size_t)n));
+        end(p);
+        return;
+    case HF_DOOM_LEAVE_TIMEOUT:
+        unwind(p, HF_TIMEOUT);
+        count_end(p);
+        tell(p, HF_ANSWER_DEAD, HF_VIEW("its last words took too long"));
         end(p);
         return;
     case HF_DOOM_KERNEL: /* who waited was told when all was cancelled */
@@ -284,6 +329,10 @@ static void process_due(struct hf_timer *t)
 
     if (p->phase == HF_PHASE_STARTING) {
         hf_process_doom(p, HF_DOOM_START_TIMEOUT);
+        return;
+    }
+    if (p->phase == HF_PHASE_LEAVING) {
+        hf_process_doom(p, HF_DOOM_LEAVE_TIMEOUT);
         return;
     }
     if (p->phase != HF_PHASE_IDLE || p->doom != HF_DOOM_NONE)

@@ -150,11 +150,16 @@ enum hf_err hf_port_post(struct hf_kernel *k, struct hf_post *post, uint64_t *id
     if (c == NULL || c->closed || k->closing)
         return HF_NOT_FOUND;
     enum hf_err err = accept(c, post, &r);
-    if (err == HF_OK && !hf_class_place(c, r)) {
-        hf_map_remove_u64(&k->requests, r->message.id);
-        r->message.blob = NULL; /* still the caller's, like the body */
-        request_free(k, r);
-        err = HF_LIMIT;
+    if (err == HF_OK) {
+        if (c->remote != NULL)
+            err = hf_remote_send(r, post);
+        else if (!hf_class_place(c, r))
+            err = HF_LIMIT;
+        if (err != HF_OK) {
+            hf_map_remove_u64(&k->requests, r->message.id);
+            r->message.blob = NULL; /* still the caller's, like the body */
+            request_free(k, r);
+        }
     }
     if (err != HF_OK) {
         c->stats.refused++;

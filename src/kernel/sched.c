@@ -58,6 +58,12 @@ static enum hf_end begin_turn(struct hf_process *p)
     return p->class->s.behaviour->turn(p->state, &p->turn);
 }
 
+static enum hf_end begin_leave(struct hf_process *p)
+{
+    p->leave_begun = true;
+    return p->class->s.behaviour->leave(p->state, &p->turn);
+}
+
 static void start_done(struct hf_process *p)
 {
     struct hf_class *c = p->class;
@@ -95,6 +101,8 @@ void hf_sched_run(struct hf_process *p)
         end = begin_turn(p);
     else if (p->phase == HF_PHASE_NEW)
         end = begin_start(p);
+    else if (p->phase == HF_PHASE_LEAVING && !p->leave_begun)
+        end = begin_leave(p);
     else
         end = p->class->s.behaviour->resume(p->state, &p->turn);
     k->running = NULL;
@@ -105,6 +113,8 @@ void hf_sched_run(struct hf_process *p)
     case HF_END_DONE:
         if (p->phase == HF_PHASE_STARTING)
             start_done(p);
+        else if (p->phase == HF_PHASE_LEAVING)
+            hf_process_left(p);
         else
             turn_done(p);
         return;

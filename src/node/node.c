@@ -1,6 +1,8 @@
 /* node.c - the public API (include/holdfast/holdfast.h): a node's parts, its services, its life. */
 #include "node/node_int.h"
 
+#include "base/map.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,6 +83,21 @@ static char *default_cache(void)
     return path;
 }
 
+static enum hf_err open_kv(struct hf_node *node, struct hf_report *report)
+{
+    struct hf_kv_limits limits = {
+        .value_max = (uint32_t)node->opt.keyvalue_value_max,
+        .keys_max = node->opt.keyvalue_keys_max,
+        .bytes_max = node->opt.keyvalue_bytes_max,
+    };
+    uint64_t seed = 0;
+    enum hf_err err = node->os->random(node->os, &seed, sizeof seed);
+    if (err != HF_OK)
+        return hf_report_set(report, err, "no random bytes can be had");
+    err = hf_kv_memory_new(&limits, seed, &node->kv);
+    return err == HF_OK ? HF_OK : hf_report_set(report, err, "out of memory");
+}
+
 static enum hf_err open_parts(struct hf_node *node, struct hf_report *report)
 {
     const struct hf_node_options *o = &node->opt;
@@ -92,7 +109,10 @@ static enum hf_err open_parts(struct hf_node *node, struct hf_report *report)
     enum hf_err err = hf_log_new(node->os, 2, o->log == HF_LOG_JSON, &node->log);
     if (err != HF_OK)
         return hf_report_set(report, err, "out of memory");
-    node->host_services = (struct hf_services){.ctx = node->log, .os = node->os, .log = hf_log_guest};
+    err = open_kv(node, report);
+    if (err != HF_OK)
+        return err;
+    node->host_services = (struct hf_services){.ctx = node->log, .os = node->os, .log = hf_log_guest, .kv = node->kv};
 
     struct hf_engine_settings es;
     hf_engine_settings_init(&es);
@@ -118,6 +138,8 @@ enum hf_status hf_node_open(const struct hf_node_options *o, struct hf_node **re
     *ret = NULL;
     if (o->size != sizeof *o)
         return usage(msg, "hf_node_options.size is wrong: use hf_node_options_init of this library's version");
+    if (o->keyvalue_value_max > HF_KEYVALUE_VALUE_MAX)
+        return usage(msg, "a key-value value may have 64 MiB at most: it must fit into one call");
     struct hf_node *node = calloc(1, sizeof *node);
     if (node == NULL)
         return usage(msg, "out of memory");
@@ -147,13 +169,18 @@ void hf_node_close(struct hf_node *node)
         return;
     for (uint32_t i = 0; i < node->n_workers; i++)
         hf_worker_stop(&node->workers[i]);
+    for (uint32_t i = 0; i < node->n_workers; i++)
+        hf_worker_end(&node->workers[i]);
     hf_jobs_free(node->jobs);
+    for (uint32_t i = 0; i < node->n_workers; i++)
+        hf_worker_settle(&node->workers[i]);
     for (uint32_t i = 0; i < node->n_workers; i++)
         hf_worker_done(&node->workers[i]);
     free(node->workers);
     for (uint32_t i = 0; i < node->n_services; i++)
         hf_service_free(node->services[i].svc);
     hf_route_table_free(node->routes);
+    hf_kv_close(node->kv);
     hf_registry_free(node->registry);
     hf_engine_free(node->engine);
     hf_wake_free(node->wake);
@@ -231,6 +258,8 @@ enum hf_err hf_node_make_service(struct hf_node *node, const struct hf_service_o
         .args = o->args,
         .memory_max = o->memory_max,
         .body_window = HF_BODY_WINDOW,
+        .keyvalue = o->keyvalue,
+        .config = o->config,
     };
     if (change != NULL)
         change(ctx, &s);
@@ -265,9 +294,12 @@ enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_service
         hf_service_free(svc);
         return hf_node_result(err, &report, msg);
     }
-    uint32_t max = o->max != 0 ? (o->max + node->opt.workers - 1) / node->opt.workers : 64;
+    bool singleton = o->instances == HF_INSTANCES_SINGLETON;
+    uint32_t max = singleton ? 1 : o->max != 0 ? (o->max + node->opt.workers - 1) / node->opt.workers : 64;
     node->services[node->n_services++] = (struct hf_node_service){
         .svc = svc,
+        .singleton = singleton,
+        .home = (uint32_t)(hf_hash(hf_view_of(hf_service_name(svc)), 0) % node->opt.workers), /* spread over the workers */
         .class_settings =
             {
                 .min = 1,
@@ -297,6 +329,8 @@ static enum hf_err make_workers(struct hf_node *node, struct hf_report *report)
     node->n_workers = node->opt.workers;
     for (uint32_t i = 0; i < node->n_workers && err == HF_OK; i++)
         err = hf_worker_init(&node->workers[i], node, i, report);
+    for (uint32_t i = 0; i < node->n_workers && err == HF_OK; i++)
+        err = hf_worker_add_services(&node->workers[i], report);
     return err;
 }
 

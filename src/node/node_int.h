@@ -11,8 +11,10 @@
 #include "holdfast/holdfast.h"
 #include "host/service.h"
 #include "kernel/kernel.h"
+#include "link/between.h"
 #include "node/log.h"
 #include "os/wake.h"
+#include "store/kv.h"
 #include "store/store.h"
 
 #define HF_SERVICES_MAX  64
@@ -22,9 +24,13 @@
  * flight holds them. */
 #define HF_BODY_WINDOW (256u * 1024)
 
+#define HF_KEYVALUE_VALUE_MAX (64u << 20) /* half of what one call may hold */
+
 struct hf_node_service {
     struct hf_service *svc;
     struct hf_class_settings class_settings; /* behaviour and ctx are filled by each worker */
+    bool singleton; /* one instance in the node: on worker `home`, the others send their requests there */
+    uint32_t home;
 };
 
 struct hf_worker {
@@ -38,10 +44,14 @@ struct hf_worker {
     struct hf_os_poller *poller;
     struct hf_wake *wake;
     struct hf_io io;
+    struct hf_between *between;
     struct hf_os_watch wake_watch;
     struct hf_service_worker *services[HF_SERVICES_MAX];
+    struct hf_class *classes[HF_SERVICES_MAX]; /* NULL: the instances are another worker's */
     struct hf_buf access;
     uint64_t drain_at_ns; /* 0: serving */
+    bool at_rest;         /* draining, and nothing of its own is left to do */
+    bool closed;          /* and no other worker's: its instances leave */
     enum hf_status status;
 };
 
@@ -51,6 +61,7 @@ struct hf_node {
     struct hf_os *os;
     struct hf_log *log;
     struct hf_services host_services;
+    struct hf_kv *kv; /* one for all workers */
     struct hf_engine *engine;
     struct hf_registry *registry;
     struct hf_jobs *jobs;
@@ -62,13 +73,19 @@ struct hf_node {
     uint32_t n_listen;
     struct hf_worker *workers;
     uint32_t n_workers;
-    _Atomic uint32_t stop; /* how often stop was asked for */
+    _Atomic uint32_t stop;    /* how often stop was asked for */
+    _Atomic uint32_t at_rest; /* workers that have nothing of their own left to do */
 };
 
 /* worker.c */
 enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t number, struct hf_report *report);
-/* In two steps, for what guests have handed to the node's jobs comes home between them. */
-void hf_worker_stop(struct hf_worker *w); /* ends its processes */
+/* Its share of each service, when all workers are there: a singleton's is a way to the worker that has it. */
+enum hf_err hf_worker_add_services(struct hf_worker *w, struct hf_report *report);
+/* In steps, each for all workers: what one has given to the node's jobs or to another worker comes home between them. No loop
+ * runs any more. */
+void hf_worker_stop(struct hf_worker *w);  /* nothing goes over to others from here on */
+void hf_worker_end(struct hf_worker *w);   /* ends its processes */
+void hf_worker_settle(struct hf_worker *w); /* takes the letters that are left */
 void hf_worker_done(struct hf_worker *w);
 enum hf_err hf_worker_listen(struct hf_worker *w, const struct hf_os_addr *addr, struct hf_os_addr *bound, struct hf_report *report);
 void *hf_worker_run(void *worker); /* returns NULL; w->status says how it ended */

@@ -49,20 +49,9 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
         return hf_report_set(report, err, "a worker could not be made");
     hf_kernel_step(w->kernel, os->now_ns(os)); /* tells it the time */
 
-    for (uint32_t i = 0; i < node->n_services; i++) {
-        struct hf_node_service *s = &node->services[i];
-        struct hf_class *class;
-        err = hf_service_worker_new(s->svc, &w->io, &w->services[i], report);
-        if (err != HF_OK)
-            return err;
-        struct hf_class_settings cs = s->class_settings;
-        cs.behaviour = &hf_service_behaviour;
-        cs.ctx = w->services[i];
-        err = hf_class_add(w->kernel, hf_service_name(s->svc), &cs, &class, report);
-        if (err != HF_OK)
-            return err;
-        hf_class_warm(class);
-    }
+    err = hf_between_new(w->kernel, w->wake, HF_BODY_WINDOW, &w->between);
+    if (err != HF_OK)
+        return hf_report_set(report, err, "out of memory");
     struct hf_gateway_settings gs = {
         .os = os,
         .poller = w->poller,
@@ -82,7 +71,41 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
     return hf_gateway_new(&gs, &w->gateway, report);
 }
 
+static enum hf_err add_service(struct hf_worker *w, uint32_t i, struct hf_report *report)
+{
+    struct hf_node *node = w->node;
+    struct hf_node_service *s = &node->services[i];
+    struct hf_class_settings cs = s->class_settings;
+    struct hf_class *class;
+
+    if (s->singleton && s->home != w->number)
+        return hf_between_add(w->between, hf_service_name(s->svc), node->workers[s->home].between, cs.request_timeout_ns,
+                              report);
+    enum hf_err err = hf_service_worker_new(s->svc, &w->io, &w->services[i], report);
+    if (err != HF_OK)
+        return err;
+    cs.behaviour = &hf_service_behaviour;
+    cs.ctx = w->services[i];
+    err = hf_class_add(w->kernel, hf_service_name(s->svc), &cs, &class, report);
+    if (err == HF_OK)
+        hf_class_warm(w->classes[i] = class);
+    return err;
+}
+
+enum hf_err hf_worker_add_services(struct hf_worker *w, struct hf_report *report)
+{
+    enum hf_err err = HF_OK;
+    for (uint32_t i = 0; i < w->node->n_services && err == HF_OK; i++)
+        err = add_service(w, i, report);
+    return err;
+}
+
 void hf_worker_stop(struct hf_worker *w)
+{
+    hf_between_stop(w->between);
+}
+
+void hf_worker_end(struct hf_worker *w)
 {
     hf_gateway_free(w->gateway);
     hf_kernel_free(w->kernel);
@@ -90,10 +113,15 @@ void hf_worker_stop(struct hf_worker *w)
         hf_service_worker_free(w->services[i]);
 }
 
-void hf_worker_done(struct hf_worker *w)
+void hf_worker_settle(struct hf_worker *w)
 {
     if (w->wake != NULL)
         hf_wake_deliver_all(w->wake);
+}
+
+void hf_worker_done(struct hf_worker *w)
+{
+    hf_between_free(w->between);
     if (w->io.os != NULL)
         hf_io_collect(&w->io);
     hf_store_close(w->store);
@@ -140,10 +168,25 @@ static bool serving(struct hf_worker *w, uint64_t now)
     }
     struct hf_gateway_stats gs;
     hf_gateway_get_stats(w->gateway, &gs);
-    if (gs.open == 0 && hf_kernel_idle(w->kernel))
+    bool idle = gs.open == 0 && hf_kernel_idle(w->kernel) && hf_between_idle(w->between);
+    if (idle && !w->at_rest) { /* nothing can come to it any more but from other workers: it serves them to the end */
+        w->at_rest = true;
+        if (atomic_fetch_add(&node->at_rest, 1) + 1 == node->n_workers)
+            for (uint32_t i = 0; i < node->n_workers; i++)
+                hf_wake_poke(node->workers[i].wake);
+    }
+    if (idle && !w->closed && atomic_load(&node->at_rest) == node->n_workers) {
+        w->closed = true;
+        for (uint32_t i = 0; i < node->n_services; i++)
+            if (w->classes[i] != NULL)
+                hf_class_close(w->classes[i]);
+        return true;
+    }
+    if (w->closed && hf_kernel_processes(w->kernel) == 0)
         return false;
     if (stop > 1 || now >= w->drain_at_ns) {
-        w->status = HF_STATUS_TIMEOUT;
+        if (!idle)
+            w->status = HF_STATUS_TIMEOUT;
         return false;
     }
     return true;
@@ -152,7 +195,7 @@ static bool serving(struct hf_worker *w, uint64_t now)
 static uint64_t sleep_until(struct hf_worker *w)
 {
     uint64_t until = hf_kernel_next_ns(w->kernel), g = hf_gateway_next_ns(w->gateway);
-    if (hf_gateway_busy(w->gateway))
+    if (hf_gateway_busy(w->gateway) || hf_between_busy(w->between))
         return 0;
     if (g < until)
         until = g;
@@ -187,12 +230,15 @@ void *hf_worker_run(void *worker)
         hf_wake_deliver_all(w->wake);
         uint64_t now = os->now_ns(os);
         more = run_turns(w, now);
+        hf_between_flush(w->between);
         hf_gateway_flush(w->gateway);
         now = os->now_ns(os);
         hf_gateway_tick(w->gateway, now);
         hf_io_collect(&w->io);
+        bool closed = w->closed;
         if (!serving(w, now))
             break;
+        more |= w->closed != closed; /* its instances leave now */
     }
     hf_log_write(w->node->log, &w->access);
     return NULL;

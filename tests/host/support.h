@@ -101,6 +101,8 @@ struct world_settings {
     enum hf_lifecycle lifecycle;
     uint32_t body_window;
     const char *const *env, *const *args;
+    struct hf_kv *kv;                              /* the test's; NULL: no store */
+    const char *const *keyvalue, *const *config;
     script_fn on_start;
     bool real;            /* the world is the system (hf_os_linux), not a fake: world_until waits */
     bool image;           /* PER_REQUEST with an image */
@@ -147,8 +149,7 @@ struct guest {
     uint32_t request, out; /* the handles handle() was given */
 };
 /* Calls a host function: "fields.append", "poll", "monotonic-clock#now" (the interface where the
- * name is not enough),
- * "[constructor]fields". Arguments and results are values of value.h, but handles are numbers
+ * name is not enough), "wasi:keyvalue/store@0.2.0-draft#open" (its whole name), "[constructor]fields". Arguments and results are values of value.h, but handles are numbers
  * (.u64). NULL: it did not return HF_OK (t->err). Results live until the script ends. */
 struct hf_value *guest_call(struct guest *t, const char *name, const struct hf_value *args,
                             size_t n);

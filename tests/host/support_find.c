@@ -26,7 +26,8 @@ const struct hf_host_func *find_host_func(const struct hf_registry *reg, const c
     for (size_t i = 0; i < reg->funcs.len; i++) {
         const struct hf_iface_func *f = &reg->funcs.ptr[i];
         if (name_is(f->func->name, want) && f->func->fn != NULL &&
-            (iface[0] == '\0' || hf_view_ends(f->iface->base, hf_view_of(iface))))
+            (iface[0] == '\0' || hf_view_ends(f->iface->base, hf_view_of(iface)) ||
+             hf_view_eq_text(f->iface->name, iface + 1)))
             return f->func;
     }
     fprintf(stderr, "no host function is called %s\n", want);

@@ -85,8 +85,11 @@ static void echo_stop(void *state)
     free(state);
 }
 
-static const struct hf_behaviour echo = {"echo",    echo_start, echo_turn, echo_resume, NULL,
-                                         echo_stop, NULL,       NULL,      NULL};
+static const struct hf_behaviour echo = {.name = "echo",
+                                         .start = echo_start,
+                                         .turn = echo_turn,
+                                         .resume = echo_resume,
+                                         .stop = echo_stop};
 
 /* ---- a worker ---- */
 

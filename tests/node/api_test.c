@@ -141,6 +141,73 @@ static void routes_choose_a_service(void **state)
     hf_node_close(r.node);
 }
 
+/* One store in a node, but each service has its own space of names in it. */
+static void services_do_not_share_buckets(void **state)
+{
+    static const char *const buckets[] = {"default", NULL};
+    static const char *const paths[] = {"/a", "/a", "/b", "/a", "/b"}, *const counts[] = {"1", "2", "1", "3", "2"};
+    char counter[512], bound[128], answer[2048], want[32];
+    struct hf_words msg;
+    struct hf_service_options so;
+    struct runner r = {0};
+    (void)state;
+    if (!guest("c-kvcounter", counter)) {
+        printf("SKIP: services_do_not_share_buckets: guests are not built\n");
+        skip();
+    }
+    r.node = open_node();
+    hf_service_options_init(&so);
+    so.path = counter;
+    so.keyvalue = buckets;
+    so.name = "a";
+    so.prefix = "/a";
+    assert_int_equal(hf_node_add_service(r.node, &so, &msg), HF_STATUS_OK);
+    so.name = "b";
+    so.prefix = "/b";
+    assert_int_equal(hf_node_add_service(r.node, &so, &msg), HF_STATUS_OK);
+    assert_int_equal(hf_node_listen(r.node, "127.0.0.1:0", bound, &msg), HF_STATUS_OK);
+    assert_int_equal(pthread_create(&r.thread, NULL, run, &r), 0);
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        ask(port_of(bound), paths[i], answer, sizeof answer);
+        snprintf(want, sizeof want, "\r\n\r\n%s\n", counts[i]);
+        assert_non_null(strstr(answer, want));
+    }
+    hf_node_stop(r.node);
+    pthread_join(r.thread, NULL);
+    hf_node_close(r.node);
+}
+
+static void keyvalue_mistakes_are_said(void **state)
+{
+    static const char *const twice[] = {"b", "b:ro", NULL}, *const pairs[] = {"k=1", "k=2", NULL};
+    char counter[512];
+    struct hf_words msg;
+    struct hf_node_options o;
+    struct hf_service_options so;
+    struct hf_node *node = NULL;
+    (void)state;
+    hf_node_options_init(&o);
+    o.keyvalue_value_max = (64u << 20) + 1;
+    assert_int_equal(hf_node_open(&o, &node, &msg), HF_STATUS_USAGE);
+    assert_null(node);
+    assert_non_null(strstr(msg.text, "64 MiB"));
+    if (!guest("c-kvcounter", counter)) {
+        printf("SKIP: keyvalue_mistakes_are_said: guests are not built\n");
+        skip();
+    }
+    node = open_node();
+    hf_service_options_init(&so);
+    so.path = counter;
+    so.keyvalue = twice;
+    assert_int_not_equal(hf_node_add_service(node, &so, &msg), HF_STATUS_OK);
+    assert_non_null(strstr(msg.text, "\"b\" is granted twice"));
+    so.keyvalue = NULL;
+    so.config = pairs;
+    assert_int_not_equal(hf_node_add_service(node, &so, &msg), HF_STATUS_OK);
+    assert_non_null(strstr(msg.text, "\"k\" is given twice"));
+    hf_node_close(node);
+}
+
 static void mistakes_are_said(void **state)
 {
     struct hf_words msg;
@@ -170,6 +237,8 @@ int main(void)
         cmocka_unit_test(two_nodes_in_one_process),
         cmocka_unit_test(routes_choose_a_service),
         cmocka_unit_test(mistakes_are_said),
+        cmocka_unit_test(services_do_not_share_buckets),
+        cmocka_unit_test(keyvalue_mistakes_are_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
