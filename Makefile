@@ -81,7 +81,7 @@ $(B)/obj/%.o: %.c | $(ARCHIVE)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $(firstword $(filter %.c,$^)) -o $@
 
 # Compiled code is keyed by what rewrote it: a change there must never find what it made before.
-REWRITER := src/engine/wasm.c src/engine/rewrite.c src/engine/gate.c
+REWRITER := src/engine/wasm.c src/engine/rewrite.c src/engine/gate.c src/engine/preview1.c src/engine/preview1_memory.c src/node/preview1.wit
 $(B)/obj/src/engine/cache.o: CPPFLAGS += -DHF_REWRITER_VERSION=0x$(shell cat $(REWRITER) 2>/dev/null | sha256sum | cut -c1-8)u
 $(B)/obj/src/engine/cache.o: $(REWRITER)
 

@@ -15,6 +15,8 @@ enum { EXIT_TIMEOUT = 124, EXIT_OURS = 125, EXIT_NO_COMMAND = 126, EXIT_NO_FILE 
 
 extern char **environ;
 
+#define INSTANCES_MAX 200u /* core instances: a component has up to a few dozen, and room for each takes time at the start */
+
 static struct hf_node *running; /* for the signal handler alone: a process has one set of signals */
 static volatile sig_atomic_t caught;
 
@@ -103,6 +105,7 @@ static enum hf_status run(struct cli_settings *s, char **argv, int *exit_code, s
     argv[0] = slash == NULL ? argv[0] : argv[0] + (slash - argv[0]) + 1; /* the command's own name, as its users know it */
     s->service.args = (const char *const *)argv;
     s->node.workers = 1;
+    s->node.instances_max = INSTANCES_MAX;
     s->node.progress = isatty(2) == 1;
     enum hf_status st = hf_node_open(&s->node, &running, msg);
     if (st != HF_STATUS_OK)

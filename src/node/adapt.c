@@ -2,7 +2,8 @@
  *
  * The tool holds the adapter (it is Rust's, like all that knows component encoding) and stands where `holdfast build` looks
  * for it too. Files between us and it lie in a folder of our own and are gone after. Under which key a result is kept: the
- * module as we prepared it and the tool's own size and time, so that another tool makes it anew.
+ * module, the tool's own size and time (another tool makes it anew), and like all of the cache the version of what rewrites
+ * modules. So a command that was run before costs one hash here.
  */
 #include "base/hash.h"
 #include "host/wit.h"
@@ -153,26 +154,36 @@ static enum hf_err key_of(const char *tool, struct hf_view module, uint8_t key[H
     return HF_OK;
 }
 
-enum hf_err hf_node_adapt(struct hf_node *node, struct hf_buf *bytes, struct hf_report *report)
+/* The module's bytes as a component, made now. `tool` NULL: there is none. */
+static enum hf_err make(struct hf_node *node, const char *tool, struct hf_view bytes, struct hf_buf *ret, struct hf_report *report)
 {
     const struct hf_wit_package *exit = &hf_preview1_worlds[0], *run = &hf_preview1_worlds[1];
     struct hf_preview1_worlds worlds = {
         .exit = hf_view(exit->bytes, (size_t)(exit->end - exit->bytes)),
         .exit_and_run = hf_view(run->bytes, (size_t)(run->end - run->bytes)),
     };
-    struct hf_buf module = {0}, component = {0};
-    uint8_t key[HF_SHA256_LEN];
-    char tool[PATH_MAX];
-    enum hf_err err = hf_engine_validate(node->engine, hf_buf_view(bytes), report);
+    struct hf_buf module = {0};
+    enum hf_err err = hf_engine_validate(node->engine, bytes, report);
     if (err == HF_OK)
-        err = hf_preview1_prepare(hf_buf_view(bytes), &worlds, &module, report);
-    if (err == HF_OK && !find_tool(tool))
+        err = hf_preview1_prepare(bytes, &worlds, &module, report);
+    if (err == HF_OK && tool == NULL)
         err = hf_report_set(report, HF_IO, "it is a core module, and the guest tool that makes components of them is not beside this "
                                            "program; set HF_GUEST_TOOL");
     if (err == HF_OK)
-        err = key_of(tool, hf_buf_view(&module), key, report);
-    if (err == HF_OK && hf_cache_get(node->engine, "adapted", key, &component) != HF_OK) {
-        err = componentise(tool, hf_buf_view(&module), &component, report);
+        err = componentise(tool, hf_buf_view(&module), ret, report);
+    hf_buf_done(&module);
+    return err;
+}
+
+enum hf_err hf_node_adapt(struct hf_node *node, struct hf_buf *bytes, struct hf_report *report)
+{
+    struct hf_buf component = {0};
+    uint8_t key[HF_SHA256_LEN];
+    char tool[PATH_MAX];
+    bool found = find_tool(tool);
+    enum hf_err err = found ? key_of(tool, hf_buf_view(bytes), key, report) : HF_OK;
+    if (err == HF_OK && (!found || hf_cache_get(node->engine, "adapted", key, &component) != HF_OK)) {
+        err = make(node, found ? tool : NULL, hf_buf_view(bytes), &component, report);
         if (err == HF_OK)
             (void)!hf_cache_put(node->engine, "adapted", key, hf_buf_view(&component), NULL); /* else it is made again */
     }
@@ -182,6 +193,5 @@ enum hf_err hf_node_adapt(struct hf_node *node, struct hf_buf *bytes, struct hf_
         component = (struct hf_buf){0};
     }
     hf_buf_done(&component);
-    hf_buf_done(&module);
     return err;
 }
