@@ -29,10 +29,10 @@ static void on_signal(int sig)
     hf_node_stop(running);
 }
 
-static void set_signals(void)
+static void set_signals(void (*end)(int))
 {
     static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction on = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN}, was;
+    struct sigaction on = {.sa_handler = end}, ignore = {.sa_handler = SIG_IGN}, was;
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
         if (sigaction(ends[i], NULL, &was) == 0 && was.sa_handler != SIG_IGN) /* nohup, a shell's background job */
             sigaction(ends[i], &on, NULL);
@@ -86,7 +86,6 @@ static int code_of(enum hf_status st, int exit_code, const char *path)
 {
     switch (st) {
     case HF_STATUS_OK: return exit_code;
-    case HF_STATUS_STOPPED: return EXIT_SIGNAL + caught;
     case HF_STATUS_FAILED:
     case HF_STATUS_LIMIT: return EXIT_TRAP;
     case HF_STATUS_TIMEOUT: return EXIT_TIMEOUT;
@@ -110,7 +109,7 @@ static enum hf_status run(struct cli_settings *s, char **argv, int *exit_code, s
     enum hf_status st = hf_node_open(&s->node, &running, msg);
     if (st != HF_STATUS_OK)
         return st;
-    set_signals();
+    set_signals(on_signal);
     return hf_exec(running, &s->service, fds, exit_code, msg);
 }
 
@@ -144,17 +143,12 @@ int cmd_exec(int argc, char **argv)
     }
     const char *path = argv[0];
     enum hf_status st = run(&s, argv, &exit_code, &msg);
-    if (st != HF_STATUS_OK && st != HF_STATUS_STOPPED)
+    bool stopped = st != HF_STATUS_OK && caught != 0; /* whatever it was doing: whoever signalled knows why */
+    if (st != HF_STATUS_OK && !stopped)
         cli_fail("exec", st, msg.text);
-    int code = code_of(st, exit_code, path);
-    fflush(stdout);
-    if (caught == 0) { /* else a handler may still want the node, and the process is about to end */
-        struct hf_node *node = running;
-        signal(SIGINT, SIG_IGN);
-        signal(SIGTERM, SIG_IGN);
-        signal(SIGHUP, SIG_IGN);
-        hf_node_close(node);
-    }
+    int code = stopped ? EXIT_SIGNAL + caught : code_of(st, exit_code, path);
+    set_signals(SIG_IGN); /* the node goes away now, and so must whoever would call it */
+    hf_node_close(running);
     free(env);
     return code;
 }

@@ -70,10 +70,8 @@ static enum hf_err in_peek(struct hf_in_stream *s, struct hf_view *ret)
             enum hf_err err = hf_io_fd_arm(f->fd, HF_OS_IN);
             return err == HF_OK ? HF_AGAIN : err;
         }
-        do
-            n = read(f->fd->fd, f->buf, IN_SIZE);
-        while (n < 0 && errno == EINTR);
-        if (n < 0 && errno == EAGAIN) {
+        n = read(f->fd->fd, f->buf, IN_SIZE);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR)) { /* a signal: the loop looks what it was */
             enum hf_err err = hf_io_fd_arm(f->fd, HF_OS_IN);
             return err == HF_OK ? HF_AGAIN : err;
         }
@@ -115,9 +113,7 @@ static enum hf_err drain(struct std_fd *f, struct hf_guest *g)
         errno = EAGAIN;
         if (ready(f, HF_OS_OUT))
             n = write(f->fd->fd, f->buf + f->at, f->len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN) {
+        if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
             enum hf_err err = hf_io_fd_arm(f->fd, HF_OS_OUT);
             return err == HF_OK ? HF_AGAIN : err;
         }

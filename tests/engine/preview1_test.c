@@ -345,9 +345,46 @@ static void preview1_modules_made_for_components_stay(void **state)
     hf_buf_done(&b);
 }
 
+/* Damaged modules that the validator still takes: what is made of them is valid, or they are refused by name. */
+static void preview1_of_a_valid_module_is_valid(void **state)
+{
+    struct hf_buf text = {0}, whole[3] = {{0}};
+    unsigned valid = 0, made = 0;
+    (void)state;
+    wat(sizes, &whole[0]);
+    go_module(&text, 5, END, "");
+    wat((const char *)text.ptr, &whole[1]);
+    wat("(module (import \"" P1 "\" \"proc_exit\" (func $exit (param i32))) (memory 1) (func (export \"_start\") (call $exit (memory.size))))",
+        &whole[2]);
+    srand(7);
+    for (unsigned i = 0; i < 30000; i++) {
+        const struct hf_buf *from = &whole[i % 3];
+        struct hf_buf copy = {0}, b = {0};
+        struct hf_report report = {0};
+        assert_int_equal(hf_buf_add_view(&copy, hf_buf_view(from)), HF_OK);
+        for (unsigned n = 1 + (unsigned)rand() % 3; n > 0; n--)
+            copy.ptr[8 + (size_t)rand() % (copy.len - 8)] = (uint8_t)(rand() % 4 == 0 ? rand() : rand() % 16);
+        if (hf_engine_validate(engine, hf_buf_view(&copy), NULL) == HF_OK) {
+            valid++;
+            enum hf_err err = hf_preview1_prepare(hf_buf_view(&copy), &worlds, &b, &report);
+            if (err == HF_OK && hf_engine_validate(engine, hf_buf_view(&b), &report) != HF_OK)
+                fail_msg("round %u: %s", i, report.text);
+            assert_true(err == HF_OK || (report.text[0] != '\0' && (err == HF_UNSUPPORTED || err == HF_INVALID || err == HF_LIMIT)));
+            made += err == HF_OK;
+        }
+        hf_buf_done(&copy);
+        hf_buf_done(&b);
+    }
+    assert_true(valid > 1000 && made > 500);
+    for (size_t i = 0; i < HF_ARRAY_LEN(whole); i++)
+        hf_buf_done(&whole[i]);
+    hf_buf_done(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(preview1_of_a_valid_module_is_valid),
         cmocka_unit_test(preview1_exit_codes_stay_whole),
         cmocka_unit_test(preview1_a_module_without_imports_gets_run),
         cmocka_unit_test(preview1_memory_size_is_the_modules_own),

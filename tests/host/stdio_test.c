@@ -91,6 +91,10 @@ static void reads(struct guest *t)
     CHECK(a->tag == 0 && is_text(&a->items[0], "abc"));
     CALL(still, "pollable.ready", H(pollable));
     CHECK(still->u64 == 1); /* what was read and not yet taken */
+    CALL(p2, "input-stream.subscribe", H(h));
+    CALL(there_too, "pollable.ready", H((uint32_t)p2->u64));
+    CHECK(there_too->u64 == 1);
+    DROP((uint32_t)p2->u64);
     CALL(b, "input-stream.read", H(h), U(100));
     CHECK(b->tag == 0 && is_text(&b->items[0], "de"));
     CALL(n, "input-stream.skip", H(h), U(100));
