@@ -308,6 +308,12 @@ static void nobody_reads(struct guest *t)
     CALL(closed, "output-stream.blocking-write-and-flush", H((uint32_t)e->u64), T("x"));
     CHECK(is_closed(closed));
     DROP((uint32_t)p->u64);
+    static const char *const streams[] = {"get-stdout", "get-stderr"}; /* for every handle of them */
+    for (size_t i = 0; i < HF_ARRAY_LEN(streams); i++) {
+        CALL(other, streams[i]);
+        CALL(room, "output-stream.check-write", H((uint32_t)other->u64));
+        CHECK(is_closed(room));
+    }
     CHECK(answer(t, "x"));
 }
 
