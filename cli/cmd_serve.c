@@ -67,6 +67,36 @@ static int set_max(void *to, const char *v)
     ((struct cli_settings *)to)->service.max = (uint32_t)n;
     return 0;
 }
+static int set_min(void *to, const char *v)
+{
+    uint64_t n;
+    if (cli_number(v, 100000, &n) != 0 || n == 0)
+        return -1;
+    ((struct cli_settings *)to)->service.min = (uint32_t)n;
+    return 0;
+}
+static int set_handles(void *to, const char *v)
+{
+    uint64_t n;
+    if (cli_number(v, 100000000, &n) != 0 || n == 0)
+        return -1;
+    ((struct cli_settings *)to)->service.handles_max = (uint32_t)n;
+    return 0;
+}
+static int set_slice(void *to, const char *v)
+{
+    struct cli_settings *s = to;
+    return cli_duration(v, &s->service.slice_ns) != 0 || s->service.slice_ns == 0 ? -1 : 0;
+}
+static int set_max_age(void *to, const char *v)
+{
+    return cli_duration(v, &((struct cli_settings *)to)->service.max_age_ns);
+}
+static int set_after(void *to, const char *v)
+{
+    struct cli_settings *s = to;
+    return cli_duration(v, &s->service.after_timeout_ns) != 0 || s->service.after_timeout_ns == 0 ? -1 : 0;
+}
 static int set_queue(void *to, const char *v)
 {
     uint64_t n;
@@ -154,11 +184,16 @@ static const struct cli_option options[] = {
     {"workers", "N", "threads that serve (one a core)", set_workers, "a number from 1 to 256"},
     {"instances", "MODE", "reuse: an instance serves one request after another (default);", set_instances, "'reuse', 'per-request' or 'singleton'"},
     {"max", "N", "instances at most, over all workers (64 a worker)", set_max, "a number from 1"},
+    {"min", "N", "instances kept ready, over all workers (1 a worker)", set_min, "a number from 1"},
     {"max-requests", "N", "an instance retires after so many requests (never)", set_max_requests, "a number"},
     {"idle-timeout", "TIME", "an instance that served nothing for so long ends (never)", set_idle, "a time like 30s"},
+    {"max-age", "TIME", "an instance retires when it is so old and free (never)", set_max_age, "a time like 1h"},
     {"queue", "N", "requests that may wait for an instance, each worker (1024)", set_queue, "a number from 1"},
     {"queue-timeout", "TIME", "how long one may wait there, then 503 (the request timeout)", set_queue_timeout, "a time like 1s"},
     {"request-timeout", "TIME", "for a whole request, then 504 and the instance ends (30s)", opt_timeout, "a time like 3s"},
+    {"after-timeout", "TIME", "from an answer's head on, for its body and work after it (the request's)", set_after, "a time like 10m"},
+    {"slice", "TIME", "a guest that computes makes way for others after so long (10ms)", set_slice, "a time like 10ms"},
+    {"handles", "N", "resources an instance may hold (100000)", set_handles, "a number from 1"},
     CLI_OPTIONS_GUEST,
     {"keyvalue-value", "SIZE", "largest value of a bucket (1MiB)", set_keyvalue_value, "a size up to 64MiB"},
     {"keyvalue-bytes", "SIZE", "keys and values of each bucket together (256MiB)", set_keyvalue_max, "a size like 1GiB"},

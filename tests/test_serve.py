@@ -33,10 +33,14 @@ def test_hellos_of_other_languages():
 def test_a_component_that_takes_one_request_only():
     if not have("js-fetch"):
         return skip("js-fetch", "its toolchain is not here")
-    with Server(guest("js-fetch"), "--workers", 1) as s:
+    with Server(guest("js-fetch"), "--workers", 1, "--max", 1, "--debug") as s:
         got = [s.get("/").status for _ in range(5)]
         check("the second fails, then each instance serves once", got == [200, 500, 200, 200, 200], got)
         check("and the log says so", s.wait_line("each instance serves one request"), s.text())
+        check("until there is an image to put them back to", s.wait_line("instances are put back after each", 30), s.text())
+        got = [s.get("/").header("holdfast-instance") for _ in range(6)]
+        ids = [re.search(r"id=(\d+)", g).group(1) for g in got]
+        check("then one instance serves on", len(set(ids[1:])) == 1, got)
     with Server(guest("js-fetch"), "--workers", 1, "--instances", "per-request") as s:
         got = [s.get("/").status for _ in range(5)]
         check("per-request never fails", got == [200] * 5, got)

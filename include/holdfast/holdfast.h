@@ -88,6 +88,10 @@ struct hf_service_options {
     const char *const *keyvalue; /* buckets of wasi:keyvalue it may open: "NAME" or "NAME:ro". Each service has its own, in the
                                   * node's memory: shared by its instances and workers, gone when the node is closed */
     const char *const *config;   /* "K=V" for wasi:config */
+    uint32_t min;          /* instances kept ready, over all workers; 0 = 1 a worker */
+    uint32_t handles_max;  /* resources an instance may hold; 0 = 100000 */
+    uint64_t slice_ns;     /* a guest that computes makes way for others after so long (whole ms); 0 = 10 ms */
+    uint64_t after_timeout_ns; /* from the answer's head on: its body and work after it; 0 = what is left of the request's */
 };
 HF_API void hf_service_options_init(struct hf_service_options *o);
 /* Loads, compiles (or finds it in the cache), checks, and starts one instance to see that it starts. */

@@ -78,6 +78,9 @@ static void second_failed(struct hf_guest *g, bool trapped)
         return;
     say(g, HF_VIEW("the second request on this instance failed: from now on each instance serves one request"));
     hf_turn_class_single_use(g->turn);
+    const struct hf_service_settings *s = hf_guest_settings(g);
+    if (s->single_use != NULL && !atomic_exchange(&w->svc->single_said, true))
+        s->single_use(s->single_use_ctx, w->svc, w->io);
 }
 
 static void put_back(struct hf_guest *g)
@@ -86,7 +89,10 @@ static void put_back(struct hf_guest *g)
     struct hf_reset_stats stats = {0};
     const char *why = NULL;
 
-    if (w->svc->image == NULL || w->scanner == NULL) {
+    bool resets = atomic_load_explicit(&w->svc->resets, memory_order_acquire);
+    if (resets && w->scanner == NULL && !w->no_scanner) /* where it cannot be had, each request gets a new instance */
+        w->no_scanner = hf_scanner_new(&w->scanner, NULL) != HF_OK;
+    if (!resets || w->scanner == NULL) {
         hf_turn_retire(g->turn, "per-request");
         return;
     }
@@ -141,7 +147,8 @@ static enum hf_end request_over(struct hf_guest *g, enum hf_err err)
     } else if (hf_turn_served(g->turn) == 2) {
         g->worker->second_ok = true;
     }
-    if (hf_guest_settings(g)->lifecycle == HF_LIFE_PER_REQUEST)
+    if (hf_guest_settings(g)->lifecycle == HF_LIFE_PER_REQUEST ||
+        atomic_load_explicit(&g->worker->svc->resets, memory_order_relaxed))
         put_back(g);
     return HF_END_DONE;
 }
@@ -265,6 +272,7 @@ static enum hf_end guest_start(void *class_ctx, struct hf_turn *turn, void **sta
         .ctx = g,
         .memory_max = w->svc->s.memory_max,
         .handles_max = w->svc->s.handles_max,
+        .slice_ticks = w->svc->s.slice_ticks,
     };
     enum hf_err err = hf_instance_new(w->svc->component, &settings, &g->inst, &report);
     if (err != HF_OK) {

@@ -206,6 +206,12 @@ bool hf_service_has_image(const struct hf_service *svc)
     return svc->image != NULL;
 }
 
+void hf_service_reset_from_now_on(struct hf_service *svc)
+{
+    HF_ASSERT(svc->image != NULL);
+    atomic_store_explicit(&svc->resets, true, memory_order_release);
+}
+
 enum hf_err hf_service_worker_new(struct hf_service *svc, struct hf_io *io, struct hf_service_worker **ret,
                                   struct hf_report *report)
 {
@@ -214,13 +220,8 @@ enum hf_err hf_service_worker_new(struct hf_service *svc, struct hf_io *io, stru
         return hf_report_set(report, HF_LIMIT, "out of memory");
     w->svc = svc;
     w->io = io;
-    if (svc->s.lifecycle == HF_LIFE_PER_REQUEST && svc->image != NULL) {
-        enum hf_err err = hf_scanner_new(&w->scanner, report);
-        if (err != HF_OK && err != HF_UNSUPPORTED) {
-            free(w);
-            return err;
-        }
-    }
+    if (svc->s.lifecycle == HF_LIFE_PER_REQUEST && svc->image != NULL)
+        hf_service_reset_from_now_on(svc);
     *ret = w;
     return HF_OK;
 }

@@ -22,6 +22,7 @@ enum hf_lifecycle { HF_LIFE_REUSE, HF_LIFE_PER_REQUEST };
 /* Everything the host offers, read from the embedded WIT and bound: shared by all services of a node. */
 enum hf_err hf_host_registry(struct hf_registry **ret, struct hf_report *report);
 
+struct hf_service;
 struct hf_service_settings {
     const char *name;
     struct hf_component *component; /* a reference is taken */
@@ -31,7 +32,12 @@ struct hf_service_settings {
     const char *const *args; /* ends with NULL; may be NULL */
     uint64_t memory_max;    /* bytes per linear memory; 0 = the engine's */
     uint32_t handles_max;   /* 0 = default */
+    uint32_t slice_ticks;   /* a guest that computes makes way for others after that many; 0 = the engine's */
     uint64_t reset_pages_max; /* a reset that must copy more takes a new instance; 0 = 4096 */
+    /* Said once a service: its component turned out to take one request only, though instances are to be kept. Who is told may
+     * take an image (hf_service_take_image) and then say hf_service_reset_from_now_on. Any worker's thread; may be NULL. */
+    void (*single_use)(void *ctx, struct hf_service *svc, struct hf_io *io);
+    void *single_use_ctx;
     bool invoke;            /* not a service: messages call any export by name (invoke.c) */
     bool invoke_json;       /* arguments and results of those are JSON, not WAVE */
     bool command;           /* not a service: a message runs wasi:cli/run (exec.c) */
@@ -40,7 +46,6 @@ struct hf_service_settings {
     const char *const *keyvalue; /* buckets it may open: "NAME" or "NAME:ro"; ends with NULL; may be NULL */
     const char *const *config; /* "K=V" for wasi:config, each key once; ends with NULL; may be NULL */
 };
-struct hf_service;
 /* HF_UNSUPPORTED: the component does not export wasi:http/incoming-handler, or wasi:cli/run for a command (the report says what
  * it does export). */
 enum hf_err hf_service_new(const struct hf_service_settings *s, struct hf_service **ret, struct hf_report *report);
@@ -50,6 +55,8 @@ const char *hf_service_name(const struct hf_service *svc);
  * skip (then every request gets a new instance); the report says why none is possible. */
 enum hf_err hf_service_take_image(struct hf_service *svc, void *state, struct hf_report *report);
 bool hf_service_has_image(const struct hf_service *svc);
+/* Instances are put back to the image after each request, whatever the lifecycle. Any thread, after the image is taken. */
+void hf_service_reset_from_now_on(struct hf_service *svc);
 
 struct hf_service_worker;
 /* `io` is the thread's, and outlives it. */

@@ -2,6 +2,8 @@
 #ifndef HF_HOST_SERVICE_INT_H
 #define HF_HOST_SERVICE_INT_H
 
+#include <stdatomic.h>
+
 #include "base/metric.h"
 #include "host/guest.h"
 
@@ -16,7 +18,9 @@ struct hf_service {
     struct hf_component *component;
     const struct hf_export *handle;
     const struct hf_export *init, *shutdown; /* hooks; NULL: it has none (service.h) */
-    struct hf_image *image; /* PER_REQUEST only; NULL: none possible */
+    struct hf_image *image;   /* what a reset goes back to; may be read once `resets` is set */
+    _Atomic bool resets;      /* instances are put back after each request */
+    _Atomic bool single_said; /* single_use was called */
 };
 struct hf_worker_counters {
     struct hf_counter resets, reset_grown, reset_dirty, reset_handles, reset_other, pages_copied;
@@ -25,7 +29,8 @@ struct hf_worker_counters {
 struct hf_service_worker {
     struct hf_service *svc;
     struct hf_io *io;
-    struct hf_scanner *scanner;
+    struct hf_scanner *scanner; /* made when it is first needed */
+    bool no_scanner;            /* it cannot be had here */
     struct hf_obj_pool pool;
     struct hf_worker_counters counters;
     bool second_ok;        /* an instance served a second request: the component is reusable */

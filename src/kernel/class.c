@@ -191,7 +191,7 @@ void hf_class_put_free(struct hf_class *c, struct hf_process *p)
     if (r != NULL) {
         assign(p, r);
     } else if (c->closed) {
-        hf_process_doom(p, HF_DOOM_RETIRE);
+        hf_process_doom(p, HF_DOOM_RETIRE, "closed");
     } else {
         p->idle_ns = c->kernel->now;
         c->n_idle++;
@@ -245,20 +245,33 @@ void hf_class_warm(struct hf_class *c)
     hf_class_refill(c);
 }
 
-static void doom_idle(struct hf_class *c, uint64_t served_least)
+static void doom_idle(struct hf_class *c, uint64_t served_least, const char *why)
 {
     HF_LIST_FOR_SAFE(n, &c->idle)
     {
         struct hf_process *p = HF_LIST_ENTRY(n, struct hf_process, in_pool);
         if (p->served >= served_least)
-            hf_process_doom(p, HF_DOOM_RETIRE);
+            hf_process_doom(p, HF_DOOM_RETIRE, why);
     }
 }
 
 void hf_class_close(struct hf_class *c)
 {
     c->closed = true;
-    doom_idle(c, 0);
+    doom_idle(c, 0, "closed");
+}
+
+void hf_class_set_reusable(struct hf_class *c)
+{
+    if (!c->single_use)
+        return;
+    c->single_use = false;
+    HF_LIST_FOR(n, &c->processes)
+    {
+        struct hf_process *p = HF_LIST_ENTRY(n, struct hf_process, in_class);
+        if (p->served > 0 && p->turn.retire == NULL)
+            p->turn.retire = "single-use";
+    }
 }
 
 void hf_class_set_single_use(struct hf_class *c)
@@ -266,7 +279,7 @@ void hf_class_set_single_use(struct hf_class *c)
     if (c->single_use)
         return;
     c->single_use = true;
-    doom_idle(c, 1);
+    doom_idle(c, 1, "single-use");
     /* Those about to take a second request give it back: it is the oldest but for what was given
      * back before. */
     for (struct hf_list *n = c->processes.prev, *prev; n != &c->processes; n = prev) {
@@ -278,7 +291,7 @@ void hf_class_set_single_use(struct hf_class *c)
         p->request = NULL;
         p->phase = HF_PHASE_IDLE;
         hf_list_remove(&p->in_run);
-        hf_process_doom(p, HF_DOOM_RETIRE);
+        hf_process_doom(p, HF_DOOM_RETIRE, "single-use");
         struct hf_list *at = &c->queue;
         HF_LIST_FOR(q, &c->queue)
         {

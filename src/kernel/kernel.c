@@ -140,7 +140,8 @@ void hf_kernel_free(struct hf_kernel *k)
             hf_class_withdraw(HF_LIST_ENTRY(c->away.next, struct hf_request, in_class));
         HF_LIST_FOR(m, &c->processes)
         {
-            hf_process_doom(HF_LIST_ENTRY(m, struct hf_process, in_class), HF_DOOM_KERNEL);
+            hf_process_doom(HF_LIST_ENTRY(m, struct hf_process, in_class), HF_DOOM_KERNEL,
+                            "killed");
         }
     }
     hf_processes_end_doomed(k);

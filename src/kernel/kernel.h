@@ -22,6 +22,15 @@ enum hf_err hf_kernel_new(const struct hf_kernel_settings *s, struct hf_kernel *
 /* Kills what lives; pending requests get CANCELLED answers first. NULL is fine. */
 void hf_kernel_free(struct hf_kernel *k);
 
+struct hf_ended { /* an instance that is gone */
+    uint64_t process, served, born_ns, now_ns;
+    /* Static text. In order: "max-requests", "max-age", "idle", "single-use", "closed", or what hf_turn_retire was
+     * given. Else: "failed", "deadline", "start-failed", "start-deadline", "leave-deadline", "killed" (the kernel is
+     * freed). */
+    const char *why;
+    bool in_order;
+};
+
 struct hf_class;
 struct hf_class_settings {
     const struct hf_behaviour *behaviour;
@@ -32,10 +41,16 @@ struct hf_class_settings {
      * request's own timeout. */
     uint64_t queue_timeout_ns;
     uint64_t request_timeout_ns;          /* default deadline of a request; 0 = 30 s */
+    /* For an instance that has answered and goes on (its answer's body, work after it): so long from the
+     * answer. 0 = what is left of the request's time. Not for recorded classes. */
+    uint64_t after_timeout_ns;
     uint64_t start_timeout_ns;            /* a start that takes longer is cancelled; 0 = 30 s */
     uint64_t leave_timeout_ns;            /* for behaviour->leave; 0 = 5 s */
     uint64_t max_requests;                /* an instance retires after so many; 0 = never */
     uint64_t max_age_ns, idle_timeout_ns; /* 0 = never */
+    /* Told of each instance when it is gone; may be NULL. It may not call the kernel. */
+    void (*ended)(void *ctx, const struct hf_ended *e);
+    void *ended_ctx;
     bool recorded;                        /* effects wait for hf_kernel_acked */
 };
 /* HF_INVALID: no name, a name that is taken, min > max; HF_LIMIT. The class lives as long as the
@@ -52,6 +67,8 @@ void hf_class_close(struct hf_class *c);
 /* From now on every new instance serves a single request (a second `handle` failed: lifecycle
  * rule). */
 void hf_class_set_single_use(struct hf_class *c);
+/* Takes that back: new instances may serve on; those that have served a request still go. */
+void hf_class_set_reusable(struct hf_class *c);
 
 /* What requests were told is counted when it is delivered; `refused` also counts posts refused at
  * once, which are not in `requests`. `killed`: ended in the middle of a turn. */

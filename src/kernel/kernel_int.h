@@ -92,7 +92,9 @@ struct hf_process {
     void *state;
     enum hf_phase phase;
     enum hf_doom doom;
-    bool gone; /* it counts in n_doomed */
+    bool gone;       /* it counts in n_doomed */
+    const char *why; /* it ends (hf_ended) */
+    bool in_order;
     bool leave_begun;
     struct hf_request *request; /* claimed by it (NEW, STARTING) or in hand (ASSIGNED, BUSY) */
     uint64_t served, born_ns, idle_ns; /* idle since */
@@ -187,14 +189,14 @@ void hf_remote_withdraw(struct hf_request *r);
 
 /* process.c */
 struct hf_process *hf_process_new(struct hf_class *c); /* NULL: a limit, or memory */
-void hf_process_doom(struct hf_process *p, enum hf_doom doom);
+void hf_process_doom(struct hf_process *p, enum hf_doom doom, const char *why);
 /* Its leave has ended. */
 void hf_process_left(struct hf_process *p);
 /* Ends those that are doomed. */
 void hf_processes_end_doomed(struct hf_kernel *k);
 /* After its behaviour ended with `failed`, or when its turn ended and it must retire. */
 void hf_process_fail(struct hf_process *p);
-void hf_process_retire(struct hf_process *p);
+void hf_process_retire(struct hf_process *p, const char *why);
 void hf_process_set_idle_clock(struct hf_process *p);
 void hf_processes_free_all(struct hf_kernel *k);
 const char *hf_phase_text(enum hf_phase phase);

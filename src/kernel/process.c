@@ -59,6 +59,8 @@ struct hf_process *hf_process_new(struct hf_class *c)
     p->phase = HF_PHASE_NEW;
     p->doom = HF_DOOM_NONE;
     p->gone = p->leave_begun = false;
+    p->why = NULL;
+    p->in_order = false;
     p->served = p->born_ns = p->idle_ns = 0;
     k->n_processes++;
     c->n_processes++;
@@ -141,6 +143,15 @@ static void end(struct hf_process *p)
     hf_out_seal(p);
     if (p->phase != HF_PHASE_NEW)
         c->s.behaviour->stop(p->state);
+    if (c->s.ended != NULL && p->phase != HF_PHASE_NEW) {
+        struct hf_ended e = {.process = p->id,
+                             .served = p->served,
+                             .born_ns = p->born_ns,
+                             .now_ns = k->now,
+                             .why = p->why,
+                             .in_order = p->in_order};
+        c->s.ended(c->s.ended_ctx, &e);
+    }
     p->state = NULL;
     p->request = NULL;
     if (r != NULL) { /* kept until now: the instance may look into the message until it is gone */
@@ -194,6 +205,8 @@ void hf_process_fail(struct hf_process *p)
         text = is_starting(p) ? HF_VIEW("the start failed and did not say why")
                               : HF_VIEW("the turn failed and did not say why");
     }
+    p->why = is_starting(p) ? "start-failed" : "failed";
+    p->in_order = false;
     count_end(p);
     tell(p, kind, text);
     end(p);
@@ -227,8 +240,10 @@ static void begin_leave(struct hf_process *p)
     hf_sched_push(p);
 }
 
-void hf_process_retire(struct hf_process *p)
+void hf_process_retire(struct hf_process *p, const char *why)
 {
+    p->why = why;
+    p->in_order = true;
     p->class->stats.retired++;
     if (p->turn.retire != NULL)
         p->class->last_retire = p->turn.retire;
@@ -244,10 +259,12 @@ void hf_process_left(struct hf_process *p)
     end(p);
 }
 
-void hf_process_doom(struct hf_process *p, enum hf_doom doom)
+void hf_process_doom(struct hf_process *p, enum hf_doom doom, const char *why)
 {
     if (p->doom != HF_DOOM_NONE)
         return;
+    p->why = why;
+    p->in_order = false;
     if (p->phase == HF_PHASE_IDLE && hf_list_linked(&p->in_pool))
         p->class->n_idle--;
     hf_list_remove(&p->in_pool);
@@ -287,7 +304,7 @@ static void end_doomed(struct hf_process *p)
         unwind(p, HF_CANCELLED);
         end(p);
         return;
-    default: hf_process_retire(p);
+    default: hf_process_retire(p, p->why);
     }
 }
 
@@ -328,11 +345,11 @@ static void process_due(struct hf_timer *t)
     uint64_t now = p->kernel->now;
 
     if (p->phase == HF_PHASE_STARTING) {
-        hf_process_doom(p, HF_DOOM_START_TIMEOUT);
+        hf_process_doom(p, HF_DOOM_START_TIMEOUT, "start-deadline");
         return;
     }
     if (p->phase == HF_PHASE_LEAVING) {
-        hf_process_doom(p, HF_DOOM_LEAVE_TIMEOUT);
+        hf_process_doom(p, HF_DOOM_LEAVE_TIMEOUT, "leave-deadline");
         return;
     }
     if (p->phase != HF_PHASE_IDLE || p->doom != HF_DOOM_NONE)
@@ -340,7 +357,7 @@ static void process_due(struct hf_timer *t)
     if (idle_due(p) <= now) {
         bool aged = c->s.max_age_ns != 0 && now - p->born_ns >= c->s.max_age_ns;
         if (aged || c->n_processes - c->n_doomed > c->s.min) {
-            hf_process_doom(p, HF_DOOM_RETIRE);
+            hf_process_doom(p, HF_DOOM_RETIRE, aged ? "max-age" : "idle");
             return;
         }
         p->idle_ns = now; /* one of `min`: stays, and is looked at again */

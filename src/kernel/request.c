@@ -237,6 +237,19 @@ static void record_answer(struct hf_process *p, const struct hf_request *r)
         p->turn.broken = true;
 }
 
+/* Nobody waits for the answer any more: what its process still does has a time of its own. */
+static void begin_after(struct hf_request *r)
+{
+    const struct hf_class_settings *s = &r->class->s;
+    uint64_t until;
+    if (s->after_timeout_ns == 0 || s->recorded || r->message.deadline_ns == 0)
+        return;
+    if (__builtin_add_overflow(r->class->kernel->now, s->after_timeout_ns, &until))
+        until = UINT64_MAX;
+    r->message.deadline_ns = until;
+    hf_request_set_clock(r);
+}
+
 void hf_request_answer(struct hf_request *r, struct hf_process *p, enum hf_answer_kind kind,
                        struct hf_buf *body, struct hf_blob **blob)
 {
@@ -265,6 +278,8 @@ void hf_request_answer(struct hf_request *r, struct hf_process *p, enum hf_answe
     r->out = true;
     if (holder != NULL && r->consumed && kind != HF_ANSWER_CANCELLED)
         record_answer(holder, r);
+    if (p != NULL && holder != NULL && kind == HF_ANSWER_OK)
+        begin_after(r);
     if (p != NULL && holder != NULL)
         hf_list_push_back(&holder->turn.effects, &r->in_out);
     else
@@ -332,5 +347,5 @@ static void request_due(struct hf_timer *t)
     else if (r->duty == HF_DUTY_OPEN)
         drop_out(r, HF_ANSWER_TIMEOUT);
     if (begun)
-        hf_process_doom(p, HF_DOOM_TIMEOUT);
+        hf_process_doom(p, HF_DOOM_TIMEOUT, "deadline");
 }

@@ -17,12 +17,18 @@ void hf_sched_woken(struct hf_waitset *set)
     hf_sched_push(hf_turn_of(HF_CONTAINER_OF(set, struct hf_turn, set)));
 }
 
-static bool must_retire(const struct hf_process *p)
+/* Why it must, or NULL. */
+static const char *must_retire(const struct hf_process *p)
 {
     const struct hf_class *c = p->class;
-    return p->turn.retire != NULL || c->single_use ||
-           (c->s.max_requests != 0 && p->served >= c->s.max_requests) ||
-           (c->s.max_age_ns != 0 && p->kernel->now - p->born_ns >= c->s.max_age_ns);
+    if (p->turn.retire != NULL)
+        return p->turn.retire;
+    if (c->single_use)
+        return "single-use";
+    if (c->s.max_requests != 0 && p->served >= c->s.max_requests)
+        return "max-requests";
+    bool aged = c->s.max_age_ns != 0 && p->kernel->now - p->born_ns >= c->s.max_age_ns;
+    return aged ? "max-age" : NULL;
 }
 
 static enum hf_end begin_start(struct hf_process *p)
@@ -77,13 +83,14 @@ static void start_done(struct hf_process *p)
 static void turn_done(struct hf_process *p)
 {
     struct hf_request *r = p->request;
+    const char *why;
     if (r->duty == HF_DUTY_OPEN)
         hf_request_answer(r, p, HF_ANSWER_UNANSWERED, NULL, NULL);
     hf_out_seal(p);
     if (p->turn.broken) {
         hf_process_fail(p);
-    } else if (must_retire(p)) {
-        hf_process_retire(p);
+    } else if ((why = must_retire(p)) != NULL) {
+        hf_process_retire(p, why);
     } else {
         p->request = NULL;
         hf_request_leave(r);

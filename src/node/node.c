@@ -200,44 +200,11 @@ static void name_of(const char *path, char *out, size_t size)
         *dot = 0;
 }
 
-struct image_taker {
-    struct hf_node *node;
-    struct hf_service *svc;
-    bool want;
-};
-
-static enum hf_err take_image(void *ctx, void *state, struct hf_report *report)
+/* The engine counts time in ticks of a millisecond; 0 = its own slice. */
+static uint32_t slice_ticks(uint64_t ns)
 {
-    struct image_taker *t = ctx;
-    struct hf_report why;
-    (void)report;
-    if (!t->want)
-        return HF_OK;
-    hf_report_init(&why);
-    enum hf_err err = hf_service_take_image(t->svc, state, &why);
-    if (err == HF_UNSUPPORTED) { /* it works without, only slower: a new instance each request */
-        if (!t->node->opt.quiet)
-            hf_log_say(t->node->log, "notice", "%s: no image is possible, each request gets a new instance: %s",
-                       hf_service_name(t->svc), why.text);
-        return HF_OK;
-    }
-    return err;
-}
-
-/* One instance is started before anybody is served: a component that cannot start is said now, not at the first request. */
-static enum hf_err try_start(struct hf_node *node, struct hf_service *svc, bool want_image, uint64_t timeout_ns, struct hf_report *report)
-{
-    struct image_taker t = {node, svc, want_image};
-    struct hf_answer a = {0};
-    enum hf_err err = hf_offline_call(node, svc, timeout_ns, (struct hf_view){0}, take_image, &t, &a);
-    if (err == HF_OK && a.kind != HF_ANSWER_OK) {
-        err = a.kind == HF_ANSWER_TIMEOUT ? HF_TIMEOUT : a.kind == HF_ANSWER_LIMITED ? HF_LIMIT : HF_TRAP;
-        hf_report_set(report, err, "%s does not start: %.*s", hf_service_name(svc),
-                      HF_FMT(a.body.len > 0 ? hf_buf_view(&a.body) : hf_view_of(hf_answer_text(a.kind))));
-    }
-    hf_buf_done(&a.body);
-    hf_blob_unref(a.blob);
-    return err;
+    uint64_t ticks = (ns + 999999) / 1000000;
+    return ticks > UINT32_MAX ? UINT32_MAX : (uint32_t)ticks;
 }
 
 enum hf_err hf_node_make_service(struct hf_node *node, const struct hf_service_options *o,
@@ -257,7 +224,11 @@ enum hf_err hf_node_make_service(struct hf_node *node, const struct hf_service_o
         .env = o->env,
         .args = o->args,
         .memory_max = o->memory_max,
+        .handles_max = o->handles_max,
+        .slice_ticks = slice_ticks(o->slice_ns),
         .body_window = HF_BODY_WINDOW,
+        .single_use = hf_template_single_use,
+        .single_use_ctx = node,
         .keyvalue = o->keyvalue,
         .config = o->config,
     };
@@ -286,7 +257,7 @@ enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_service
     enum hf_err err = hf_node_make_service(node, o, NULL, NULL, &svc, &report);
     uint64_t start_ns = o->request_timeout_ns != 0 ? o->request_timeout_ns : 30000000000u;
     if (err == HF_OK)
-        err = try_start(node, svc, o->instances == HF_INSTANCES_PER_REQUEST, start_ns, &report);
+        err = hf_template_try(node, svc, o->instances == HF_INSTANCES_PER_REQUEST, start_ns, &report);
     if (err == HF_OK)
         err = hf_route_add(node->routes, hf_view_of(o->host), hf_view_of(o->prefix != NULL ? o->prefix : "/"), (struct hf_view){0},
                            hf_view_of(hf_service_name(svc)), &report);
@@ -296,17 +267,22 @@ enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_service
     }
     bool singleton = o->instances == HF_INSTANCES_SINGLETON;
     uint32_t max = singleton ? 1 : o->max != 0 ? (o->max + node->opt.workers - 1) / node->opt.workers : 64;
+    if (!singleton && o->min > (uint64_t)max * node->opt.workers) {
+        hf_service_free(svc);
+        return usage(msg, "min is more than max");
+    }
     node->services[node->n_services++] = (struct hf_node_service){
         .svc = svc,
         .singleton = singleton,
         .home = (uint32_t)(hf_hash(hf_view_of(hf_service_name(svc)), 0) % node->opt.workers), /* spread over the workers */
         .class_settings =
             {
-                .min = 1,
+                .min = o->min == 0 ? 1 : (o->min + node->opt.workers - 1) / node->opt.workers,
                 .max = max,
                 .queue_max = o->queue_max,
                 .queue_timeout_ns = o->queue_timeout_ns,
                 .request_timeout_ns = o->request_timeout_ns,
+                .after_timeout_ns = o->after_timeout_ns,
                 .start_timeout_ns = start_ns,
                 .max_requests = o->max_requests,
                 .max_age_ns = o->max_age_ns,
@@ -360,6 +336,22 @@ enum hf_status hf_node_listen(struct hf_node *node, const char *addr, char bound
     return hf_node_result(err, &report, msg);
 }
 
+/* What became of the instances, for whoever reads the end of the log. */
+static void sum_up(struct hf_node *node)
+{
+    for (uint32_t i = 0; i < node->n_services && !node->opt.quiet; i++) {
+        struct hf_ends all;
+        struct hf_buf text = {0};
+        hf_ends_init(&all, hf_service_name(node->services[i].svc), NULL);
+        for (uint32_t j = 0; j < node->n_workers; j++)
+            hf_ends_add(&all, &node->workers[j].ends[i]);
+        hf_ends_text(&all, &text);
+        if (text.len > 0)
+            hf_log_say(node->log, "end", "%s: instances that ended: %.*s", all.service, HF_FMT(hf_buf_view(&text)));
+        hf_buf_done(&text);
+    }
+}
+
 enum hf_status hf_node_run(struct hf_node *node, struct hf_words *msg)
 {
     struct hf_report report;
@@ -386,6 +378,7 @@ enum hf_status hf_node_run(struct hf_node *node, struct hf_words *msg)
     }
     if (err != HF_OK)
         return hf_node_result(err, &report, msg);
+    sum_up(node);
     if (msg != NULL)
         snprintf(msg->text, sizeof msg->text, "%s", status == HF_STATUS_OK ? "" : "stopped before everything in hand was finished");
     return status;

@@ -12,6 +12,7 @@
 #include "host/service.h"
 #include "kernel/kernel.h"
 #include "link/between.h"
+#include "node/ends.h"
 #include "node/log.h"
 #include "os/wake.h"
 #include "store/kv.h"
@@ -47,11 +48,13 @@ struct hf_worker {
     struct hf_between *between;
     struct hf_os_watch wake_watch;
     struct hf_service_worker *services[HF_SERVICES_MAX];
+    struct hf_ends ends[HF_SERVICES_MAX];
     struct hf_class *classes[HF_SERVICES_MAX]; /* NULL: the instances are another worker's */
     struct hf_buf access;
     uint64_t drain_at_ns; /* 0: serving */
     bool at_rest;         /* draining, and nothing of its own is left to do */
     bool closed;          /* and no other worker's: its instances leave */
+    bool ended;           /* its kernel is gone */
     enum hf_status status;
 };
 
@@ -65,7 +68,7 @@ struct hf_node {
     struct hf_engine *engine;
     struct hf_registry *registry;
     struct hf_jobs *jobs;
-    struct hf_wake *wake; /* of what runs without a worker (offline.c) */
+    struct hf_wake *wake; /* of the call that runs without a worker (offline.c) */
     struct hf_route_table *routes;
     struct hf_node_service services[HF_SERVICES_MAX];
     uint32_t n_services;
@@ -101,7 +104,8 @@ bool hf_node_is_core(struct hf_view bytes); /* begins like a core module */
 enum hf_err hf_node_adapt(struct hf_node *node, struct hf_buf *bytes, struct hf_report *report);
 
 /* offline.c: one request to a service on a kernel of its own, on this thread, without a gateway. `each` (may be NULL) sees the
- * started process before it takes the request. HF_CANCELLED: hf_node_stop was called first. */
+ * started process before it takes the request. With a body (a call) on the thread that has the node:
+ * HF_CANCELLED when hf_node_stop was called first. */
 enum hf_err hf_offline_call(struct hf_node *node, struct hf_service *svc, uint64_t timeout_ns, struct hf_view body,
                             enum hf_err (*started)(void *ctx, void *state, struct hf_report *report), void *ctx,
                             struct hf_answer *answer);
@@ -110,6 +114,11 @@ enum hf_err hf_offline_call(struct hf_node *node, struct hf_service *svc, uint64
 enum hf_err hf_node_make_service(struct hf_node *node, const struct hf_service_options *o,
                                  void (*change)(void *ctx, struct hf_service_settings *s), void *ctx, struct hf_service **ret,
                                  struct hf_report *report);
+/* template.c: one instance is started to look at; with want_image its image becomes the service's (where none is possible that
+ * is said in the log, and is no error). */
+enum hf_err hf_template_try(struct hf_node *node, struct hf_service *svc, bool want_image, uint64_t timeout_ns,
+                            struct hf_report *report);
+void hf_template_single_use(void *node, struct hf_service *svc, struct hf_io *io); /* hf_service_settings.single_use */
 
 enum hf_status hf_status_of(enum hf_err err);
 enum hf_status hf_node_result(enum hf_err err, const struct hf_report *report, struct hf_words *msg);

@@ -82,7 +82,8 @@ static void off_answer(struct hf_port *port, void *tag, struct hf_answer *a)
 /* What the loop of a worker has, for this call alone. */
 struct world {
     struct hf_os_poller *poller;
-    struct hf_wake *wake; /* the node's: hf_node_stop pokes it */
+    struct hf_wake *wake; /* of a call: the node's, which hf_node_stop pokes; of a template, which any thread may make: its own */
+    bool own_wake;
     struct hf_jobs *jobs;
     struct hf_io io;
     struct hf_os_watch bell;
@@ -93,12 +94,15 @@ static void on_bell(struct hf_os_watch *watch, uint32_t ready)
     (void)watch, (void)ready; /* hf_wake_awake reads it */
 }
 
-static enum hf_err world_open(struct world *w, struct hf_node *node)
+static enum hf_err world_open(struct world *w, struct hf_node *node, bool call)
 {
     struct hf_os *os = node->os;
     w->bell.on_ready = on_bell;
-    w->wake = node->wake;
+    w->wake = call ? node->wake : NULL;
+    w->own_wake = !call;
     enum hf_err err = os->poller_new(os, &w->poller);
+    if (err == HF_OK && w->own_wake)
+        err = hf_wake_new(&w->wake, NULL);
     if (err == HF_OK)
         err = hf_jobs_new(0, 0, &w->jobs, NULL);
     if (err == HF_OK)
@@ -111,10 +115,13 @@ static enum hf_err world_open(struct world *w, struct hf_node *node)
 static void world_close(struct world *w)
 {
     hf_jobs_free(w->jobs);
-    hf_wake_deliver_all(w->wake);
+    if (w->wake != NULL)
+        hf_wake_deliver_all(w->wake);
     hf_io_collect(&w->io);
     if (w->poller != NULL)
         w->io.os->poller_free(w->poller);
+    if (w->own_wake)
+        hf_wake_free(w->wake);
 }
 
 /* Turns until nothing is runnable, or it is time to look at the descriptors: true then. */
@@ -131,13 +138,13 @@ static bool run_turns(struct offline *o, struct hf_kernel *k, struct hf_os *os)
     return false;
 }
 
-/* HF_CANCELLED: hf_node_stop was called. */
+/* HF_CANCELLED: a call, and hf_node_stop was called. A template is short and bounded: it is not stopped. */
 static enum hf_err run_until_answered(struct offline *o, struct hf_kernel *k, struct world *w, struct hf_node *node)
 {
     struct hf_os *os = w->io.os;
     while (!o->answered) {
         bool more = run_turns(o, k, os);
-        if (!o->answered && atomic_load(&node->stop) != 0)
+        if (!o->answered && o->call && atomic_load(&node->stop) != 0)
             return HF_CANCELLED;
         if (!o->answered && (more || hf_wake_sleep(w->wake))) {
             struct hf_os_event events[16];
@@ -174,7 +181,7 @@ enum hf_err hf_offline_call(struct hf_node *node, struct hf_service *svc, uint64
     struct hf_post post = {.target = HF_VIEW("offline"), .port = &o.port};
     uint64_t id;
 
-    enum hf_err err = world_open(&world, node);
+    enum hf_err err = world_open(&world, node, o.call);
     if (err == HF_OK)
         err = hf_service_worker_new(svc, &world.io, &o.worker, NULL);
     if (err == HF_OK)

@@ -86,6 +86,9 @@ static enum hf_err add_service(struct hf_worker *w, uint32_t i, struct hf_report
         return err;
     cs.behaviour = &hf_service_behaviour;
     cs.ctx = w->services[i];
+    hf_ends_init(&w->ends[i], hf_service_name(s->svc), node->opt.quiet ? NULL : node->log);
+    cs.ended = hf_ends_note;
+    cs.ended_ctx = &w->ends[i];
     err = hf_class_add(w->kernel, hf_service_name(s->svc), &cs, &class, report);
     if (err == HF_OK)
         hf_class_warm(w->classes[i] = class);
@@ -107,6 +110,7 @@ void hf_worker_stop(struct hf_worker *w)
 
 void hf_worker_end(struct hf_worker *w)
 {
+    w->ended = true;
     hf_gateway_free(w->gateway);
     hf_kernel_free(w->kernel);
     for (uint32_t i = 0; i < HF_SERVICES_MAX; i++)

@@ -76,11 +76,15 @@ static void *work(void *arg)
 }
 
 /* Signals are for the threads that had them before: a job must not be interrupted by somebody's
- * ctrl-c. */
+ * ctrl-c. Those that a thread causes itself stay open: a job may run a guest, whose traps the engine
+ * takes from them. */
 static bool start_thread(struct hf_jobs *jobs)
 {
+    static const int own[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT};
     sigset_t all, before;
     sigfillset(&all);
+    for (size_t i = 0; i < HF_ARRAY_LEN(own); i++)
+        sigdelset(&all, own[i]);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     bool ok = pthread_create(&jobs->threads[jobs->n_threads], NULL, work, jobs) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -589,6 +589,36 @@ static void blobs_are_kept_as_long_as_somebody_can_name_them(void **state)
     world_done(&f.w);
 }
 
+/* 'r' answers, 'z' then takes ten seconds: what is done after an answer has a time of its own. */
+static void work_after_an_answer_has_its_own_time(void **state)
+{
+    struct world w;
+    struct kind kind = {0};
+    (void)state;
+    world_init(&w);
+    struct hf_class *c = world_class(
+        &w, "a", &kind, (struct hf_class_settings){.request_timeout_ns = 2 * S, .after_timeout_ns = 20 * S});
+    post(&w, "a", "rz");
+    run(&w);
+    expect_told(&w, 1, HF_ANSWER_OK, "ok");
+    pass(&w, 9 * S); /* long past the request's time */
+    assert_int_equal(stats_of(c).killed, 0);
+    pass(&w, 2 * S);
+    assert_int_equal(stats_of(c).idle, 1);
+    post(&w, "a", "rzzz");
+    run(&w);
+    pass(&w, 19 * S);
+    assert_int_equal(stats_of(c).killed, 0);
+    pass(&w, 2 * S);
+    assert_int_equal(stats_of(c).killed, 1);
+    assert_int_equal(times_told(&w, 2), 1);
+    post(&w, "a", "z"); /* who has not answered has the request's */
+    run(&w);
+    pass(&w, 2 * S);
+    expect_told(&w, 3, HF_ANSWER_TIMEOUT, "");
+    world_done(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -621,6 +651,7 @@ int main(void)
         cmocka_unit_test(kernel_free_says_cancelled),
         cmocka_unit_test(a_port_may_post_and_cancel_from_its_answer),
         cmocka_unit_test(blobs_are_kept_as_long_as_somebody_can_name_them),
+        cmocka_unit_test(work_after_an_answer_has_its_own_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
