@@ -1,6 +1,7 @@
 /* cmd_exec.c - holdfast exec COMPONENT [-- ARGS]: a command on this process's own standard streams.
  *
- * Every code up to 123 is the command's own. Ours are those that env, timeout and the shells use for "it could not be run".
+ * Every code up to 123 is the command's own. Ours are those that env, timeout and the shells use
+ * for "it could not be run".
  */
 #include "cli/options.h"
 
@@ -11,11 +12,20 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { EXIT_TIMEOUT = 124, EXIT_OURS = 125, EXIT_NO_COMMAND = 126, EXIT_NO_FILE = 127, EXIT_SIGNAL = 128, EXIT_TRAP = 134 };
+enum {
+    EXIT_TIMEOUT = 124,
+    EXIT_OURS = 125,
+    EXIT_NO_COMMAND = 126,
+    EXIT_NO_FILE = 127,
+    EXIT_SIGNAL = 128,
+    EXIT_TRAP = 134
+};
 
 extern char **environ;
 
-#define INSTANCES_MAX 200u /* core instances: a component has up to a few dozen, and room for each takes time at the start */
+#define INSTANCES_MAX                                                                              \
+    200u /* core instances: a component has up to a few dozen, and room for each takes time at the \
+            start */
 
 static struct hf_node *running; /* for the signal handler alone: a process has one set of signals */
 static volatile sig_atomic_t caught;
@@ -34,7 +44,8 @@ static void set_signals(void (*end)(int))
     static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
     struct sigaction on = {.sa_handler = end}, ignore = {.sa_handler = SIG_IGN}, was;
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
-        if (sigaction(ends[i], NULL, &was) == 0 && was.sa_handler != SIG_IGN) /* nohup, a shell's background job */
+        if (sigaction(ends[i], NULL, &was) == 0 &&
+            was.sa_handler != SIG_IGN) /* nohup, a shell's background job */
             sigaction(ends[i], &on, NULL);
     sigaction(SIGPIPE, &ignore, NULL); /* a closed pipe is the guest's to see */
 }
@@ -43,7 +54,8 @@ static void set_signals(void (*end)(int))
 static void hold_closed(void)
 {
     for (int fd = 0; fd < 3; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) < 0) /* using it fails, as it should */
+        if (fcntl(fd, F_GETFD) < 0 &&
+            open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) < 0) /* using it fails, as it should */
             _exit(EXIT_OURS);
 }
 
@@ -75,9 +87,11 @@ static const char **whole_env(const struct cli_settings *s)
 }
 
 static const struct cli_option options[] = {
-    {"timeout", "TIME", "for the whole run, then it is ended (no limit)", opt_timeout, "a time like 3s"},
+    {"timeout", "TIME", "for the whole run, then it is ended (no limit)", opt_timeout,
+     "a time like 3s"},
     CLI_OPTIONS_GUEST,
-    {"inherit-env", NULL, "the guest also gets the environment of this process (--env wins)", set_inherit, NULL},
+    {"inherit-env", NULL, "the guest also gets the environment of this process (--env wins)",
+     set_inherit, NULL},
     CLI_OPTIONS_CACHE,
     {0},
 };
@@ -101,7 +115,9 @@ static enum hf_status run(struct cli_settings *s, char **argv, int *exit_code, s
     static const int fds[3] = {0, 1, 2};
     const char *slash = strrchr(argv[0], '/');
     s->service.path = argv[0];
-    argv[0] = slash == NULL ? argv[0] : argv[0] + (slash - argv[0]) + 1; /* the command's own name, as its users know it */
+    argv[0] = slash == NULL ? argv[0]
+                            : argv[0] + (slash - argv[0]) +
+                                  1; /* the command's own name, as its users know it */
     s->service.args = (const char *const *)argv;
     s->node.workers = 1;
     s->node.instances_max = INSTANCES_MAX;
@@ -123,10 +139,14 @@ int cmd_exec(int argc, char **argv)
     hold_closed();
     cli_settings_init(&s);
     int rc = cli_parse("exec", "COMPONENT [-- ARGS]",
-                       "Runs a command: a component that exports wasi:cli/run, or a core module of WASI preview 1 (what clang and Go emit).\n"
-                       "Its standard streams are those of this process. It gets no environment but what --env and --inherit-env give.\n"
-                       "Exit code: the command's own; 134 it trapped (message and backtrace on standard error); 124 --timeout is over;\n"
-                       "128+N ended by signal N (130: ctrl-c); 127 there is no such file; 126 the file is no command, or needs what is\n"
+                       "Runs a command: a component that exports wasi:cli/run, or a core module of "
+                       "WASI preview 1 (what clang and Go emit).\n"
+                       "Its standard streams are those of this process. It gets no environment but "
+                       "what --env and --inherit-env give.\n"
+                       "Exit code: the command's own; 134 it trapped (message and backtrace on "
+                       "standard error); 124 --timeout is over;\n"
+                       "128+N ended by signal N (130: ctrl-c); 127 there is no such file; 126 the "
+                       "file is no command, or needs what is\n"
                        "missing here; 125 anything else that kept it from being run.",
                        options, &s, &argc, argv);
     if (rc != 0)
@@ -143,7 +163,8 @@ int cmd_exec(int argc, char **argv)
     }
     const char *path = argv[0];
     enum hf_status st = run(&s, argv, &exit_code, &msg);
-    bool stopped = st != HF_STATUS_OK && caught != 0; /* whatever it was doing: whoever signalled knows why */
+    bool stopped =
+        st != HF_STATUS_OK && caught != 0; /* whatever it was doing: whoever signalled knows why */
     if (st != HF_STATUS_OK && !stopped)
         cli_fail("exec", st, msg.text);
     int code = stopped ? EXIT_SIGNAL + caught : code_of(st, exit_code, path);

@@ -20,7 +20,7 @@ extern "C" {
 #define HF_API __attribute__((visibility("default")))
 #define HF_API_VERSION 1
 
-/* What a call came to. The CLI's exit codes are these numbers. */
+/* What a call came to. The CLI's exit codes are these numbers, but for exec's (holdfast exec --help). */
 enum hf_status {
     HF_STATUS_OK = 0,
     HF_STATUS_FAILED = 1,      /* the guest trapped, or the work did not succeed */

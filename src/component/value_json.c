@@ -6,16 +6,17 @@
  *   char, string          strings (a char: of one character)
  *   list, tuple           arrays; list<u8> too
  *   map<k, v>             an array of arrays of two: keys need not be strings, and may come twice
- *   record                an object, fields in any order; one of option type that is left out is none
- *   variant, enum         "case" without payload, {"case": payload} with one
- *   option                null, or the payload alone; where the payload is itself an option, {"some": payload}
- *   result                {"ok": payload} or {"err": payload}; no payload is null
- *   flags                 an array of those that are set
+ *   record                an object, fields in any order; one of option type that is left out is
+ * none variant, enum         "case" without payload, {"case": payload} with one option null, or the
+ * payload alone; where the payload is itself an option, {"some": payload} result {"ok": payload} or
+ * {"err": payload}; no payload is null flags                 an array of those that are set
  *
- * own and borrow have no JSON: refused. Written: fields and cases in the order of the type, no spaces but one behind `,` and
- * `:`, shortest digits, and escapes for what a terminal would act upon. Reading is strict JSON (RFC 8259): no comments, no
- * comma at the end, names once. Recursion follows the type, never the text, so its depth is bounded by HF_TYPE_DEPTH_MAX.
- * jansson, which the tests use, would make a tree first, knows no integers past 2^63, and names no place.
+ * own and borrow have no JSON: refused. Written: fields and cases in the order of the type, no
+ * spaces but one behind `,` and
+ * `:`, shortest digits, and escapes for what a terminal would act upon. Reading is strict JSON (RFC
+ * 8259): no comments, no comma at the end, names once. Recursion follows the type, never the text,
+ * so its depth is bounded by HF_TYPE_DEPTH_MAX. jansson, which the tests use, would make a tree
+ * first, knows no integers past 2^63, and names no place.
  */
 #include <math.h>
 #include <stdio.h>
@@ -38,7 +39,8 @@ struct json {
 static enum hf_err read_value(struct json *j, const struct hf_type *t, struct hf_value *ret);
 
 /* A part of the value: the path is left as it is when it fails, for the report. */
-static enum hf_err read_part(struct json *j, struct hf_view name, uint32_t index, const struct hf_type *t, struct hf_value *ret)
+static enum hf_err read_part(struct json *j, struct hf_view name, uint32_t index,
+                             const struct hf_type *t, struct hf_value *ret)
 {
     HF_ASSERT(j->depth < HF_ARRAY_LEN(j->path));
     j->path[j->depth++] = (struct step){name, index};
@@ -54,10 +56,12 @@ static enum hf_err with_path(struct json *j, enum hf_err err)
     enum hf_err made = HF_OK;
     for (unsigned i = 0; i < j->depth && made == HF_OK; i++) {
         const struct step *s = &j->path[i];
-        made = s->name.len > 0 ? hf_buf_printf(&text, ".%.*s", HF_FMT(s->name)) : hf_buf_printf(&text, "[%u]", s->index);
+        made = s->name.len > 0 ? hf_buf_printf(&text, ".%.*s", HF_FMT(s->name))
+                               : hf_buf_printf(&text, "[%u]", s->index);
     }
     if (text.len > 0) /* memory out: as much of it as there is */
-        hf_report_wrap(j->s.report, err, "%.*s", (int)(text.len < 1000 ? text.len : 1000), (const char *)text.ptr);
+        hf_report_wrap(j->s.report, err, "%.*s", (int)(text.len < 1000 ? text.len : 1000),
+                       (const char *)text.ptr);
     hf_buf_done(&text);
     return err;
 }
@@ -73,7 +77,8 @@ static enum hf_err read_bool(struct hf_scan *s, struct hf_value *ret)
     return HF_OK;
 }
 
-static bool at_number(struct hf_scan *s) /* so that WAVE's reader of numbers finds no comment to skip */
+static bool
+at_number(struct hf_scan *s) /* so that WAVE's reader of numbers finds no comment to skip */
 {
     hf_json_space(s);
     return s->at < s->end && (*s->at == '-' || (*s->at >= '0' && *s->at <= '9'));
@@ -93,7 +98,8 @@ static enum hf_err read_float(struct hf_scan *s, const struct hf_type *t, struct
     static const struct {
         const char *word;
         double value;
-    } words[] = {{"\"nan\"", (double)NAN}, {"\"inf\"", (double)INFINITY}, {"\"-inf\"", -(double)INFINITY}};
+    } words[] = {
+        {"\"nan\"", (double)NAN}, {"\"inf\"", (double)INFINITY}, {"\"-inf\"", -(double)INFINITY}};
     if (at_number(s))
         return hf_text_real(s, t, ret);
     for (size_t i = 0; i < HF_ARRAY_LEN(words); i++)
@@ -131,7 +137,8 @@ static enum hf_err read_list(struct json *j, const struct hf_type *t, struct hf_
     hf_json_space(s);
     const uint8_t *from = s->at;
     if (!hf_json_take(s, '['))
-        return hf_scan_expected(s, from, t->is_map ? "an array of pairs ([[key, value], ...])" : "an array");
+        return hf_scan_expected(s, from,
+                                t->is_map ? "an array of pairs ([[key, value], ...])" : "an array");
     for (bool more = !hf_json_take(s, ']'); more; n++) {
         struct hf_value v = {.len = 0};
         if ((n + 1) * t->elem->size >= HF_ELEM_SIZE_MAX)
@@ -142,7 +149,8 @@ static enum hf_err read_list(struct json *j, const struct hf_type *t, struct hf_
         if (!hf_text_grow(s, &ptr, &cap, n, size))
             return hf_scan_no_memory(s);
         if (scalar)
-            memcpy((uint8_t *)ptr + n * size, &v.u64, size); /* little endian, like the guest (L1) */
+            memcpy((uint8_t *)ptr + n * size, &v.u64,
+                   size); /* little endian, like the guest (L1) */
         else
             ((struct hf_value *)ptr)[n] = v;
         more = !hf_json_take(s, ']');
@@ -170,8 +178,10 @@ static enum hf_err read_tuple(struct json *j, const struct hf_type *t, struct hf
         return hf_scan_no_memory(s);
     for (uint32_t i = 0; i < t->n; i++) {
         if (i > 0 ? !hf_json_take(s, ',') : hf_json_peek(s, ']'))
-            return hf_json_peek(s, ']') ? hf_scan_fail(s, s->at, HF_INVALID, "the array has %u values, %u are needed", i, t->n)
-                                : hf_scan_expected(s, s->at, "`,` or `]`");
+            return hf_json_peek(s, ']')
+                       ? hf_scan_fail(s, s->at, HF_INVALID,
+                                      "the array has %u values, %u are needed", i, t->n)
+                       : hf_scan_expected(s, s->at, "`,` or `]`");
         err = read_part(j, (struct hf_view){0}, i, t->members[i].type, &items[i]);
         if (err != HF_OK)
             return err;
@@ -185,8 +195,8 @@ static enum hf_err read_tuple(struct json *j, const struct hf_type *t, struct hf
 /* ---- records, flags, variants ---- */
 
 /* A name that stands here as a string, one of t's members. */
-static enum hf_err read_member(struct json *j, const struct hf_type *t, const char *what, const char *wanted, uint32_t hint,
-                               uint32_t *ret)
+static enum hf_err read_member(struct json *j, const struct hf_type *t, const char *what,
+                               const char *wanted, uint32_t hint, uint32_t *ret)
 {
     struct hf_scan *s = &j->s;
     struct hf_buf type_text = {0};
@@ -202,7 +212,8 @@ static enum hf_err read_member(struct json *j, const struct hf_type *t, const ch
     if (hf_type_text(t, &type_text) != HF_OK)
         hf_buf_clear(&type_text);
     size_t shown = hf_utf8_valid_prefix(name.ptr, name.len < 100 ? name.len : 100);
-    err = hf_scan_fail(s, from, HF_INVALID, "no such %s: \"%.*s\" in %s", what, (int)shown, (const char *)name.ptr,
+    err = hf_scan_fail(s, from, HF_INVALID, "no such %s: \"%.*s\" in %s", what, (int)shown,
+                       (const char *)name.ptr,
                        type_text.ptr != NULL ? (char *)type_text.ptr : hf_type_kind_text(t->kind));
     hf_buf_done(&type_text);
     return err;
@@ -227,7 +238,8 @@ static enum hf_err read_record(struct json *j, const struct hf_type *t, struct h
         if (err != HF_OK)
             return err;
         if (seen[i])
-            return hf_scan_fail(s, at, HF_INVALID, "field \"%.*s\" is there twice", HF_FMT(t->members[i].name));
+            return hf_scan_fail(s, at, HF_INVALID, "field \"%.*s\" is there twice",
+                                HF_FMT(t->members[i].name));
         seen[i] = true;
         err = hf_json_need(s, ':', "`:`");
         if (err == HF_OK)
@@ -240,7 +252,8 @@ static enum hf_err read_record(struct json *j, const struct hf_type *t, struct h
     }
     for (i = 0; i < t->n; i++)
         if (!seen[i] && t->members[i].type->kind != HF_T_OPTION) /* zeroes are none */
-            return hf_scan_fail(s, from, HF_INVALID, "field \"%.*s\" is missing", HF_FMT(t->members[i].name));
+            return hf_scan_fail(s, from, HF_INVALID, "field \"%.*s\" is missing",
+                                HF_FMT(t->members[i].name));
     *ret = (struct hf_value){.items = items, .len = t->n};
     return HF_OK;
 }
@@ -260,7 +273,8 @@ static enum hf_err read_flags(struct json *j, const struct hf_type *t, struct hf
         if (err != HF_OK)
             return err;
         if (bits >> i & 1)
-            return hf_scan_fail(s, at, HF_INVALID, "flag \"%.*s\" is there twice", HF_FMT(t->members[i].name));
+            return hf_scan_fail(s, at, HF_INVALID, "flag \"%.*s\" is there twice",
+                                HF_FMT(t->members[i].name));
         bits |= (uint64_t)1 << i;
         more = !hf_json_take(s, ']');
         if (more && !hf_json_take(s, ','))
@@ -271,14 +285,18 @@ static enum hf_err read_flags(struct json *j, const struct hf_type *t, struct hf
 }
 
 /* The payload of case i under `name`, null where the case has none. */
-static enum hf_err read_payload(struct json *j, const struct hf_type *t, uint32_t i, struct hf_view name, struct hf_value *ret)
+static enum hf_err read_payload(struct json *j, const struct hf_type *t, uint32_t i,
+                                struct hf_view name, struct hf_value *ret)
 {
     struct hf_scan *s = &j->s;
     *ret = hf_value_case(i, NULL);
     if (t->members[i].type == NULL)
-        return hf_json_word(s, "null") ? HF_OK : hf_scan_expected(s, s->at, "null, for there is no payload");
+        return hf_json_word(s, "null")
+                   ? HF_OK
+                   : hf_scan_expected(s, s->at, "null, for there is no payload");
     ret->items = hf_arena_array(s->arena, 1, sizeof *ret->items);
-    return ret->items == NULL ? hf_scan_no_memory(s) : read_part(j, name, 0, t->members[i].type, ret->items);
+    return ret->items == NULL ? hf_scan_no_memory(s)
+                              : read_part(j, name, 0, t->members[i].type, ret->items);
 }
 
 /* {"case": payload}; "case" alone where it has none. */
@@ -289,10 +307,14 @@ static enum hf_err read_case(struct json *j, const struct hf_type *t, struct hf_
     if (!hf_json_take(s, '{')) {
         hf_json_space(s);
         const uint8_t *from = s->at;
-        enum hf_err err = read_member(j, t, "case", t->kind == HF_T_ENUM ? "the name of a case" : "a case: \"name\" or {\"name\": payload}", 0, &i);
+        enum hf_err err = read_member(
+            j, t, "case",
+            t->kind == HF_T_ENUM ? "the name of a case" : "a case: \"name\" or {\"name\": payload}",
+            0, &i);
         if (err == HF_OK && t->members[i].type != NULL)
-            err = hf_scan_fail(s, from, HF_INVALID, "case \"%.*s\" needs its payload: {\"%.*s\": ...}", HF_FMT(t->members[i].name),
-                               HF_FMT(t->members[i].name));
+            err = hf_scan_fail(s, from, HF_INVALID,
+                               "case \"%.*s\" needs its payload: {\"%.*s\": ...}",
+                               HF_FMT(t->members[i].name), HF_FMT(t->members[i].name));
         *ret = hf_value_case(i, NULL);
         return err;
     }
@@ -388,11 +410,12 @@ static enum hf_err read_value(struct json *j, const struct hf_type *t, struct hf
     case HF_T_FUTURE:
     case HF_T_ERROR_CONTEXT: break;
     }
-    return hf_scan_fail(&j->s, j->s.at, HF_UNSUPPORTED, "a value of type %s cannot be written as JSON", hf_type_kind_text(t->kind));
+    return hf_scan_fail(&j->s, j->s.at, HF_UNSUPPORTED,
+                        "a value of type %s cannot be written as JSON", hf_type_kind_text(t->kind));
 }
 
-enum hf_err hf_value_json_read(const struct hf_type *t, struct hf_view text, struct hf_arena *arena, struct hf_value *ret,
-                               struct hf_report *report)
+enum hf_err hf_value_json_read(const struct hf_type *t, struct hf_view text, struct hf_arena *arena,
+                               struct hf_value *ret, struct hf_report *report)
 {
     struct json j = {.depth = 0};
     enum hf_err err = hf_scan_init(&j.s, text, arena, report);
@@ -405,9 +428,11 @@ enum hf_err hf_value_json_read(const struct hf_type *t, struct hf_view text, str
     return j.s.at == j.s.end ? HF_OK : hf_scan_expected(&j.s, j.s.at, "the end of the text");
 }
 
-/* ---- writing --------------------------------------------------------------------------------------------- */
+/* ---- writing
+ * --------------------------------------------------------------------------------------------- */
 
-static enum hf_err write_value(const struct hf_type *t, const struct hf_value *v, struct hf_buf *ret);
+static enum hf_err write_value(const struct hf_type *t, const struct hf_value *v,
+                               struct hf_buf *ret);
 
 static enum hf_err write_scalar(uint32_t cp, struct hf_buf *ret)
 {
@@ -454,7 +479,8 @@ static enum hf_err write_list(const struct hf_type *t, const struct hf_value *v,
 }
 
 /* {"name": value, ...} of a record, [value, ...] of a tuple. */
-static enum hf_err write_members(const struct hf_type *t, const struct hf_value *v, struct hf_buf *ret)
+static enum hf_err write_members(const struct hf_type *t, const struct hf_value *v,
+                                 struct hf_buf *ret)
 {
     bool named = t->kind == HF_T_RECORD;
     enum hf_err err = hf_buf_add_byte(ret, named ? '{' : '[');
@@ -469,7 +495,8 @@ static enum hf_err write_members(const struct hf_type *t, const struct hf_value 
     return err == HF_OK ? hf_buf_add_byte(ret, named ? '}' : ']') : err;
 }
 
-static enum hf_err write_flags(const struct hf_type *t, const struct hf_value *v, struct hf_buf *ret)
+static enum hf_err write_flags(const struct hf_type *t, const struct hf_value *v,
+                               struct hf_buf *ret)
 {
     enum hf_err err = hf_buf_add_byte(ret, '[');
     bool any = false;
@@ -483,7 +510,8 @@ static enum hf_err write_flags(const struct hf_type *t, const struct hf_value *v
 }
 
 /* {"name": payload}; payload NULL: null. */
-static enum hf_err write_named(struct hf_view name, const struct hf_type *t, const struct hf_value *payload, struct hf_buf *ret)
+static enum hf_err write_named(struct hf_view name, const struct hf_type *t,
+                               const struct hf_value *payload, struct hf_buf *ret)
 {
     enum hf_err err = hf_buf_printf(ret, "{\"%.*s\": ", HF_FMT(name));
     if (err == HF_OK)
@@ -501,11 +529,14 @@ static enum hf_err write_case(const struct hf_type *t, const struct hf_value *v,
     if (t->kind == HF_T_OPTION && v->tag == 0)
         return hf_buf_add_text(ret, "null");
     if (t->kind == HF_T_OPTION)
-        return m->type->kind == HF_T_OPTION ? write_named(HF_VIEW("some"), m->type, v->items, ret) : write_value(m->type, v->items, ret);
-    return m->type == NULL ? hf_buf_printf(ret, "\"%.*s\"", HF_FMT(m->name)) : write_named(m->name, m->type, v->items, ret);
+        return m->type->kind == HF_T_OPTION ? write_named(HF_VIEW("some"), m->type, v->items, ret)
+                                            : write_value(m->type, v->items, ret);
+    return m->type == NULL ? hf_buf_printf(ret, "\"%.*s\"", HF_FMT(m->name))
+                           : write_named(m->name, m->type, v->items, ret);
 }
 
-static enum hf_err write_value(const struct hf_type *t, const struct hf_value *v, struct hf_buf *ret)
+static enum hf_err write_value(const struct hf_type *t, const struct hf_value *v,
+                               struct hf_buf *ret)
 {
     enum hf_err err;
     switch (t->kind) {
@@ -544,7 +575,8 @@ static enum hf_err write_value(const struct hf_type *t, const struct hf_value *v
     return HF_UNSUPPORTED;
 }
 
-enum hf_err hf_value_json_write(const struct hf_type *t, const struct hf_value *v, struct hf_buf *ret)
+enum hf_err hf_value_json_write(const struct hf_type *t, const struct hf_value *v,
+                                struct hf_buf *ret)
 {
     return write_value(t, v, ret);
 }

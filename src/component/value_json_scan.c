@@ -33,7 +33,8 @@ bool hf_json_word(struct hf_scan *s, const char *word)
     if ((size_t)(s->end - s->at) < n || memcmp(s->at, word, n) != 0)
         return false;
     const uint8_t *behind = s->at + n;
-    if (behind < s->end && (((*behind | 32) >= 'a' && (*behind | 32) <= 'z') || (*behind >= '0' && *behind <= '9')))
+    if (behind < s->end &&
+        (((*behind | 32) >= 'a' && (*behind | 32) <= 'z') || (*behind >= '0' && *behind <= '9')))
         return false;
     s->at = behind;
     return true;
@@ -67,12 +68,16 @@ static enum hf_err read_escape(struct hf_scan *s, uint32_t *ret)
     }
     int high = s->end - from >= 6 && from[1] == 'u' ? hex(from + 2) : -1;
     if (high < 0)
-        return hf_scan_fail(s, from, HF_INVALID, "unknown escape; there are \\\" \\\\ \\/ \\b \\f \\n \\r \\t and \\u with four hex digits");
+        return hf_scan_fail(s, from, HF_INVALID,
+                            "unknown escape; there are \\\" \\\\ \\/ \\b \\f \\n \\r \\t and \\u "
+                            "with four hex digits");
     s->at += 6;
     *ret = (uint32_t)high;
     if (high < 0xd800 || high > 0xdfff)
         return HF_OK;
-    int low = high < 0xdc00 && s->end - s->at >= 6 && s->at[0] == '\\' && s->at[1] == 'u' ? hex(s->at + 2) : -1;
+    int low = high < 0xdc00 && s->end - s->at >= 6 && s->at[0] == '\\' && s->at[1] == 'u'
+                  ? hex(s->at + 2)
+                  : -1;
     if (low < 0xdc00 || low > 0xdfff)
         return hf_scan_fail(s, from, HF_INVALID, "half of a surrogate pair");
     s->at += 6;
@@ -87,14 +92,16 @@ enum hf_err hf_json_string(struct hf_scan *s, const char *what, struct hf_view *
     const uint8_t *open = s->at++, *close = s->at;
     while (close < s->end && *close != '"') {
         if (*close < 0x20)
-            return hf_scan_fail(s, close, HF_INVALID, "byte %02x inside a string: it is written as an escape", *close);
+            return hf_scan_fail(s, close, HF_INVALID,
+                                "byte %02x inside a string: it is written as an escape", *close);
         close += *close == '\\' && s->end - close > 1 ? 2 : 1;
     }
     if (close >= s->end)
         return hf_scan_fail(s, open, HF_INVALID, "a string without its closing quote");
     if (close - s->at >= (ptrdiff_t)HF_ELEM_SIZE_MAX)
         return hf_scan_fail(s, open, HF_LIMIT, "a string takes 2^28 bytes or more");
-    uint8_t *out = hf_arena_alloc(s->arena, (size_t)(close - s->at) + 1, 1); /* no escape is longer decoded than written */
+    uint8_t *out = hf_arena_alloc(s->arena, (size_t)(close - s->at) + 1,
+                                  1); /* no escape is longer decoded than written */
     if (out == NULL)
         return hf_scan_no_memory(s);
     size_t n = 0;
@@ -113,4 +120,3 @@ enum hf_err hf_json_string(struct hf_scan *s, const char *what, struct hf_view *
     *ret = hf_view(out, n);
     return HF_OK;
 }
-

@@ -21,12 +21,14 @@ enum hf_err hf_p1_no_memory(struct hf_p1 *e)
     return hf_report_set(e->report, HF_LIMIT, "core module: out of memory while rewriting it");
 }
 
-enum hf_err hf_p1_add_function(struct hf_p1 *e, struct hf_view type, struct hf_view code, struct hf_view name, uint32_t *index)
+enum hf_err hf_p1_add_function(struct hf_p1 *e, struct hf_view type, struct hf_view code,
+                               struct hf_view name, uint32_t *index)
 {
     uint32_t f = (uint32_t)e->w->funcs.len + e->n_added[HF_P1_FUNC];
     enum hf_err err = hf_buf_add_view(&e->added[HF_P1_TYPE], type);
     if (err == HF_OK)
-        err = hf_write_leb_u32(&e->added[HF_P1_FUNC], (uint32_t)e->w->types.len + e->n_added[HF_P1_TYPE]);
+        err = hf_write_leb_u32(&e->added[HF_P1_FUNC],
+                               (uint32_t)e->w->types.len + e->n_added[HF_P1_TYPE]);
     if (err == HF_OK && name.len > 0) {
         err = hf_write_name(&e->added[HF_P1_EXPORT], name);
         if (err == HF_OK)
@@ -79,12 +81,18 @@ static enum hf_err check_imports(struct hf_p1 *e)
         if (hf_view_eq_text(item->module, PREVIEW1) && item->kind == HF_CORE_FUNC)
             continue;
         if (wrong++ == 0)
-            hf_report_set(e->report, HF_UNSUPPORTED, "it is a core module that imports what is not WASI preview 1 (" PREVIEW1 "):");
+            hf_report_set(e->report, HF_UNSUPPORTED,
+                          "it is a core module that imports what is not WASI preview 1 (" PREVIEW1
+                          "):");
         if (wrong <= 10)
-            hf_report_add(e->report, "  \"%.*s\" \"%.*s\"%s", (int)(item->module.len < 100 ? item->module.len : 100),
-                          (const char *)item->module.ptr, (int)(item->name.len < 100 ? item->name.len : 100),
+            hf_report_add(e->report, "  \"%.*s\" \"%.*s\"%s",
+                          (int)(item->module.len < 100 ? item->module.len : 100),
+                          (const char *)item->module.ptr,
+                          (int)(item->name.len < 100 ? item->name.len : 100),
                           (const char *)item->name.ptr,
-                          hf_view_eq_text(item->module, "wasi_unstable") ? " (preview 0: build it with a newer toolchain)" : "");
+                          hf_view_eq_text(item->module, "wasi_unstable")
+                              ? " (preview 0: build it with a newer toolchain)"
+                              : "");
     }
     if (wrong > 10)
         hf_report_add(e->report, "  and %u more", wrong - 10);
@@ -105,16 +113,18 @@ static enum hf_err check_exports(struct hf_p1 *e)
         return HF_OK;
     if (exports(e->w, "_initialize", HF_CORE_FUNC))
         return hf_report_set(e->report, HF_UNSUPPORTED,
-                             "it is a core module that exports _initialize and no _start: a library (reactor), not a command");
-    return hf_report_set(e->report, HF_UNSUPPORTED, "it is a core module that exports no _start, so it is not a command");
+                             "it is a core module that exports _initialize and no _start: a "
+                             "library (reactor), not a command");
+    return hf_report_set(e->report, HF_UNSUPPORTED,
+                         "it is a core module that exports no _start, so it is not a command");
 }
 
 /* ---- proc_exit ---- */
 
 static bool is_proc_exit(const struct hf_core_item *item)
 {
-    return hf_view_eq_text(item->module, PREVIEW1) && hf_view_eq_text(item->name, "proc_exit") && item->func.n_params == 1 &&
-           item->func.n_results == 0 && item->func.params[0] == HF_I32;
+    return hf_view_eq_text(item->module, PREVIEW1) && hf_view_eq_text(item->name, "proc_exit") &&
+           item->func.n_params == 1 && item->func.n_results == 0 && item->func.params[0] == HF_I32;
 }
 
 static enum hf_err rename_exit(struct hf_p1 *e, bool *renamed)
@@ -127,7 +137,8 @@ static enum hf_err rename_exit(struct hf_p1 *e, bool *renamed)
     if (!*renamed)
         return HF_OK;
     enum hf_err err = hf_write_leb_u32(b, (uint32_t)w->imports.len);
-    for (size_t i = 0; i < w->imports.len && err == HF_OK; i++) { /* functions all of them: check_imports */
+    for (size_t i = 0; i < w->imports.len && err == HF_OK;
+         i++) { /* functions all of them: check_imports */
         const struct hf_core_item *item = &w->imports.ptr[i];
         bool this_one = is_proc_exit(item);
         err = hf_write_name(b, this_one ? HF_VIEW("wasi:cli/exit@0.2.12") : item->module);
@@ -174,28 +185,32 @@ static enum hf_err add_run(struct hf_p1 *e)
     struct hf_buf code = {0};
     uint32_t start = 0;
     if (!find_start(e->w, &start))
-        return hf_report_set(e->report, HF_UNSUPPORTED, "core module: _start is no function without parameters and results");
+        return hf_report_set(e->report, HF_UNSUPPORTED,
+                             "core module: _start is no function without parameters and results");
     enum hf_err err = hf_buf_add(&code, "\0\x10", 2);
     if (err == HF_OK)
         err = hf_write_leb_u32(&code, start);
     if (err == HF_OK)
         err = hf_buf_add(&code, "\x41\0\x0b", 3);
     if (err == HF_OK)
-        err = hf_p1_add_function(e, HF_VIEW("\x60\0\x01\x7f"), hf_buf_view(&code), HF_VIEW("wasi:cli/run@0.2.12#run"), NULL);
+        err = hf_p1_add_function(e, HF_VIEW("\x60\0\x01\x7f"), hf_buf_view(&code),
+                                 HF_VIEW("wasi:cli/run@0.2.12#run"), NULL);
     hf_buf_done(&code);
     return err == HF_OK ? HF_OK : hf_p1_no_memory(e);
 }
 
 /* ---- putting it together ---- */
 
-/* The section as it will be: what replaces it, and what is added at its end. `old` may be empty: it was not there. */
+/* The section as it will be: what replaces it, and what is added at its end. `old` may be empty: it
+ * was not there. */
 static enum hf_err put_section(struct hf_p1 *e, uint8_t id, struct hf_view old, struct hf_buf *ret)
 {
     struct hf_buf b = {0};
     enum hf_err err = HF_OK;
     if (id < HF_P1_SECTIONS && e->replaced[id].len > 0)
         old = hf_buf_view(&e->replaced[id]);
-    uint32_t more = id < HF_P1_SECTIONS ? e->n_added[id == HF_P1_DATA_COUNT ? HF_P1_DATA : id] : 0; /* data count comes before data */
+    uint32_t more = id < HF_P1_SECTIONS ? e->n_added[id == HF_P1_DATA_COUNT ? HF_P1_DATA : id]
+                                        : 0; /* data count comes before data */
     if (more > 0) {
         struct hf_reader r = hf_reader(old);
         uint32_t n = old.len == 0 ? 0 : hf_read_leb_u32(&r); /* sound: it was validated */
@@ -219,8 +234,9 @@ static enum hf_err put_section(struct hf_p1 *e, uint8_t id, struct hf_view old, 
 /* Sections that it has not and now needs, of those that come before `id` (0: all of them). */
 static enum hf_err put_missing(struct hf_p1 *e, uint8_t id, struct hf_buf *ret)
 {
-    static const uint8_t order[] = {HF_P1_TYPE, HF_P1_IMPORT, HF_P1_FUNC, 4, 5, 13, HF_P1_GLOBAL, HF_P1_EXPORT, 8, 9,
-                                    HF_P1_DATA_COUNT, HF_P1_CODE, HF_P1_DATA};
+    static const uint8_t order[] = {
+        HF_P1_TYPE, HF_P1_IMPORT,     HF_P1_FUNC, 4,         5, 13, HF_P1_GLOBAL, HF_P1_EXPORT, 8,
+        9,          HF_P1_DATA_COUNT, HF_P1_CODE, HF_P1_DATA};
     enum hf_err err = HF_OK;
     for (size_t i = 0; i < HF_ARRAY_LEN(order) && order[i] != id && err == HF_OK; i++)
         if (order[i] < HF_P1_SECTIONS && order[i] != HF_P1_DATA_COUNT && e->n_added[order[i]] > 0)
@@ -248,7 +264,8 @@ static enum hf_err put_world(struct hf_view object, struct hf_buf *ret)
 static bool is_stale(const struct hf_p1 *e, uint8_t id, struct hf_view body)
 {
     struct hf_reader r = hf_reader(body);
-    return id == 0 && e->replaced[HF_P1_CODE].len > 0 && hf_view_starts(hf_read_name(&r), HF_VIEW("metadata.code."));
+    return id == 0 && e->replaced[HF_P1_CODE].len > 0 &&
+           hf_view_starts(hf_read_name(&r), HF_VIEW("metadata.code."));
 }
 
 static enum hf_err write_all(struct hf_p1 *e, struct hf_view world, struct hf_buf *ret)
@@ -275,7 +292,8 @@ static enum hf_err write_all(struct hf_p1 *e, struct hf_view world, struct hf_bu
 }
 
 /* Everything but what was made for components already: its imports are those of its own world. */
-static enum hf_err prepare(struct hf_p1 *e, const struct hf_preview1_worlds *worlds, struct hf_view *world)
+static enum hf_err prepare(struct hf_p1 *e, const struct hf_preview1_worlds *worlds,
+                           struct hf_view *world)
 {
     bool renamed = false;
     enum hf_err err = check_imports(e);
@@ -292,8 +310,8 @@ static enum hf_err prepare(struct hf_p1 *e, const struct hf_preview1_worlds *wor
     return err;
 }
 
-enum hf_err hf_preview1_prepare(struct hf_view module, const struct hf_preview1_worlds *worlds, struct hf_buf *ret,
-                                struct hf_report *report)
+enum hf_err hf_preview1_prepare(struct hf_view module, const struct hf_preview1_worlds *worlds,
+                                struct hf_buf *ret, struct hf_report *report)
 {
     struct hf_wasm w;
     struct hf_p1 e = {.w = &w, .report = report};
@@ -301,7 +319,8 @@ enum hf_err hf_preview1_prepare(struct hf_view module, const struct hf_preview1_
     enum hf_err err = hf_wasm_read(module, &w, report);
     if (err == HF_OK) {
         read_customs(&e);
-        e.has_realloc = exports(&w, "cabi_realloc", HF_CORE_FUNC) || exports(&w, "cabi_realloc_adapter", HF_CORE_FUNC);
+        e.has_realloc = exports(&w, "cabi_realloc", HF_CORE_FUNC) ||
+                        exports(&w, "cabi_realloc_adapter", HF_CORE_FUNC);
         err = check_exports(&e);
     }
     if (err == HF_OK && !e.has_world)

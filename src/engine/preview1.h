@@ -1,4 +1,5 @@
-/* preview1.h - a core module being changed, for preview1.c and preview1_memory.c. Internal to the room. */
+/* preview1.h - a core module being changed, for preview1.c and preview1_memory.c. Internal to the
+ * room. */
 #ifndef HF_ENGINE_PREVIEW1_H
 #define HF_ENGINE_PREVIEW1_H
 
@@ -6,15 +7,15 @@
 #include "engine/engine_int.h"
 
 enum { /* sections, by their numbers in the file */
-    HF_P1_TYPE = 1,
-    HF_P1_IMPORT = 2,
-    HF_P1_FUNC = 3,
-    HF_P1_GLOBAL = 6,
-    HF_P1_EXPORT = 7,
-    HF_P1_CODE = 10,
-    HF_P1_DATA = 11,
-    HF_P1_DATA_COUNT = 12,
-    HF_P1_SECTIONS = 13
+       HF_P1_TYPE = 1,
+       HF_P1_IMPORT = 2,
+       HF_P1_FUNC = 3,
+       HF_P1_GLOBAL = 6,
+       HF_P1_EXPORT = 7,
+       HF_P1_CODE = 10,
+       HF_P1_DATA = 11,
+       HF_P1_DATA_COUNT = 12,
+       HF_P1_SECTIONS = 13
 };
 struct hf_p1 {
     const struct hf_wasm *w;
@@ -25,8 +26,10 @@ struct hf_p1 {
     bool is_go, has_world, has_realloc;
 };
 enum hf_err hf_p1_no_memory(struct hf_p1 *e); /* reports it */
-/* A function more: its type and its body as bytes, the name it is exported by (empty: none). *index may be NULL. */
-enum hf_err hf_p1_add_function(struct hf_p1 *e, struct hf_view type, struct hf_view code, struct hf_view name, uint32_t *index);
+/* A function more: its type and its body as bytes, the name it is exported by (empty: none). *index
+ * may be NULL. */
+enum hf_err hf_p1_add_function(struct hf_p1 *e, struct hf_view type, struct hf_view code,
+                               struct hf_view name, uint32_t *index);
 enum hf_err hf_p1_add_global(struct hf_p1 *e, uint32_t value, uint32_t *index); /* (mut i32) */
 
 /* ---- preview1_memory.c: see there ---- */

@@ -1,7 +1,8 @@
 /* exec.c - a component as a command: wasi:cli/run, once, with the exit code as the answer.
  *
- * The answer's body is one byte, the code: 0 or 1 as run returned, or what wasi:cli/exit was called with. What is still to be
- * written to stdout and stderr is written first. A trap fails the process, with its report as the reason.
+ * The answer's body is one byte, the code: 0 or 1 as run returned, or what wasi:cli/exit was called
+ * with. What is still to be written to stdout and stderr is written first. A trap fails the
+ * process, with its report as the reason.
  */
 #include "host/service_int.h"
 
@@ -9,7 +10,8 @@ enum hf_err hf_exec_begin(struct hf_guest *g, struct hf_report *report)
 {
     enum hf_err err = hf_instance_call(g->inst, g->worker->svc->handle, NULL, 0);
     if (err != HF_OK)
-        hf_report_set(report, err, "wasi:cli/run could not be called: %s", hf_instance_report(g->inst)->text);
+        hf_report_set(report, err, "wasi:cli/run could not be called: %s",
+                      hf_instance_report(g->inst)->text);
     return err;
 }
 

@@ -1,10 +1,12 @@
-/* host_stdio.c - a command's standard streams on the process's own descriptors: bytes, in order, nothing held back.
+/* host_stdio.c - a command's standard streams on the process's own descriptors: bytes, in order,
+ * nothing held back.
  *
- * The descriptors are shared with other processes of the terminal, so their flags are left as they are: a descriptor is
- * asked (`probe`) before each read and write. Where it says ready, a read does not wait, and a write of up to PIPE_BUF
- * bytes does not either, whatever the descriptor is. What a descriptor did not take after all (somebody set O_NONBLOCK, or
- * wrote in between) waits in `pending`, and there is no room until it is gone. All stream objects of one descriptor share
- * its state, so two handles of stdout keep the order.
+ * The descriptors are shared with other processes of the terminal, so their flags are left as they
+ * are: a descriptor is asked (`probe`) before each read and write. Where it says ready, a read does
+ * not wait, and a write of up to PIPE_BUF bytes does not either, whatever the descriptor is. What a
+ * descriptor did not take after all (somebody set O_NONBLOCK, or wrote in between) waits in
+ * `pending`, and there is no room until it is gone. All stream objects of one descriptor share its
+ * state, so two handles of stdout keep the order.
  */
 #include "host/guest.h"
 
@@ -41,7 +43,8 @@ static struct hf_os *os_of(const struct std_fd *f)
 
 static bool ready(const struct std_fd *f, uint32_t side)
 {
-    return f->fd->never_waits || (os_of(f)->probe(os_of(f), f->fd->fd, side) & (side | HF_OS_HUP)) != 0;
+    return f->fd->never_waits ||
+           (os_of(f)->probe(os_of(f), f->fd->fd, side) & (side | HF_OS_HUP)) != 0;
 }
 
 /* What it says of itself ("Input/output error"), once; then it is closed. */
@@ -50,14 +53,18 @@ static enum hf_err broken(struct std_fd *f, struct hf_guest *g, int number)
     char text[128];
     f->end = HF_CLOSED;
     f->len = 0;
-    if (number == EPIPE || number == ECONNRESET || number == EBADF) /* EBADF: it was closed when we were started */
+    if (number == EPIPE || number == ECONNRESET ||
+        number == EBADF) /* EBADF: it was closed when we were started */
         return HF_CLOSED;
     if (g != NULL)
-        hf_guest_set_stream_error(g, hf_io_error_new(g, HF_IO, 0, 0, strerror_r(number, text, sizeof text)));
+        hf_guest_set_stream_error(
+            g, hf_io_error_new(g, HF_IO, 0, 0, strerror_r(number, text, sizeof text)));
     return HF_IO;
 }
 
-/* ---- stdin ----------------------------------------------------------------------------------------------- */
+/* ---- stdin
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static enum hf_err in_peek(struct hf_in_stream *s, struct hf_view *ret)
 {
@@ -71,7 +78,8 @@ static enum hf_err in_peek(struct hf_in_stream *s, struct hf_view *ret)
             return err == HF_OK ? HF_AGAIN : err;
         }
         n = read(f->fd->fd, f->buf, IN_SIZE);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR)) { /* a signal: the loop looks what it was */
+        if (n < 0 &&
+            (errno == EAGAIN || errno == EINTR)) { /* a signal: the loop looks what it was */
             enum hf_err err = hf_io_fd_arm(f->fd, HF_OS_IN);
             return err == HF_OK ? HF_AGAIN : err;
         }
@@ -103,7 +111,8 @@ static struct hf_wait *in_wait(struct hf_in_stream *s)
     return &f->fd->in;
 }
 
-/* ---- stdout, stderr -------------------------------------------------------------------------------------- */
+/* ---- stdout, stderr
+ * -------------------------------------------------------------------------------------- */
 
 /* Writes what is pending as far as it goes. HF_OK: nothing is left. HF_AGAIN: armed. */
 static enum hf_err drain(struct std_fd *f, struct hf_guest *g)
@@ -149,7 +158,8 @@ static enum hf_err out_write(struct hf_out_stream *s, struct hf_view bytes)
     struct std_fd *f = HF_CONTAINER_OF(s, struct std_out, out)->f;
     if (f->end != HF_OK)
         return f->end;
-    if (f->at > 0 && f->at + f->len + bytes.len > WRITE_SIZE) { /* a part was written since the permit was given */
+    if (f->at > 0 && f->at + f->len + bytes.len >
+                         WRITE_SIZE) { /* a part was written since the permit was given */
         memmove(f->buf, f->buf + f->at, f->len);
         f->at = 0;
     }
@@ -178,7 +188,8 @@ static struct hf_wait *out_wait(struct hf_out_stream *s)
 static const struct hf_in_ops in_ops = {in_peek, in_advance, in_wait};
 static const struct hf_out_ops out_ops = {out_room, out_write, out_flush, out_wait, NULL};
 
-/* ---- the command's end ----------------------------------------------------------------------------------- */
+/* ---- the command's end
+ * ----------------------------------------------------------------------------------- */
 
 enum hf_err hf_stdio_finish(struct hf_guest *g)
 {
@@ -208,7 +219,8 @@ void hf_stdio_free(struct hf_stdio *io)
     free(io);
 }
 
-/* ---- making streams -------------------------------------------------------------------------------------- */
+/* ---- making streams
+ * -------------------------------------------------------------------------------------- */
 
 static struct std_fd *open_fd(struct hf_guest *g, unsigned which)
 {
@@ -219,7 +231,8 @@ static struct std_fd *open_fd(struct hf_guest *g, unsigned which)
     struct std_fd *f = &g->stdio->fds[which];
     if (f->buf == NULL)
         f->buf = malloc(which == 0 ? IN_SIZE : WRITE_SIZE);
-    if (f->buf != NULL && f->fd == NULL && hf_io_fd_new(hf_guest_io(g), hf_guest_settings(g)->stdio[which], &f->fd) != HF_OK)
+    if (f->buf != NULL && f->fd == NULL &&
+        hf_io_fd_new(hf_guest_io(g), hf_guest_settings(g)->stdio[which], &f->fd) != HF_OK)
         f->fd = NULL;
     return f->buf == NULL || f->fd == NULL ? NULL : f;
 }

@@ -1,9 +1,11 @@
-/* adapt.c - core modules of WASI preview 1 as components: by the guest tool, once; the result is kept beside compiled code.
+/* adapt.c - core modules of WASI preview 1 as components: by the guest tool, once; the result is
+ * kept beside compiled code.
  *
- * The tool holds the adapter (it is Rust's, like all that knows component encoding) and stands where `holdfast build` looks
- * for it too. Files between us and it lie in a folder of our own and are gone after. Under which key a result is kept: the
- * module, the tool's own size and time (another tool makes it anew), and like all of the cache the version of what rewrites
- * modules. So a command that was run before costs one hash here.
+ * The tool holds the adapter (it is Rust's, like all that knows component encoding) and stands
+ * where `holdfast build` looks for it too. Files between us and it lie in a folder of our own and
+ * are gone after. Under which key a result is kept: the module, the tool's own size and time
+ * (another tool makes it anew), and like all of the cache the version of what rewrites modules. So
+ * a command that was run before costs one hash here.
  */
 #include "base/hash.h"
 #include "host/wit.h"
@@ -21,7 +23,8 @@
 #include <unistd.h>
 
 extern char **environ;
-extern const struct hf_wit_package hf_preview1_worlds[]; /* made from preview1.wit by the build, in this order */
+extern const struct hf_wit_package
+    hf_preview1_worlds[]; /* made from preview1.wit by the build, in this order */
 
 #define SAYS_MAX 1024u /* bytes of the tool's message that are passed on */
 
@@ -32,7 +35,8 @@ bool hf_node_is_core(struct hf_view bytes)
 
 static bool find_tool(char out[PATH_MAX])
 {
-    static const char *const tries[] = {"libexec/holdfast-guest", "../libexec/holdfast/holdfast-guest"};
+    static const char *const tries[] = {"libexec/holdfast-guest",
+                                        "../libexec/holdfast/holdfast-guest"};
     const char *own = getenv("HF_GUEST_TOOL");
     char exe[PATH_MAX], path[PATH_MAX + 64];
     if (own != NULL && own[0] != 0)
@@ -75,7 +79,8 @@ static enum hf_err write_file(const char *path, struct hf_view bytes, struct hf_
 /* Runs `tool component in out`; its standard error into *says. Its exit code, or -1. */
 static int run_tool(const char *tool, const char *in, const char *out, char says[SAYS_MAX])
 {
-    char *argv[] = {(char *)(uintptr_t)tool, (char *)(uintptr_t)"component", (char *)(uintptr_t)in, (char *)(uintptr_t)out, NULL};
+    char *argv[] = {(char *)(uintptr_t)tool, (char *)(uintptr_t) "component", (char *)(uintptr_t)in,
+                    (char *)(uintptr_t)out, NULL};
     posix_spawn_file_actions_t actions;
     size_t len = 0;
     pid_t pid;
@@ -114,7 +119,8 @@ static int run_tool(const char *tool, const char *in, const char *out, char says
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-static enum hf_err componentise(const char *tool, struct hf_view module, struct hf_buf *ret, struct hf_report *report)
+static enum hf_err componentise(const char *tool, struct hf_view module, struct hf_buf *ret,
+                                struct hf_report *report)
 {
     char dir[PATH_MAX], in[PATH_MAX + 16], out[PATH_MAX + 16], says[SAYS_MAX];
     const char *tmp = getenv("TMPDIR");
@@ -129,7 +135,8 @@ static enum hf_err componentise(const char *tool, struct hf_view module, struct 
         if (code == 0)
             err = hf_file_read(out, ret, report);
         else
-            err = hf_report_set(report, code < 0 ? HF_IO : HF_UNSUPPORTED, "it could not be put behind the WASI preview 1 adapter: %s", says);
+            err = hf_report_set(report, code < 0 ? HF_IO : HF_UNSUPPORTED,
+                                "it could not be put behind the WASI preview 1 adapter: %s", says);
     }
     unlink(in);
     unlink(out);
@@ -137,7 +144,8 @@ static enum hf_err componentise(const char *tool, struct hf_view module, struct 
     return err;
 }
 
-static enum hf_err key_of(const char *tool, struct hf_view module, uint8_t key[HF_SHA256_LEN], struct hf_report *report)
+static enum hf_err key_of(const char *tool, struct hf_view module, uint8_t key[HF_SHA256_LEN],
+                          struct hf_report *report)
 {
     struct stat st;
     struct hf_sha256 *h = hf_sha256_new();
@@ -147,7 +155,8 @@ static enum hf_err key_of(const char *tool, struct hf_view module, uint8_t key[H
         hf_sha256_free(h);
         return hf_report_set(report, HF_IO, "%s: %s", tool, strerror(errno));
     }
-    uint64_t marks[] = {(uint64_t)st.st_size, (uint64_t)st.st_mtim.tv_sec, (uint64_t)st.st_mtim.tv_nsec};
+    uint64_t marks[] = {(uint64_t)st.st_size, (uint64_t)st.st_mtim.tv_sec,
+                        (uint64_t)st.st_mtim.tv_nsec};
     hf_sha256_add(h, marks, sizeof marks);
     hf_sha256_add(h, module.ptr, module.len);
     hf_sha256_end(h, key);
@@ -155,7 +164,8 @@ static enum hf_err key_of(const char *tool, struct hf_view module, uint8_t key[H
 }
 
 /* The module's bytes as a component, made now. `tool` NULL: there is none. */
-static enum hf_err make(struct hf_node *node, const char *tool, struct hf_view bytes, struct hf_buf *ret, struct hf_report *report)
+static enum hf_err make(struct hf_node *node, const char *tool, struct hf_view bytes,
+                        struct hf_buf *ret, struct hf_report *report)
 {
     const struct hf_wit_package *exit = &hf_preview1_worlds[0], *run = &hf_preview1_worlds[1];
     struct hf_preview1_worlds worlds = {
@@ -167,8 +177,10 @@ static enum hf_err make(struct hf_node *node, const char *tool, struct hf_view b
     if (err == HF_OK)
         err = hf_preview1_prepare(bytes, &worlds, &module, report);
     if (err == HF_OK && tool == NULL)
-        err = hf_report_set(report, HF_IO, "it is a core module, and the guest tool that makes components of them is not beside this "
-                                           "program; set HF_GUEST_TOOL");
+        err = hf_report_set(report, HF_IO,
+                            "it is a core module, and the guest tool that makes components of them "
+                            "is not beside this "
+                            "program; set HF_GUEST_TOOL");
     if (err == HF_OK)
         err = componentise(tool, hf_buf_view(&module), ret, report);
     hf_buf_done(&module);
@@ -182,10 +194,12 @@ enum hf_err hf_node_adapt(struct hf_node *node, struct hf_buf *bytes, struct hf_
     char tool[PATH_MAX];
     bool found = find_tool(tool);
     enum hf_err err = found ? key_of(tool, hf_buf_view(bytes), key, report) : HF_OK;
-    if (err == HF_OK && (!found || hf_cache_get(node->engine, "adapted", key, &component) != HF_OK)) {
+    if (err == HF_OK &&
+        (!found || hf_cache_get(node->engine, "adapted", key, &component) != HF_OK)) {
         err = make(node, found ? tool : NULL, hf_buf_view(bytes), &component, report);
         if (err == HF_OK)
-            (void)!hf_cache_put(node->engine, "adapted", key, hf_buf_view(&component), NULL); /* else it is made again */
+            (void)!hf_cache_put(node->engine, "adapted", key, hf_buf_view(&component),
+                                NULL); /* else it is made again */
     }
     if (err == HF_OK) {
         hf_buf_done(bytes);

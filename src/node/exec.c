@@ -15,11 +15,13 @@ static enum hf_err bad_end(const struct hf_answer *a, const char *path, struct h
     enum hf_err err = a->kind == HF_ANSWER_TIMEOUT   ? HF_TIMEOUT
                       : a->kind == HF_ANSWER_LIMITED ? HF_LIMIT
                                                      : HF_TRAP;
-    struct hf_view words = a->body.len > 0 ? hf_buf_view(&a->body) : hf_view_of(hf_answer_text(a->kind));
+    struct hf_view words =
+        a->body.len > 0 ? hf_buf_view(&a->body) : hf_view_of(hf_answer_text(a->kind));
     return hf_report_set(report, err, "%s: %.*s", path, HF_FMT(words));
 }
 
-enum hf_status hf_exec(struct hf_node *node, const struct hf_service_options *o, const int fds[3], int *exit_code, struct hf_words *msg)
+enum hf_status hf_exec(struct hf_node *node, const struct hf_service_options *o, const int fds[3],
+                       int *exit_code, struct hf_words *msg)
 {
     struct hf_report report;
     struct hf_service *svc = NULL;

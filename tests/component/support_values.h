@@ -53,7 +53,6 @@ struct fixture {
     const struct hf_type *types[N_TYPES];
 };
 
-
 int values_setup(void **state); /* *state: a struct fixture */
 int values_teardown(void **state);
 

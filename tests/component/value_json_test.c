@@ -10,7 +10,8 @@
 
 #include "support_values.h"
 
-static enum hf_err parse(struct fixture *fx, enum type_name type, const char *text, struct hf_value *v, struct hf_report *report)
+static enum hf_err parse(struct fixture *fx, enum type_name type, const char *text,
+                         struct hf_value *v, struct hf_report *report)
 {
     *report = (struct hf_report){0};
     return hf_value_json_read(fx->types[type], hf_view_of(text), &fx->arena, v, report);
@@ -76,7 +77,8 @@ static const struct way ways[] = {
     {PAIR, "[7, \"x\"]", NULL},
     {RECORD, "{\"id\": 1, \"full-name\": \"A\", \"age\": 3}", NULL},
     {RECORD, "{\"full-name\":\"A\",\"id\":1}", "{\"id\": 1, \"full-name\": \"A\", \"age\": null}"},
-    {RECORD, "{\"age\":null,\"full-name\":\"A\",\"\\u0069d\":1}", "{\"id\": 1, \"full-name\": \"A\", \"age\": null}"},
+    {RECORD, "{\"age\":null,\"full-name\":\"A\",\"\\u0069d\":1}",
+     "{\"id\": 1, \"full-name\": \"A\", \"age\": null}"},
     {OPTIONALS, "{}", "{\"a\": null, \"b\": null}"},
     {VARIANT, "\"empty\"", NULL},
     {VARIANT, "{\"empty\": null}", "\"empty\""},
@@ -188,11 +190,13 @@ static const struct wrong wrongs[] = {
     {RECORD, "{\"id\" 1}", "column 7: expected `:`, found `1`"},
     {RECORD, "{id: 1}", "column 2: expected the name of a field, found `id`"},
     {RECORD, "{\"id\": 1,}", "column 10: expected the name of a field, found `}`"},
-    {RECORD, "{\"id\": 1, \"full-name\": \"\", \"age\": 256}", ".age: column 35: `256` is out of range"},
+    {RECORD, "{\"id\": 1, \"full-name\": \"\", \"age\": 256}",
+     ".age: column 35: `256` is out of range"},
     {VARIANT, "\"body\"", "column 1: case \"body\" needs its payload: {\"body\": ...}"},
     {VARIANT, "{\"empty\": 1}", "column 11: expected null, for there is no payload, found `1`"},
     {VARIANT, "{\"pair\": [1, 2]}", ".pair[1]: column 14: expected a string, found `2`"},
-    {VARIANT, "{\"body\": [], \"empty\": null}", "column 12: expected `}` (there is one case), found `,`"},
+    {VARIANT, "{\"body\": [], \"empty\": null}",
+     "column 12: expected `}` (there is one case), found `,`"},
     {VARIANT, "{}", "column 2: expected the name of a case, found `}`"},
     {VARIANT, "\"nothing\"", "column 1: no such case: \"nothing\" in variant"},
     {VARIANT, "3", "column 1: expected a case"},
@@ -225,7 +229,8 @@ static void json_errors_name_the_place(void **state)
         if (err != (wrongs[i].type == OWN ? HF_UNSUPPORTED : HF_INVALID))
             fail_msg("%s: %s, %s", wrongs[i].text, hf_err_text(err), report.text);
         const char *at = strstr(report.text, wrongs[i].says);
-        bool from_start = strchr("cl.[", wrongs[i].says[0]) != NULL; /* else it is the rest of a text */
+        bool from_start =
+            strchr("cl.[", wrongs[i].says[0]) != NULL; /* else it is the rest of a text */
         if (at == NULL || (from_start && at != report.text))
             fail_msg("%s: '%s', wanted '%s'", wrongs[i].text, report.text, wrongs[i].says);
     }
@@ -240,7 +245,8 @@ static void json_depth_follows_the_type(void **state)
     int depth = HF_TYPE_DEPTH_MAX - 1;
     memset(text, '[', sizeof text - 1);
     text[sizeof text - 1] = '\0';
-    assert_int_equal(parse(fx, DEEP, text, &v, &report), HF_INVALID); /* deeper than the type: no deeper recursion */
+    assert_int_equal(parse(fx, DEEP, text, &v, &report),
+                     HF_INVALID); /* deeper than the type: no deeper recursion */
     memset(text + depth, ']', (size_t)depth);
     text[2 * depth] = '\0';
     assert_int_equal(parse(fx, DEEP, text, &v, &report), HF_OK);
@@ -261,12 +267,15 @@ static void json_memory_is_an_error(void **state)
     for (int i = 0; i < 2000; i++)
         assert_int_equal(hf_buf_add_text(&text, ",\"x\""), HF_OK);
     assert_int_equal(hf_buf_add_text(&text, "]"), HF_OK);
-    assert_int_equal(hf_value_json_read(fx->types[LIST_STRING], hf_buf_view(&text), &small, &v, &report), HF_LIMIT);
+    assert_int_equal(
+        hf_value_json_read(fx->types[LIST_STRING], hf_buf_view(&text), &small, &v, &report),
+        HF_LIMIT);
     hf_buf_done(&text);
     hf_arena_done(&small);
 }
 
-/* Every cut of every good text is an error or a value, and nothing behind its end is read (sanitizers see it). */
+/* Every cut of every good text is an error or a value, and nothing behind its end is read
+ * (sanitizers see it). */
 static void json_cut_texts(void **state)
 {
     struct fixture *fx = *state;
@@ -277,8 +286,10 @@ static void json_cut_texts(void **state)
             char *copy = malloc(n + 1);
             assert_non_null(copy);
             memcpy(copy, ways[i].from, n);
-            enum hf_err err = hf_value_json_read(fx->types[ways[i].type], hf_view(copy, n), &fx->arena, &v, &report);
-            assert_true(err == HF_OK || (err == HF_INVALID && strstr(report.text, "column ") != NULL));
+            enum hf_err err = hf_value_json_read(fx->types[ways[i].type], hf_view(copy, n),
+                                                 &fx->arena, &v, &report);
+            assert_true(err == HF_OK ||
+                        (err == HF_INVALID && strstr(report.text, "column ") != NULL));
             free(copy);
         }
 }
@@ -287,7 +298,8 @@ static void json_strings_of_other_encodings(void **state)
 {
     struct fixture *fx = *state;
     struct hf_buf text = {0};
-    struct hf_value utf16 = {.bytes = (const uint8_t *)"a\0\x03\x26\x3c\xd8\x0a\xdf", .len = 4, .tag = HF_ENC_UTF16};
+    struct hf_value utf16 = {
+        .bytes = (const uint8_t *)"a\0\x03\x26\x3c\xd8\x0a\xdf", .len = 4, .tag = HF_ENC_UTF16};
     struct hf_value latin1 = {.bytes = (const uint8_t *)"\xe9\x9b", .len = 2, .tag = HF_ENC_LATIN1};
     assert_int_equal(hf_value_json_write(fx->types[STRING], &utf16, &text), HF_OK);
     assert_string_equal((const char *)text.ptr, "\"a\xe2\x98\x83\xf0\x9f\x8c\x8a\"");
@@ -302,9 +314,12 @@ static void json_strings_of_other_encodings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(json_every_type_both_ways),   cmocka_unit_test(json_errors_name_the_place),
-        cmocka_unit_test(json_depth_follows_the_type), cmocka_unit_test(json_memory_is_an_error),
-        cmocka_unit_test(json_cut_texts),              cmocka_unit_test(json_strings_of_other_encodings),
+        cmocka_unit_test(json_every_type_both_ways),
+        cmocka_unit_test(json_errors_name_the_place),
+        cmocka_unit_test(json_depth_follows_the_type),
+        cmocka_unit_test(json_memory_is_an_error),
+        cmocka_unit_test(json_cut_texts),
+        cmocka_unit_test(json_strings_of_other_encodings),
     };
     return cmocka_run_group_tests(tests, values_setup, values_teardown);
 }

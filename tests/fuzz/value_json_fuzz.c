@@ -1,5 +1,5 @@
-/* value_json_fuzz.c - any type, any text: what is read as JSON is written as JSON that reads back as the
- * same value, writes the same again, and is JSON to others too (jansson).
+/* value_json_fuzz.c - any type, any text: what is read as JSON is written as JSON that reads back
+ * as the same value, writes the same again, and is JSON to others too (jansson).
  *
  * rooms: base
  * files: src/component/value_json.c src/component/value_json_scan.c src/component/value_parse.c
@@ -16,7 +16,9 @@ static bool is_json(struct hf_view text)
 {
     json_error_t error;
     json_t *doc = json_loadb((const char *)text.ptr, text.len,
-                             JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+                             JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL | JSON_REJECT_DUPLICATES |
+                                 JSON_ALLOW_NUL,
+                             &error);
     if (doc == NULL && json_error_code(&error) == json_error_numeric_overflow)
         return true; /* its own limit */
     json_decref(doc);

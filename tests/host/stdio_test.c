@@ -1,5 +1,6 @@
-/* stdio_test.c - standard streams on descriptors (host_stdio.c): nothing waits in the thread, nothing is lost or
- * reordered, what is at its end is closed, and the descriptors' flags are left alone. */
+/* stdio_test.c - standard streams on descriptors (host_stdio.c): nothing waits in the thread,
+ * nothing is lost or reordered, what is at its end is closed, and the descriptors' flags are left
+ * alone. */
 #include "support.h"
 
 #include <fcntl.h>
@@ -247,7 +248,8 @@ static void stdout_full_has_no_room(void **state)
     pipes_close(&p);
 }
 
-/* Between check-write and write another process fills the pipe: the bytes wait here, not the thread. */
+/* Between check-write and write another process fills the pipe: the bytes wait here, not the
+ * thread. */
 static void overtaken(struct guest *t)
 {
     CALL(s, "get-stdout");
@@ -308,7 +310,8 @@ static void nobody_reads(struct guest *t)
     CALL(closed, "output-stream.blocking-write-and-flush", H((uint32_t)e->u64), T("x"));
     CHECK(is_closed(closed));
     DROP((uint32_t)p->u64);
-    static const char *const streams[] = {"get-stdout", "get-stderr"}; /* for every handle of them */
+    static const char *const streams[] = {"get-stdout",
+                                          "get-stderr"}; /* for every handle of them */
     for (size_t i = 0; i < HF_ARRAY_LEN(streams); i++) {
         CALL(other, streams[i]);
         CALL(room, "output-stream.check-write", H((uint32_t)other->u64));

@@ -1,4 +1,5 @@
-/* exec_test.c - hf_exec as an embedder uses it: descriptors, exit codes, a stop from another thread. */
+/* exec_test.c - hf_exec as an embedder uses it: descriptors, exit codes, a stop from another
+ * thread. */
 #include "holdfast/holdfast.h"
 
 #include <pthread.h>
@@ -56,7 +57,8 @@ static void streams_close(struct streams *s)
     }
 }
 
-static enum hf_status run(struct hf_node *node, struct streams *s, const char *const *args, uint64_t timeout_ns, int *code, struct hf_words *msg)
+static enum hf_status run(struct hf_node *node, struct streams *s, const char *const *args,
+                          uint64_t timeout_ns, int *code, struct hf_words *msg)
 {
     struct hf_service_options so;
     hf_service_options_init(&so);
@@ -118,9 +120,11 @@ static void stopped_from_another_thread(void **state)
     struct hf_node *node = open_node();
     streams_open(&s);
     assert_int_equal(pthread_create(&thread, NULL, stop, node), 0);
-    assert_int_equal(run(node, &s, cat, 0, &code, &msg), HF_STATUS_STOPPED); /* it waits for input that never comes */
+    assert_int_equal(run(node, &s, cat, 0, &code, &msg),
+                     HF_STATUS_STOPPED); /* it waits for input that never comes */
     pthread_join(thread, NULL);
-    assert_int_equal(run(node, &s, cat, 0, &code, &msg), HF_STATUS_STOPPED); /* the node runs nothing any more */
+    assert_int_equal(run(node, &s, cat, 0, &code, &msg),
+                     HF_STATUS_STOPPED); /* the node runs nothing any more */
     hf_node_close(node);
     streams_close(&s);
 }
