@@ -58,14 +58,39 @@ struct hf_hook {
 };
 void hf_instance_set_hook(struct hf_instance *inst, const struct hf_hook *hook, void *ctx); /* NULL: none */
 
-/* ---- images (reference 7): memories, mutable globals, handle tables of an instance at rest ---- */
+/* ---- images (reference 7): memories, mutable globals, handle tables and limits of an instance at rest ----
+ * Outside of an image, and constant by the static gate (hf_component_gate), or there is none: tables of functions, dropped
+ * segments, garbage-collected objects and references. Outside, too: the last result (take it, or let it be dropped, before),
+ * and what the host keeps in its objects, but for their recipes (host.h). Images are immutable and shared between threads.
+ *
+ * Two uses. Reset: an image of a template that never serves, and instances put back to it in place. Keeping: an image of an
+ * instance that served, as bytes, and a new instance made of them, here or in another process. */
 struct hf_image;
-/* From a template instance that never serves. HF_UNSUPPORTED: the gate says no (the report says why); HF_INVALID: not at
- * rest. Images are immutable and shared between threads. */
+/* Of a template that never serves (reading it makes its own later scans slow). HF_UNSUPPORTED: the gate says no (the report
+ * says why); HF_INVALID: not at rest: not started, a call is in flight or suspended, or dead. */
 enum hf_err hf_image_take(struct hf_instance *template_inst, struct hf_image **ret, struct hf_report *report);
+/* Of any instance at rest, in the time that its written pages take; not to reset to. `s` is the thread's; NULL: it reads
+ * every page. Errors as above, and HF_UNKNOWN when the scan failed. */
+enum hf_err hf_image_take_written(struct hf_instance *inst, struct hf_scanner *s, struct hf_image **ret, struct hf_report *report);
 struct hf_image *hf_image_ref(struct hf_image *img);
 void hf_image_unref(struct hf_image *img);
-/* Puts an instance of the same component back to the image, in place: memories, globals, handle tables (host objects made
+/* Can it be saved and loaded? False: the report says which host object cannot be made again (HF_UNSUPPORTED). */
+bool hf_image_portable(const struct hf_image *img, struct hf_report *report);
+/* Gives the bytes (image_file.c has their format) to `sink` piece by piece, or appends them; what sink answers but HF_OK ends
+ * it. HF_UNSUPPORTED: not portable. */
+typedef enum hf_err (*hf_image_sink_fn)(void *ctx, struct hf_view bytes);
+enum hf_err hf_image_save(const struct hf_image *img, hf_image_sink_fn sink, void *ctx, struct hf_report *report);
+enum hf_err hf_image_save_buf(const struct hf_image *img, struct hf_buf *ret, struct hf_report *report);
+/* Reads them; copies what it needs. HF_CORRUPT: not what was saved (the report says where); HF_INVALID: of another component
+ * or made with another engine (says which); HF_UNSUPPORTED: of another version, or with host objects that are not made here;
+ * HF_LIMIT. */
+enum hf_err hf_image_parse(struct hf_component *c, struct hf_view bytes, struct hf_image **ret, struct hf_report *report);
+/* A new instance at rest, equal to the one that the image was taken of, handle numbers and their order included. Runs no code of
+ * the guest, waits for nothing; off the fiber. Limits that `s` leaves 0 are the image's; they must hold what is in it (HF_LIMIT).
+ * Host objects are made of their recipes with s->ctx. hf_instance_reset puts it back to images that were taken of its equals. */
+enum hf_err hf_image_load(const struct hf_image *img, const struct hf_instance_settings *s, struct hf_instance **ret,
+                          struct hf_report *report);
+/* Puts an instance of the same component back to an image of hf_image_take, in place: memories, globals, handle tables (host objects made
  * since are dropped), flags. HF_OK: as fresh. Else throw it away; *why (static text) says which: "grown", "dirty", "handles",
  * "scan", "dead". `scanner` is the thread's. */
 enum hf_err hf_instance_reset(struct hf_instance *inst, const struct hf_image *img, struct hf_scanner *scanner,

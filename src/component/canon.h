@@ -117,8 +117,9 @@ struct hf_instance {
     const struct hf_resource_type *drop_type; /* a drop instead of a call: hf_instance_drop_guest */
     uint64_t drop_rep;
     uint32_t steps_done; /* of the program: what exists when a start failed half way */
-    /* memories and globals of every core instance (image.c); NULL until asked for */
+    /* memories and globals of every core instance (image_take.c); NULL until asked for */
     struct hf_parts *parts;
+    struct hf_loading *loading; /* it is being made of an image (image_load.c); else NULL */
 };
 
 struct hf_call { /* what a host function is given; lives on the fiber's stack */

@@ -18,8 +18,10 @@
 struct hf_component {
     atomic_uint refs;
     struct hf_engine *engine;
+    const struct hf_registry *registry;
     struct hf_arena arena; /* the program and all types */
     struct hf_program program;
+    const uint32_t *module_numbers; /* in the file */
     uint8_t hash[32];
     uint32_t gate;
     uint64_t memory_max;
@@ -141,6 +143,7 @@ static enum hf_err link_finally(struct hf_component *c, const struct hf_registry
     hf_buf_done(&linked.missing);
     linked.program.modules = modules;
     c->program = linked.program;
+    c->module_numbers = linked.module_numbers;
     return HF_OK;
 }
 
@@ -179,6 +182,7 @@ enum hf_err hf_component_load(struct hf_engine *engine, const struct hf_registry
         return hf_report_set(report, HF_LIMIT, "out of memory");
     atomic_init(&c->refs, 1);
     c->engine = engine;
+    c->registry = reg;
     hf_arena_init(&c->arena, 64 * 1024, KEEP_BYTES_MAX);
 
     enum hf_err err = hf_survey_make(engine, reg, bytes, opt->limits, &survey, report);
@@ -203,6 +207,11 @@ const struct hf_program *hf_component_program(const struct hf_component *c)
 struct hf_engine *hf_component_engine(const struct hf_component *c)
 {
     return c->engine;
+}
+
+const struct hf_registry *hf_component_registry(const struct hf_component *c)
+{
+    return c->registry;
 }
 
 const uint8_t *hf_component_hash(const struct hf_component *c)
@@ -254,8 +263,8 @@ const struct hf_export *hf_component_export_at(const struct hf_component *c, siz
 
 uint32_t hf_component_gate(const struct hf_component *c, struct hf_buf *why)
 {
-    if (why != NULL && c->gate != 0)
-        hf_gate_text(c->gate, why);
+    for (uint32_t i = 0; i < c->program.n_modules && why != NULL && c->gate != 0; i++)
+        hf_gate_text_of(c->module_numbers[i], hf_module_gate(c->program.modules[i]), why);
     return c->gate;
 }
 

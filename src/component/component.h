@@ -48,7 +48,7 @@ const struct hf_ftype *hf_export_type(const struct hf_export *e);
 /* All exported functions, in file order: iface (may be empty) and name; NULL past the end. */
 const struct hf_export *hf_component_export_at(const struct hf_component *c, size_t i, struct hf_view *iface, struct hf_view *name);
 
-/* HF_GATE_* of all modules together, and as text why an image is not possible ("" when it is). */
+/* HF_GATE_* of all modules that are instantiated, and as text why an image is not possible, module by module ("" when it is). */
 uint32_t hf_component_gate(const struct hf_component *c, struct hf_buf *why);
 uint64_t hf_component_memory_max(const struct hf_component *c); /* bytes, sum of declared maxima */
 size_t hf_component_n_core_instances(const struct hf_component *c);

@@ -47,6 +47,7 @@ enum hf_err hf_handles_add(struct hf_handles *t, const struct hf_handle *h, uint
         if (t->len == t->cap && grow(t) != HF_OK)
             return HF_LIMIT;
         i = t->len++;
+        HF_ASSERT(i != 0);
     }
     t->ptr[i] = *h;
     t->serial += t->serial < HF_SERIAL_MAX;

@@ -27,6 +27,16 @@ struct hf_host_resource {
     enum hf_err (*drop)(struct hf_call *call, void *obj);
 };
 
+/* How a host object gets into an image (call.h) and out again, in this process or another: what it was made of, as bytes. */
+struct hf_host_recipe {
+    /* Appends the recipe (nothing at all is one, too; at most 256 KiB). HF_UNSUPPORTED after hf_report_set: this object cannot
+     * be made again ("it keeps a fields that it made while it started"). Changes nothing in the object. */
+    enum hf_err (*save)(void *obj, struct hf_buf *ret, struct hf_report *report);
+    /* Makes another: `ctx` is that of the new instance (hf_instance_settings). The recipe may be anything (HF_CORRUPT). Objects
+     * of an instance come in the order in which they were made. */
+    enum hf_err (*load)(void *ctx, struct hf_view recipe, void **ret, struct hf_report *report);
+};
+
 enum hf_err hf_registry_new(struct hf_registry **ret);
 void hf_registry_free(struct hf_registry *reg);
 /* Reads an encoded WIT package (component binary): all its interfaces become known. Packages it refers to come first. */
@@ -36,6 +46,9 @@ enum hf_err hf_registry_add_wit(struct hf_registry *reg, struct hf_view wasm, st
 enum hf_err hf_registry_bind(struct hf_registry *reg, const char *iface, const char *name, hf_host_fn fn, struct hf_report *report);
 enum hf_err hf_registry_bind_resource(struct hf_registry *reg, const char *iface, const char *name,
                                       const struct hf_host_resource *ops, struct hf_report *report);
+/* For a resource that is bound already. */
+enum hf_err hf_registry_bind_recipe(struct hf_registry *reg, const char *iface, const char *name, const struct hf_host_recipe *recipe,
+                                    struct hf_report *report);
 struct hf_binding { const char *name; hf_host_fn fn; };
 /* A table of them at once; ends with {NULL, NULL}. */
 enum hf_err hf_registry_bind_all(struct hf_registry *reg, const char *iface, const struct hf_binding *table, struct hf_report *report);

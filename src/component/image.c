@@ -1,19 +1,17 @@
-/* image.c - images of an instance at rest, and putting an instance back to one in place.
+/* image.c - putting an instance back to an image in place. (image_take.c makes images, image_file.c
+ * writes and reads them, image_load.c makes instances of them.)
  *
- * What an instance is, between calls: its memories, its mutable globals, its handle tables, two
- * flags for each component instance (reference 7.1; tables and segments are constants by the static
- * gate). The image is read from a template that never serves; an instance of the same component is
- * made equal to it by undoing what it did since its own start.
+ * The image is read from a template that never serves; an instance of the same component is made
+ * equal to it by undoing what it did since its own start.
  *
  * Handles are the delicate part. The image knows how the tables look, but host objects are each
  * instance's own. An entry is kept when the image has one there of the same kind and it is the one
  * this instance had when its start ended (serial numbers tell); entries made since are dropped;
  * anything else means a new instance.
  */
-#include <stdatomic.h>
 #include <stdlib.h>
 
-#include "component/instance.h"
+#include "component/image_int.h"
 
 /* ---- dropping handles, newest first ---- */
 
@@ -69,173 +67,18 @@ void hf_instance_drop_handles(struct hf_instance *inst, bool all)
         hf_handles_drop_since(&inst->cis[i].handles, all ? 0 : inst->cis[i].rest_serial);
 }
 
-/* ---- memories and globals ---- */
-
-struct hf_parts *hf_instance_parts(struct hf_instance *inst)
-{
-    const struct hf_program *p = inst->program;
-    size_t n_memories = 0, n_globals = 0;
-    if (inst->parts != NULL)
-        return inst->parts;
-    HF_ASSERT(inst->steps_done == p->n_steps);
-    for (uint32_t s = 0; s < p->n_steps; s++) {
-        if (p->steps[s].kind != HF_STEP_CORE_NEW)
-            continue;
-        n_memories += hf_module_n_memories(p->modules[p->steps[s].module]);
-        n_globals += hf_module_n_globals(p->modules[p->steps[s].module]);
-    }
-    struct hf_parts *parts = malloc(sizeof *parts + n_memories * sizeof(struct hf_memory) +
-                                    n_globals * sizeof(struct hf_global));
-    if (parts == NULL)
-        return NULL;
-    parts->memories = (struct hf_memory *)(void *)(parts + 1);
-    parts->globals = (struct hf_global *)(void *)(parts->memories + n_memories);
-    parts->n_memories = parts->n_globals = 0;
-    for (uint32_t s = 0; s < p->n_steps; s++) {
-        const struct hf_step *step = &p->steps[s];
-        if (step->kind != HF_STEP_CORE_NEW)
-            continue;
-        const struct hf_module *m = p->modules[step->module];
-        const struct hf_core *core = &inst->cores[step->index];
-        for (size_t i = 0; i < hf_module_n_memories(m); i++)
-            hf_core_memory(inst->store, m, core, i, &parts->memories[parts->n_memories++]);
-        for (size_t i = 0; i < hf_module_n_globals(m); i++)
-            hf_core_global(inst->store, m, core, i, &parts->globals[parts->n_globals++]);
-    }
-    inst->parts = parts;
-    return parts;
-}
-
-/* ---- images ---- */
-
-struct image_table {           /* one handle table */
-    struct hf_handle *entries; /* len of them; NULL when len is 0 */
-    uint32_t len, free, live;
-};
-struct hf_image {
-    _Atomic uint32_t refs;
-    struct hf_component *component;
-    uint32_t n_memories, n_globals, n_cis;
-    struct hf_memimage **memories;
-    union hf_val *globals;
-    struct image_table *tables; /* one for each component instance */
-};
-
-static void image_free(struct hf_image *img)
-{
-    if (img == NULL)
-        return;
-    for (uint32_t i = 0; img->memories != NULL && i < img->n_memories; i++)
-        hf_memimage_free(img->memories[i]);
-    for (uint32_t i = 0; img->tables != NULL && i < img->n_cis; i++)
-        free(img->tables[i].entries);
-    free(img->memories);
-    free(img->globals);
-    free(img->tables);
-    if (img->component != NULL)
-        hf_component_unref(img->component);
-    free(img);
-}
-
-struct hf_image *hf_image_ref(struct hf_image *img)
-{
-    atomic_fetch_add_explicit(&img->refs, 1, memory_order_relaxed);
-    return img;
-}
-
-void hf_image_unref(struct hf_image *img)
-{
-    if (img != NULL && atomic_fetch_sub_explicit(&img->refs, 1, memory_order_acq_rel) == 1)
-        image_free(img);
-}
-
-static bool take_table(struct image_table *ret, const struct hf_handles *t)
-{
-    *ret = (struct image_table){.len = t->len, .free = t->free, .live = t->live};
-    if (t->len == 0)
-        return true;
-    ret->entries = malloc(t->len * sizeof *ret->entries);
-    if (ret->entries != NULL)
-        memcpy(ret->entries, t->ptr, t->len * sizeof *ret->entries);
-    return ret->entries != NULL;
-}
-
-/* All 16 bytes defined, whatever the type: bits can be compared. */
-static union hf_val read_global(struct hf_instance *inst, const struct hf_global *g)
-{
-    union hf_val v;
-    memset(&v, 0, sizeof v);
-    hf_global_get(inst->store, g, &v);
-    return v;
-}
-
-static enum hf_err take_state(struct hf_instance *inst, struct hf_image *img)
-{
-    struct hf_parts *parts = hf_instance_parts(inst);
-    if (parts == NULL)
-        return HF_LIMIT;
-    img->n_memories = parts->n_memories;
-    img->n_globals = parts->n_globals;
-    img->n_cis = inst->program->n_cis;
-    img->memories = calloc(img->n_memories + 1, sizeof *img->memories);
-    img->globals = calloc(img->n_globals + 1, sizeof *img->globals);
-    img->tables = calloc(img->n_cis + 1, sizeof *img->tables);
-    if (img->memories == NULL || img->globals == NULL || img->tables == NULL)
-        return HF_LIMIT;
-    enum hf_err err = HF_OK;
-    for (uint32_t i = 0; i < img->n_memories && err == HF_OK; i++)
-        err = hf_memimage_take(inst->store, &parts->memories[i], &img->memories[i]);
-    for (uint32_t i = 0; i < img->n_globals && err == HF_OK; i++)
-        img->globals[i] = read_global(inst, &parts->globals[i]);
-    for (uint32_t i = 0; i < img->n_cis && err == HF_OK; i++)
-        err = take_table(&img->tables[i], &inst->cis[i].handles) ? HF_OK : HF_LIMIT;
-    return err;
-}
-
-static enum hf_err check_gate(struct hf_component *c, struct hf_report *report)
-{
-    struct hf_buf why = {0};
-    enum hf_err err = HF_OK;
-    if (hf_component_gate(c, &why) != 0)
-        err = hf_report_set(report, HF_UNSUPPORTED, "no image of this component is possible: %.*s",
-                            HF_FMT(why));
-    hf_buf_done(&why);
-    return err;
-}
-
-enum hf_err hf_image_take(struct hf_instance *template_inst, struct hf_image **ret,
-                          struct hf_report *report)
-{
-    if (template_inst->state != HF_INST_REST)
-        return hf_report_set(report, HF_INVALID, "an image is taken of an instance at rest only");
-    enum hf_err err = check_gate(template_inst->component, report);
-    if (err != HF_OK)
-        return err;
-    struct hf_image *img = calloc(1, sizeof *img);
-    if (img == NULL)
-        return hf_report_set(report, HF_LIMIT, "out of memory for an image");
-    atomic_init(&img->refs, 1);
-    img->component = hf_component_ref(template_inst->component);
-    err = take_state(template_inst, img);
-    if (err != HF_OK) {
-        image_free(img);
-        return hf_report_set(report, err, "cannot save the memory for an image: %s",
-                             hf_err_text(err));
-    }
-    *ret = img;
-    return HF_OK;
-}
-
 /* ---- reset ---- */
 
+/* Host objects are each instance's own: the same number under the same serial was made by the same
+ * step of a start, as far as tables can tell. */
 static bool handle_is(const struct hf_handle *h, const struct hf_handle *img)
 {
     return h->type == img->type && h->own == img->own && h->lends == 0 &&
-           (h->type->host != NULL || h->rep == img->rep);
+           (h->type->host != NULL ? h->serial == img->serial : h->rep == img->rep);
 }
 
 /* True: dropping what is new leaves exactly the image's entries. */
-static bool table_fits(const struct hf_ci *ci, const struct image_table *img)
+static bool table_fits(const struct hf_ci *ci, const struct hf_image_table *img)
 {
     const struct hf_handles *t = &ci->handles;
     if (ci->rest_serial == HF_SERIAL_MAX || t->len < img->len)
@@ -250,13 +93,15 @@ static bool table_fits(const struct hf_ci *ci, const struct image_table *img)
 }
 
 /* Everything new is gone; now the free entries, in the image's order. */
-static void restore_table(struct hf_ci *ci, const struct image_table *img)
+static void restore_table(struct hf_ci *ci, const struct hf_image_table *img)
 {
     struct hf_handles *t = &ci->handles;
     for (uint32_t i = 1; i < img->len; i++)
         if (img->entries[i].type == NULL)
             t->ptr[i] = img->entries[i];
     t->len = img->len;
+    if (img->len == 0 && t->cap != 0)
+        t->len = 1; /* the template never had a handle: entry 0 is not one (H1) */
     t->free = img->free;
     t->live = img->live;
     t->serial = ci->rest_serial;
@@ -298,7 +143,7 @@ static void reset_globals(struct hf_instance *inst, const struct hf_image *img,
                           const struct hf_parts *parts)
 {
     for (uint32_t i = 0; i < img->n_globals; i++) {
-        union hf_val now = read_global(inst, &parts->globals[i]);
+        union hf_val now = hf_image_global(inst, &parts->globals[i]);
         if (memcmp(&now, &img->globals[i], sizeof now) != 0)
             hf_global_set(inst->store, &parts->globals[i], &img->globals[i]);
     }
@@ -334,7 +179,7 @@ enum hf_err hf_instance_reset(struct hf_instance *inst, const struct hf_image *i
                               struct hf_reset_stats *stats, const char **why)
 {
     struct hf_reset_stats own_stats = {0};
-    HF_ASSERT(inst->component == img->component);
+    HF_ASSERT(inst->component == img->component && img->whole);
     *why = "dead";
     if (inst->state != HF_INST_REST)
         return HF_INVALID;

@@ -229,15 +229,17 @@ static enum hf_err put_missing(struct out *o, struct hf_view lines)
 /* ---- image ---- */
 
 /* Whether an instance can be put back in place, or why not (reference 7.2). What the scanner cannot read it calls unknown. */
-static enum hf_err put_image(struct out *o, const struct hf_tree *tree)
+static enum hf_err put_image(struct out *o, const struct hf_survey *s)
 {
     struct hf_buf why = {0};
     uint32_t gate = 0;
-    for (uint32_t i = 0; i < tree->n_modules; i++) {
-        uint32_t one = 0;
-        gate |= hf_gate_of(tree->modules[i], &one, NULL) == HF_OK ? one : HF_GATE_UNKNOWN;
+    for (uint32_t i = 0; i < s->linked.program.n_modules; i++) { /* those that are instantiated */
+        uint32_t one = 0, number = s->linked.module_numbers[i];
+        if (hf_gate_of(s->tree->modules[number], &one, NULL) != HF_OK)
+            one = HF_GATE_UNKNOWN;
+        gate |= one;
+        hf_gate_text_of(number, one, &why);
     }
-    hf_gate_text(gate, &why);
     enum hf_err err = put_flag(o, "image", gate == 0);
     if (err == HF_OK)
         err = put_field(o, "image_why_not", hf_buf_view(&why));
@@ -263,7 +265,7 @@ static enum hf_err put_all(struct hf_inspection *ret, const struct hf_survey *s)
     HF_TRY(put_ports(&o, "imports", s->linked.imports, s->linked.n_imports, true));
     HF_TRY(put_ports(&o, "exports", s->linked.exports, s->linked.n_exports, false));
     HF_TRY(put_missing(&o, hf_buf_view(&s->missing)));
-    HF_TRY(put_image(&o, s->tree));
+    HF_TRY(put_image(&o, s));
     HF_TRY(put_field(&o, "sha256", hf_view_of(hex)));
     HF_TRY(hf_buf_printf(&ret->wit, "// sha256: %s\n", hex));
     HF_TRY(close_element(&o, '}'));

@@ -111,6 +111,10 @@ const struct hf_program *hf_component_program(const struct hf_component *c);
 struct hf_engine *hf_component_engine(const struct hf_component *c); /* the one it was loaded with */
 
 /* registry.c */
+const struct hf_registry *hf_component_registry(const struct hf_component *c); /* (component.c) the one it was linked with */
+/* A host resource's name across processes, "wasi:io/streams@0.2#input-stream", appended; and back, NULL when there is none. */
+enum hf_err hf_registry_resource_name(const struct hf_registry *reg, const struct hf_resource_type *type, struct hf_buf *ret) HF_MUST_CHECK;
+const struct hf_resource_type *hf_registry_resource_named(const struct hf_registry *reg, struct hf_view name);
 struct hf_host_func {
     struct hf_view iface, name;  /* "wasi:io/poll@0.2.12", "[method]pollable.ready" */
     const struct hf_ftype *type;

@@ -129,8 +129,8 @@ enum hf_err hf_registry_bind_rest(struct hf_registry *reg, const char *iface, hf
     return HF_OK;
 }
 
-enum hf_err hf_registry_bind_resource(struct hf_registry *reg, const char *iface, const char *name,
-                                      const struct hf_host_resource *ops, struct hf_report *report)
+static enum hf_err find_resource(struct hf_registry *reg, const char *iface, const char *name,
+                                 struct hf_resource_type **ret, struct hf_report *report)
 {
     struct hf_iface *f = find_for_binding(reg, iface, report);
     if (f == NULL)
@@ -141,11 +141,70 @@ enum hf_err hf_registry_bind_resource(struct hf_registry *reg, const char *iface
     if (item == NULL || item->sort != HF_SORT_TYPE || item->type.kind != HF_TYPEVAL_RESOURCE)
         return hf_report_set(report, HF_NOT_FOUND, "%.*s has no resource \"%s\"", HF_FMT(f->name),
                              name);
-    if (item->type.resource->host != NULL && item->type.resource->host != ops)
+    *ret = item->type.resource;
+    return HF_OK;
+}
+
+enum hf_err hf_registry_bind_resource(struct hf_registry *reg, const char *iface, const char *name,
+                                      const struct hf_host_resource *ops, struct hf_report *report)
+{
+    struct hf_resource_type *type;
+    enum hf_err err = find_resource(reg, iface, name, &type, report);
+    if (err != HF_OK)
+        return err;
+    if (type->host != NULL && type->host != ops)
         return hf_report_set(report, HF_INVALID, "%s: resource \"%s\" is bound already", iface,
                              name);
-    item->type.resource->host = ops;
+    type->host = ops;
     return HF_OK;
+}
+
+enum hf_err hf_registry_bind_recipe(struct hf_registry *reg, const char *iface, const char *name,
+                                    const struct hf_host_recipe *recipe, struct hf_report *report)
+{
+    struct hf_resource_type *type;
+    enum hf_err err = find_resource(reg, iface, name, &type, report);
+    if (err != HF_OK)
+        return err;
+    if (type->host == NULL || type->recipe != NULL)
+        return hf_report_set(report, HF_INVALID, "%s: resource \"%s\" %s", iface, name,
+                             type->host == NULL ? "has no binding yet" : "has a recipe already");
+    type->recipe = recipe;
+    return HF_OK;
+}
+
+/* ---- names of resources, for images ---- */
+
+static enum hf_err add_resource_name(const struct hf_iface_resource *r, struct hf_buf *ret)
+{
+    if (r->track.len == 0)
+        return hf_buf_printf(ret, "%.*s#%.*s", HF_FMT(r->iface), HF_FMT(r->type->name));
+    return hf_buf_printf(ret, "%.*s@%.*s#%.*s", HF_FMT(r->base), HF_FMT(r->track),
+                         HF_FMT(r->type->name));
+}
+
+enum hf_err hf_registry_resource_name(const struct hf_registry *reg,
+                                      const struct hf_resource_type *type, struct hf_buf *ret)
+{
+    for (size_t i = 0; i < reg->resources.len; i++)
+        if (reg->resources.ptr[i].type == type)
+            return add_resource_name(&reg->resources.ptr[i], ret);
+    return HF_NOT_FOUND;
+}
+
+const struct hf_resource_type *hf_registry_resource_named(const struct hf_registry *reg,
+                                                          struct hf_view name)
+{
+    const struct hf_resource_type *found = NULL;
+    struct hf_buf text = {0};
+    for (size_t i = 0; i < reg->resources.len && found == NULL; i++) {
+        hf_buf_clear(&text);
+        if (add_resource_name(&reg->resources.ptr[i], &text) == HF_OK &&
+            hf_view_eq(hf_buf_view(&text), name))
+            found = reg->resources.ptr[i].type;
+    }
+    hf_buf_done(&text);
+    return found;
 }
 
 /* ---- sealing ---- */

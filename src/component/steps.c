@@ -5,7 +5,7 @@
  * was wrong: the core type of everything that is called unchecked (S2), and that the memory and
  * realloc a type needs are there (S3).
  */
-#include "component/instance.h"
+#include "component/image_int.h"
 
 static enum hf_err broken(struct hf_instance *inst, const char *what, uint32_t index,
                           struct hf_view name)
@@ -202,7 +202,7 @@ enum hf_err hf_instance_run_steps(void *ctx)
         case HF_STEP_LIFT: err = make_lift(inst, step); break;
         }
         if (err == HF_OK && step->kind == HF_STEP_CORE_NEW)
-            err = run_start(inst, step);
+            err = inst->loading != NULL ? hf_image_grow_core(inst, step) : run_start(inst, step);
         if (err != HF_OK)
             return err;
     }

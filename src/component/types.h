@@ -62,9 +62,11 @@ struct hf_type {
 /* One resource type = one identity. Host types live in the registry, guest types in a program (one per `resource`
  * definition per component instance of the tree, H6). */
 struct hf_host_resource;
+struct hf_host_recipe;
 struct hf_resource_type {
     struct hf_view name;                 /* for messages: "pollable", "wasi:io/poll.pollable" */
     const struct hf_host_resource *host; /* NULL: defined by a guest */
+    const struct hf_host_recipe *recipe; /* host: how objects get into images; NULL: they do not */
     uint32_t index;                      /* guest: number in its program */
     uint32_t ci;                         /* guest: component instance that defines it */
 };

@@ -171,7 +171,9 @@ uint32_t hf_module_gate(const struct hf_module *m); /* HF_GATE_* */
 uint64_t hf_module_memory_max(const struct hf_module *m);
 /* The same for a module that is not compiled; valid bytes. */
 enum hf_err hf_gate_of(struct hf_view module, uint32_t *ret, struct hf_report *report);
-void hf_gate_text(uint32_t gate, struct hf_buf *ret); /* "uses table.set ..., " for people */
+void hf_gate_text(uint32_t gate, struct hf_buf *ret); /* "changes tables (...); uses ..." for people */
+/* The same of one module among several, behind what is there: "; core module 3 changes ...". */
+void hf_gate_text_of(uint32_t module, uint32_t gate, struct hf_buf *ret);
 
 /* ---- stores ---- */
 
@@ -274,6 +276,8 @@ static inline struct hf_view hf_view_none(void)
     return (struct hf_view){0};
 }
 void hf_memory_get(struct hf_store *store, const struct hf_memory *m, uint8_t **base, size_t *size);
+/* To `size` bytes, a multiple of the page (less than it has: nothing). HF_LIMIT: refused. */
+enum hf_err hf_memory_grow(struct hf_store *store, const struct hf_memory *m, uint64_t size);
 void hf_global_get(struct hf_store *store, const struct hf_global *g, union hf_val *ret);
 void hf_global_set(struct hf_store *store, const struct hf_global *g, const union hf_val *v);
 
@@ -302,9 +306,10 @@ bool hf_store_dead(const struct hf_store *store);
 enum hf_err hf_store_block(struct hf_store *store);
 bool hf_store_on_fiber(const struct hf_store *store);
 
-/* ---- images of memories (engine/image.c) ---- */
+/* ---- images of memories (engine/image.c, memimage.c) ---- */
 
-/* The saved bytes of one memory and which of its pages are zero; immutable, shareable. */
+/* The saved bytes of one memory, which of its pages are zero, and which were written since the memory
+ * was made; immutable, shareable. */
 struct hf_memimage;
 struct hf_scanner; /* finds written pages; one per thread */
 
@@ -312,19 +317,33 @@ struct hf_scanner; /* finds written pages; one per thread */
 enum hf_err hf_scanner_new(struct hf_scanner **ret, struct hf_report *report);
 void hf_scanner_free(struct hf_scanner *s);
 
-/* HF_LIMIT: memory is out. HF_UNSUPPORTED: its size is no multiple of our pages. Reading a memory
- * maps all its pages: take images from instances that never serve. */
-enum hf_err hf_memimage_take(struct hf_store *store, const struct hf_memory *m,
-                             struct hf_memimage **ret);
+/* `whole`: every byte, to reset to; reading a memory maps all its pages, so whole images are taken
+ * from instances that never serve. Else the written pages only, in the time that they take.
+ * `s` NULL: every page counts as written (and the image is whole). HF_LIMIT: memory is out.
+ * HF_UNSUPPORTED: its size is no multiple of our pages. HF_UNKNOWN: the scan failed. */
+enum hf_err hf_memimage_take(struct hf_scanner *s, struct hf_store *store,
+                             const struct hf_memory *m, bool whole, struct hf_memimage **ret);
+/* An image of written pages, so far none, and pages put into it: n from `first` (asserted to be in
+ * it), bytes NULL for zeroes. For a reader of files. */
+enum hf_err hf_memimage_new(uint64_t size, struct hf_memimage **ret);
+void hf_memimage_put(struct hf_memimage *img, size_t first, size_t n, const uint8_t *bytes);
 void hf_memimage_free(struct hf_memimage *img);
+size_t hf_memimage_page(void); /* bytes of our pages, in which images count */
 size_t hf_memimage_size(const struct hf_memimage *img);
-struct hf_view hf_memimage_bytes(const struct hf_memimage *img);
+bool hf_memimage_whole(const struct hf_memimage *img);
+struct hf_view hf_memimage_bytes(const struct hf_memimage *img); /* not whole: of written pages */
+/* The first run of written pages at or after *page, all zero or none; false: no more. */
+bool hf_memimage_next(const struct hf_memimage *img, size_t *page, size_t *n, bool *zero);
+/* Makes the memory of a new instance (same module, nothing run in it) equal to the image's.
+ * HF_INVALID: another size. */
+enum hf_err hf_memimage_apply(struct hf_store *store, const struct hf_memory *m,
+                              const struct hf_memimage *img);
 
 struct hf_reset_stats {
     uint64_t pages_copied, pages_zero, regions;
 };
-/* Makes the memory equal to the image by copying back the pages written since instantiation.
- * HF_LIMIT: it grew past the image, or more than max_pages (0 = no limit) were written: use a new
+/* Makes the memory equal to a whole image by copying back the pages written since instantiation, here
+ * or where the image was taken. HF_LIMIT: it grew past the image, or more than max_pages (0 = no limit) were written: use a new
  * instance. Any doubt (an error, a bit of the scan we do not know) is HF_UNKNOWN: throw the
  * instance away. After anything but HF_OK the memory is in between. Stats (may be NULL) are added
  * to. A scanner does not survive a fork (HF_UNKNOWN). */

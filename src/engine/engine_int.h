@@ -13,7 +13,7 @@
  * - call.c: in and out of guests
  * - fiber.c: drivers, block, slices, cancel
  * - trap.c: what went wrong, as text
- * - image.c: memory images and the reset in place
+ * - memimage.c: memory images; image.c: written pages and the reset in place
  * - validate.c: full validation; the text format
  */
 #ifndef HF_ENGINE_ENGINE_INT_H
@@ -327,6 +327,21 @@ enum hf_err hf_store_instantiate(struct hf_store *s, struct hf_new_task *task);
 enum hf_err hf_fiber_define(struct hf_engine *engine,
                             struct hf_report *report); /* `block` and `driver` */
 bool hf_fiber_fetch(struct hf_store *s);
+
+/* ---- memimage.c, image.c ---- */
+
+struct hf_memimage {
+    size_t size, page;
+    bool whole;
+    uint8_t *bytes;    /* pages that are zero or not known are never touched, so they cost nothing */
+    uint64_t *written; /* a bit a page, as `zero` */
+    uint64_t zero[];   /* nothing is said of a page that is not known */
+};
+bool hf_is_zero(const uint8_t *p, size_t len); /* len > 0 */
+bool hf_memimage_is_zero(const struct hf_memimage *img, size_t page);
+void hf_memimage_mark(struct hf_memimage *img, size_t first, size_t last); /* written */
+/* Marks the pages of the memory at `base` (img->size bytes) that were written. HF_UNKNOWN. */
+enum hf_err hf_memory_written(struct hf_scanner *s, const uint8_t *base, struct hf_memimage *img);
 
 /* ---- trap.c ---- */
 

@@ -6,6 +6,9 @@
  * (reference 7.2). The code is scanned, not understood: each instruction is told from the next by
  * the lengths of its immediates. Validity is not checked here.
  *
+ * Initial values may be references and objects (a global's, an element's): instantiation makes them
+ * again, and nothing that passes here can change them.
+ *
  * Not here: a memory that grew (image.c sees it), what the host keeps behind handles (component
  * room).
  */
@@ -382,6 +385,13 @@ void hf_gate_text(uint32_t gate, struct hf_buf *ret)
             return; /* text for people: what is there is better than nothing */
         between = "; ";
     }
+}
+
+void hf_gate_text_of(uint32_t module, uint32_t gate, struct hf_buf *ret)
+{
+    if (gate != 0 &&
+        hf_buf_printf(ret, "%score module %u ", ret->len != 0 ? "; " : "", module) == HF_OK)
+        hf_gate_text(gate, ret);
 }
 
 enum hf_err hf_gate_of(struct hf_view module, uint32_t *ret, struct hf_report *report)

@@ -1,4 +1,5 @@
-/* image.c - saved memories, and putting a memory back by copying only what was written.
+/* image.c - which pages of a memory were written, and putting a memory back by copying only those.
+ * (memimage.c: the saved bytes themselves.)
  *
  * An instance's memory begins as a private mapping of its initial bytes (or as nothing at all);
  * every page the guest writes becomes an anonymous page of its own. The kernel can list those:
@@ -13,15 +14,19 @@
  * copied. Anything unexpected - an error, a category we did not ask for, a range outside - is
  * HF_UNKNOWN, and the caller throws the instance away.
  *
+ * What is not in the list is as the module's own segments made it, here and in the instance that
+ * the image was taken of: two instances need not have started the same way (a hash seed is enough
+ * to move a heap). So the image knows which of its pages were written, and a reset copies those too
+ * that this instance never touched; from then on they are in its list.
+ *
  * A page once written stays anonymous for the life of the instance: the cost of a reset follows the
  * union of what all requests wrote. Reading an untouched memory maps its pages too and makes every
- * later scan slow, which is why an image is taken from an instance that never serves.
+ * later scan slow, which is why a whole image is taken from an instance that never serves.
  */
 #include "engine/engine_int.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -50,12 +55,6 @@ struct hf_scanner {
     int fd;
     size_t page;
     struct scan_region regions[REGIONS];
-};
-
-struct hf_memimage {
-    size_t size, page;
-    uint8_t *bytes;  /* zero pages are never touched, so they cost nothing */
-    uint64_t zero[]; /* a bit a page */
 };
 
 /* ---- scanners ---- */
@@ -113,77 +112,61 @@ void hf_scanner_free(struct hf_scanner *s)
     munmap(s, sizeof *s);
 }
 
-/* ---- images ---- */
+/* ---- walking what was written ---- */
 
-static bool is_zero(const uint8_t *page, size_t len)
+/* Ranges of pages [first, last) in ascending order; `zero`: pages of zeroes that were only read. */
+typedef enum hf_err (*range_fn)(void *ctx, size_t first, size_t last, bool zero);
+
+static enum hf_err give_region(const struct scan_region *region, uintptr_t base, size_t size,
+                               size_t page, range_fn fn, void *ctx)
 {
-    return page[0] == 0 && memcmp(page, page + 1, len - 1) == 0;
+    if ((region->categories & ~PAGE_ZERO) != 0 || region->start < base ||
+        region->end > base + size || region->start >= region->end ||
+        (region->start - base) % page != 0 || (region->end - base) % page != 0)
+        return HF_UNKNOWN;
+    return fn(ctx, (region->start - base) / page, (region->end - base) / page,
+              region->categories != 0);
 }
 
-static bool zero_bit(const struct hf_memimage *img, size_t i)
+static enum hf_err walk(struct hf_scanner *s, const uint8_t *base, size_t size, range_fn fn,
+                        void *ctx)
 {
-    return img->zero[i / 64] >> i % 64 & 1;
-}
-
-enum hf_err hf_memimage_take(struct hf_store *store, const struct hf_memory *m,
-                             struct hf_memimage **ret)
-{
-    uint8_t *base;
-    size_t size, page = (size_t)sysconf(_SC_PAGESIZE);
-    hf_memory_get(store, m, &base, &size);
-    if (size % page != 0)
-        return HF_UNSUPPORTED; /* pages of the guest smaller than ours */
-    size_t pages = size / page;
-    struct hf_memimage *img = calloc(1, sizeof *img + (pages + 63) / 64 * sizeof img->zero[0]);
-    if (img == NULL)
-        return HF_LIMIT;
-    img->size = size;
-    img->page = page;
-    if (size > 0) {
-        img->bytes = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (img->bytes == MAP_FAILED) {
-            free(img);
-            return HF_LIMIT;
+    uintptr_t at = (uintptr_t)base, end = at + size;
+    if (!s->alive || at % s->page != 0)
+        return HF_UNKNOWN;
+    while (at < end) {
+        uintptr_t walk_end;
+        int n = scan(s, at, end, &walk_end);
+        if (n < 0 || n > REGIONS || walk_end <= at || walk_end > end)
+            return HF_UNKNOWN;
+        for (int i = 0; i < n; i++) {
+            enum hf_err err = give_region(&s->regions[i], (uintptr_t)base, size, s->page, fn, ctx);
+            if (err != HF_OK)
+                return err;
         }
+        at = walk_end; /* a full vector stops the walk early: go on from there */
     }
-    for (size_t i = 0; i < pages; i++) {
-        if (is_zero(base + i * page, page))
-            img->zero[i / 64] |= UINT64_C(1) << i % 64;
-        else
-            memcpy(img->bytes + i * page, base + i * page, page);
-    }
-    if (size > 0)
-        (void)mprotect(img->bytes, size, PROT_READ); /* a seat belt: nobody may write it */
-    *ret = img;
     return HF_OK;
 }
 
-void hf_memimage_free(struct hf_memimage *img)
+static enum hf_err mark(void *ctx, size_t first, size_t last, bool zero)
 {
-    if (img == NULL)
-        return;
-    if (img->size > 0)
-        munmap(img->bytes, img->size);
-    free(img);
+    (void)zero; /* nearly always as it was made; counting it as written is never wrong */
+    hf_memimage_mark(ctx, first, last);
+    return HF_OK;
 }
 
-size_t hf_memimage_size(const struct hf_memimage *img)
+enum hf_err hf_memory_written(struct hf_scanner *s, const uint8_t *base, struct hf_memimage *img)
 {
-    return img->size;
-}
-
-struct hf_view hf_memimage_bytes(const struct hf_memimage *img)
-{
-    return hf_view(img->bytes, img->size);
+    return walk(s, base, img->size, mark, img);
 }
 
 /* ---- reset ---- */
 
 struct reset {
-    struct hf_scanner *scanner;
     const struct hf_memimage *img;
     uint8_t *base;
+    size_t next;                /* pages below it are as they shall be */
     uint64_t max_pages, copied; /* max 0: no limit */
     struct hf_reset_stats *stats;
 };
@@ -193,9 +176,9 @@ static void copy_back(struct reset *r, size_t first, size_t last)
 {
     size_t page = r->img->page;
     while (first < last) {
-        bool zero = zero_bit(r->img, first);
+        bool zero = hf_memimage_is_zero(r->img, first);
         size_t stop = first + 1;
-        while (stop < last && zero_bit(r->img, stop) == zero)
+        while (stop < last && hf_memimage_is_zero(r->img, stop) == zero)
             stop++;
         if (zero)
             memset(r->base + first * page, 0, (stop - first) * page);
@@ -215,22 +198,34 @@ static enum hf_err put_back(struct reset *r, size_t first, size_t last)
     return HF_OK;
 }
 
-static enum hf_err reset_region(struct reset *r, const struct scan_region *region)
+/* Pages up to `to` that this instance never wrote, but the image's did. */
+static enum hf_err catch_up(struct reset *r, size_t to)
 {
-    uintptr_t base = (uintptr_t)r->base;
-    size_t page = r->img->page;
-    if ((region->categories & ~PAGE_ZERO) != 0 || region->start < base ||
-        region->end > base + r->img->size || region->start >= region->end ||
-        (region->start - base) % page != 0 || (region->end - base) % page != 0)
-        return HF_UNKNOWN;
-    size_t first = (region->start - base) / page, last = (region->end - base) / page;
+    size_t at = r->next, n;
+    bool zero;
+    for (; hf_memimage_next(r->img, &at, &n, &zero) && at < to; at += n) {
+        size_t stop = at + n < to ? at + n : to;
+        if (zero && hf_is_zero(r->base + at * r->img->page, (stop - at) * r->img->page))
+            continue; /* writing zeroes over zeroes would only make pages dirty */
+        enum hf_err err = put_back(r, at, stop);
+        if (err != HF_OK)
+            return err;
+    }
+    r->next = to;
+    return HF_OK;
+}
+
+static enum hf_err reset_range(void *ctx, size_t first, size_t last, bool zero)
+{
+    struct reset *r = ctx;
+    enum hf_err err = catch_up(r, first);
     r->stats->regions++;
-    if (region->categories == 0)
+    r->next = last;
+    if (err == HF_OK && !zero)
         return put_back(r, first, last);
-    enum hf_err err = HF_OK;
-    for (; err == HF_OK && first < last;
-         first++) { /* zero pages now: right where the image has zeroes */
-        if (zero_bit(r->img, first))
+    for (; err == HF_OK && first < last; first++) {
+        /* zero pages now: right where the image has zeroes */
+        if (hf_memimage_is_zero(r->img, first))
             r->stats->pages_zero++;
         else
             err = put_back(r, first, first + 1);
@@ -243,29 +238,14 @@ enum hf_err hf_memory_reset(struct hf_scanner *s, struct hf_store *store, const 
                             struct hf_reset_stats *stats)
 {
     struct hf_reset_stats unwanted = {0};
-    struct reset r = {.scanner = s,
-                      .img = img,
-                      .max_pages = max_pages,
-                      .stats = stats == NULL ? &unwanted : stats};
+    struct reset r = {
+        .img = img, .max_pages = max_pages, .stats = stats == NULL ? &unwanted : stats};
     size_t size;
     hf_memory_get(store, m, &r.base, &size);
     if (size > img->size)
         return HF_LIMIT;
-    if (size != img->size || !s->alive || s->page != img->page ||
-        (uintptr_t)r.base % img->page != 0)
+    if (size != img->size || !img->whole || s->page != img->page)
         return HF_UNKNOWN;
-    uintptr_t at = (uintptr_t)r.base, end = at + size;
-    while (at < end) {
-        uintptr_t walk_end;
-        int n = scan(s, at, end, &walk_end);
-        if (n < 0 || n > REGIONS || walk_end <= at || walk_end > end)
-            return HF_UNKNOWN;
-        for (int i = 0; i < n; i++) {
-            enum hf_err err = reset_region(&r, &s->regions[i]);
-            if (err != HF_OK)
-                return err;
-        }
-        at = walk_end; /* a full vector stops the walk early: go on from there */
-    }
-    return HF_OK;
+    enum hf_err err = walk(s, r.base, size, reset_range, &r);
+    return err == HF_OK ? catch_up(&r, size / img->page) : err;
 }

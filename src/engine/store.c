@@ -298,6 +298,22 @@ void hf_memory_get(struct hf_store *store, const struct hf_memory *m, uint8_t **
     *size = wasmtime_memory_data_size(store->cx, wm);
 }
 
+enum hf_err hf_memory_grow(struct hf_store *store, const struct hf_memory *m, uint64_t size)
+{
+    const wasmtime_memory_t *wm = (const wasmtime_memory_t *)m;
+    uint64_t have = wasmtime_memory_data_size(store->cx, wm), before;
+    uint64_t page = wasmtime_memory_page_size(store->cx, wm);
+    if (size <= have)
+        return HF_OK;
+    if (size % page != 0)
+        return HF_LIMIT;
+    wasmtime_error_t *error = wasmtime_memory_grow(store->cx, wm, (size - have) / page, &before);
+    if (error == NULL)
+        return HF_OK;
+    wasmtime_error_delete(error);
+    return HF_LIMIT;
+}
+
 /* References have no value that could be kept: they read as null. */
 void hf_global_get(struct hf_store *store, const struct hf_global *g, union hf_val *ret)
 {

@@ -34,7 +34,7 @@ static void say(struct hf_guest *g, struct hf_view text)
     struct hf_log_line line = {
         .stream = HF_LOG_EVENT,
         .service = hf_view_of(g->worker->svc->name),
-        .instance = hf_turn_process(g->turn),
+        .instance = g->turn == NULL ? 0 : hf_turn_process(g->turn),
         .text = text,
     };
     if (sv->log != NULL)
@@ -248,10 +248,31 @@ static enum hf_end drive(struct hf_guest *g)
 
 /* ---- the behaviour --------------------------------------------------------------------------------------- */
 
+static struct hf_guest *make_guest(struct hf_service_worker *w, struct hf_turn *turn)
+{
+    struct hf_guest *g = calloc(1, sizeof *g);
+    if (g == NULL)
+        return NULL;
+    g->worker = w;
+    g->pool = &w->pool;
+    g->turn = turn;
+    hf_list_init(&g->objects);
+    hf_list_init(&g->lazy);
+    draw_seed(g);
+    return g;
+}
+
+struct hf_instance_settings hf_guest_instance_settings(struct hf_guest *g)
+{
+    const struct hf_service_settings *s = hf_guest_settings(g);
+    return (struct hf_instance_settings){
+        .ctx = g, .memory_max = s->memory_max, .handles_max = s->handles_max, .slice_ticks = s->slice_ticks};
+}
+
 static enum hf_end guest_start(void *class_ctx, struct hf_turn *turn, void **state)
 {
     struct hf_service_worker *w = class_ctx;
-    struct hf_guest *g = calloc(1, sizeof *g);
+    struct hf_guest *g = make_guest(w, turn);
     struct hf_report report;
 
     hf_report_init(&report);
@@ -260,20 +281,9 @@ static enum hf_end guest_start(void *class_ctx, struct hf_turn *turn, void **sta
         return HF_END_FAILED;
     }
     *state = g;
-    g->worker = w;
-    g->pool = &w->pool;
-    g->turn = turn;
-    hf_list_init(&g->objects);
-    hf_list_init(&g->lazy);
-    draw_seed(g);
     hf_turn_set_selective(turn, true);
 
-    struct hf_instance_settings settings = {
-        .ctx = g,
-        .memory_max = w->svc->s.memory_max,
-        .handles_max = w->svc->s.handles_max,
-        .slice_ticks = w->svc->s.slice_ticks,
-    };
+    struct hf_instance_settings settings = hf_guest_instance_settings(g);
     enum hf_err err = hf_instance_new(w->svc->component, &settings, &g->inst, &report);
     if (err != HF_OK) {
         hf_report_wrap(&report, err, "making an instance");
@@ -384,6 +394,34 @@ static void guest_inspect(const void *state, struct hf_buf *ret)
                          (unsigned long long)hf_instance_memory_bytes(g->inst), hf_instance_busy(g->inst) ? " busy" : "");
 }
 
+static enum hf_err guest_save(void *state, struct hf_buf *ret)
+{
+    struct hf_report report;
+    hf_report_init(&report);
+    enum hf_err err = hf_guest_save(state, ret, &report);
+    if (err != HF_OK)
+        say(state, hf_view(report.text, report.len));
+    return err;
+}
+
+/* Made without a turn: it gets one with its first message. */
+static enum hf_err guest_load(void *class_ctx, struct hf_view bytes, void **state)
+{
+    struct hf_guest *g = make_guest(class_ctx, NULL);
+    struct hf_report report;
+    hf_report_init(&report);
+    if (g == NULL)
+        return HF_LIMIT;
+    enum hf_err err = hf_guest_load(g, bytes, &report);
+    if (err != HF_OK) {
+        say(g, hf_view(report.text, report.len));
+        guest_stop(g);
+        return err;
+    }
+    *state = g;
+    return HF_OK;
+}
+
 const struct hf_behaviour hf_service_behaviour = {
     .name = "wasi:http service",
     .start = guest_start,
@@ -393,4 +431,6 @@ const struct hf_behaviour hf_service_behaviour = {
     .leave = guest_leave,
     .stop = guest_stop,
     .inspect = guest_inspect,
+    .save = guest_save,
+    .load = guest_load,
 };

@@ -108,6 +108,10 @@ void hf_in_stream_settle(struct hf_in_stream *s);
 /* A stream that is at its end at once; one that drops all (filesystem-less hosts, stdin). */
 struct hf_in_stream *hf_in_stream_empty(struct hf_guest *g, struct hf_obj *parent);
 
+bool hf_in_stream_is_empty(const struct hf_in_stream *s);
+/* Standard output streams (host_cli.c). NULL: memory out. */
+struct hf_out_stream *hf_log_stream_new(struct hf_guest *g, enum hf_log_stream which);
+bool hf_out_stream_is_log(struct hf_out_stream *s, enum hf_log_stream *which);
 /* ---- a command's own descriptors (host_stdio.c), when the settings name them ---- NULL: memory out. */
 struct hf_stdio;
 struct hf_in_stream *hf_stdio_in(struct hf_guest *g);
@@ -165,6 +169,14 @@ enum hf_err hf_host_bind_denied(struct hf_registry *reg, struct hf_report *repor
 enum hf_err hf_host_bind_http(struct hf_registry *reg, struct hf_report *report);
 enum hf_err hf_host_bind_kv(struct hf_registry *reg, struct hf_report *report);     /* wasi:keyvalue, both drafts */
 enum hf_err hf_host_bind_config(struct hf_registry *reg, struct hf_report *report); /* wasi:config */
+enum hf_err hf_host_bind_images(struct hf_registry *reg, struct hf_report *report); /* after the others */
+
+/* ---- a guest at rest as bytes (guest_image.c) ---- */
+/* Appended. HF_INVALID: it is not at rest; HF_UNSUPPORTED: the gate, or a host object it keeps (the report names it). */
+enum hf_err hf_guest_save(struct hf_guest *g, struct hf_buf *ret, struct hf_report *report);
+/* Into a guest without an instance. HF_CORRUPT, HF_INVALID (another component or engine), HF_UNSUPPORTED, HF_LIMIT. */
+enum hf_err hf_guest_load(struct hf_guest *g, struct hf_view bytes, struct hf_report *report);
+struct hf_instance_settings hf_guest_instance_settings(struct hf_guest *g);
 
 /* ---- http, for the behaviour (host_http.c) ---- */
 /* Makes incoming-request and response-outparam objects for the turn's message (its blob is taken). */

@@ -158,20 +158,29 @@ static void log_destroy(struct hf_obj *obj)
     hf_wait_done(log_wait(HF_CONTAINER_OF(obj, struct hf_out_stream, obj)));
 }
 
-static enum hf_err get_out(struct hf_call *call, enum hf_log_stream which, struct hf_value *result)
+struct hf_out_stream *hf_log_stream_new(struct hf_guest *g, enum hf_log_stream which)
 {
-    if (hf_guest_settings(hf_guest_of(call))->stdio != NULL) {
-        result->obj = hf_stdio_out(hf_guest_of(call), which == HF_LOG_STDOUT ? 1 : 2);
-        return result->obj == NULL ? hf_call_limit(call, "host memory for streams") : HF_OK;
-    }
-    struct log_stream *l = hf_obj_new(hf_guest_of(call), sizeof *l, "output-stream", NULL, log_destroy);
+    struct log_stream *l = hf_obj_new(g, sizeof *l, "output-stream", NULL, log_destroy);
     if (l == NULL)
-        return hf_call_limit(call, "host memory for streams");
+        return NULL;
     hf_wait_init(&l->wait, true);
     l->out.ops = &log_ops;
     l->which = which;
-    result->obj = l;
-    return HF_OK;
+    return &l->out;
+}
+
+bool hf_out_stream_is_log(struct hf_out_stream *s, enum hf_log_stream *which)
+{
+    if (s->ops == &log_ops)
+        *which = HF_CONTAINER_OF(s, struct log_stream, out)->which;
+    return s->ops == &log_ops;
+}
+
+static enum hf_err get_out(struct hf_call *call, enum hf_log_stream which, struct hf_value *result)
+{
+    struct hf_guest *g = hf_guest_of(call);
+    result->obj = hf_guest_settings(g)->stdio != NULL ? hf_stdio_out(g, which == HF_LOG_STDOUT ? 1 : 2) : hf_log_stream_new(g, which);
+    return result->obj == NULL ? hf_call_limit(call, "host memory for streams") : HF_OK;
 }
 
 static enum hf_err get_stdin(struct hf_call *call, const struct hf_value *args, struct hf_value *result)

@@ -161,16 +161,23 @@ static void fields_destroy(struct hf_obj *obj)
     hf_field_store_unref(HF_CONTAINER_OF(obj, struct hf_fields, obj)->store);
 }
 
-struct hf_fields *hf_fields_new(struct hf_call *call, struct hf_field_store *store, bool immutable)
+struct hf_fields *hf_fields_make(struct hf_guest *g, struct hf_field_store *store, bool immutable)
 {
-    struct hf_fields *f = store == NULL ? NULL : hf_obj_new(hf_guest_of(call), sizeof *f, "fields", NULL, fields_destroy);
+    struct hf_fields *f = store == NULL ? NULL : hf_obj_new(g, sizeof *f, "fields", NULL, fields_destroy);
     if (f == NULL) {
         hf_field_store_unref(store);
-        hf_call_limit(call, "host memory for fields");
         return NULL;
     }
     f->store = store;
     f->immutable = immutable;
+    return f;
+}
+
+struct hf_fields *hf_fields_new(struct hf_call *call, struct hf_field_store *store, bool immutable)
+{
+    struct hf_fields *f = hf_fields_make(hf_guest_of(call), store, immutable);
+    if (f == NULL)
+        hf_call_limit(call, "host memory for fields");
     return f;
 }
 

@@ -19,15 +19,15 @@ static void request_destroy(struct hf_obj *obj)
     hf_field_store_unref(r->store);
 }
 
-enum hf_err hf_http_make_request(struct hf_guest *g, const struct hf_message *msg, struct hf_incoming_request **ret,
-                                 struct hf_report *report)
+enum hf_err hf_http_remake_request(struct hf_guest *g, struct hf_view head, struct hf_incoming_request **ret,
+                                   struct hf_report *report)
 {
     struct hf_incoming_request *r = hf_obj_new(g, sizeof *r, "incoming-request", NULL, request_destroy);
     if (r == NULL)
         return hf_report_set(report, HF_LIMIT, "out of memory for a request");
     enum hf_err err = HF_LIMIT;
     r->store = hf_field_store_new();
-    if (r->store == NULL || hf_buf_add_view(&r->store->buf, msg->body) != HF_OK) {
+    if (r->store == NULL || hf_buf_add_view(&r->store->buf, head) != HF_OK) {
         hf_report_set(report, err, "out of memory for a request");
         goto fail;
     }
@@ -41,11 +41,19 @@ enum hf_err hf_http_make_request(struct hf_guest *g, const struct hf_message *ms
     }
     r->store->n = r->head.n_fields;
     r->store->start = (size_t)(r->head.fields.ptr - r->store->buf.ptr);
-    r->blob = hf_turn_take_blob(g->turn);
     *ret = r;
     return HF_OK;
 fail:
     hf_obj_release(&r->obj);
+    return err;
+}
+
+enum hf_err hf_http_make_request(struct hf_guest *g, const struct hf_message *msg, struct hf_incoming_request **ret,
+                                 struct hf_report *report)
+{
+    enum hf_err err = hf_http_remake_request(g, msg->body, ret, report);
+    if (err == HF_OK)
+        (*ret)->blob = hf_turn_take_blob(g->turn);
     return err;
 }
 

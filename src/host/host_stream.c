@@ -457,6 +457,11 @@ struct hf_in_stream *hf_in_stream_empty(struct hf_guest *g, struct hf_obj *paren
     return &e->in;
 }
 
+bool hf_in_stream_is_empty(const struct hf_in_stream *s)
+{
+    return s->ops == &empty_ops;
+}
+
 /* ---- binding --------------------------------------------------------------------------------------------- */
 
 static enum hf_err in_drop(struct hf_call *call, void *obj)

@@ -41,6 +41,7 @@ struct hf_fields {
 };
 /* NULL after hf_call_limit. Takes the caller's reference to store, also on failure. */
 struct hf_fields *hf_fields_new(struct hf_call *call, struct hf_field_store *store, bool immutable);
+struct hf_fields *hf_fields_make(struct hf_guest *g, struct hf_field_store *store, bool immutable); /* the same; NULL: memory out */
 /* Takes the store out of an own<fields> argument and releases the object. */
 struct hf_field_store *hf_fields_consume(struct hf_fields *f);
 /* Value of content-length: false when there is none; *bad when it is not 1*DIGIT or appears twice. */
@@ -95,6 +96,10 @@ struct hf_response_outparam {
 /* From the turn's message, whose blob is taken. HF_INVALID: it is no HTTP request. */
 enum hf_err hf_http_make_request(struct hf_guest *g, const struct hf_message *msg, struct hf_incoming_request **ret,
                                  struct hf_report *report);
+
+/* From a head, with no body: one whose exchange is over. HF_LIMIT, HF_INVALID, HF_CORRUPT. */
+enum hf_err hf_http_remake_request(struct hf_guest *g, struct hf_view head, struct hf_incoming_request **ret,
+                                   struct hf_report *report);
 
 /* Small results. Each returns HF_OK or the trap of hf_call_limit. */
 enum hf_err hf_http_ok(struct hf_call *call, struct hf_value v, struct hf_value *result);   /* ok(v) */

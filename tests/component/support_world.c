@@ -123,6 +123,29 @@ static enum hf_err do_again(struct hf_call *call, const struct hf_value *args,
 }
 
 static const struct hf_host_resource thing_ops = {"thing", drop_thing};
+/* 13 is one that cannot be made again. */
+static enum hf_err save_thing(void *obj, struct hf_buf *ret, struct hf_report *report)
+{
+    const struct thing *t = obj;
+    if (t->v == 13)
+        return hf_report_set(report, HF_UNSUPPORTED, "it keeps a thing 13");
+    return hf_buf_add(ret, &t->v, sizeof t->v);
+}
+
+static enum hf_err load_thing(void *ctx, struct hf_view recipe, void **ret,
+                              struct hf_report *report)
+{
+    uint32_t v;
+    if (recipe.len != sizeof v)
+        return hf_report_set(report, HF_CORRUPT, "the recipe of a thing");
+    memcpy(&v, recipe.ptr, sizeof v);
+    if (v == 14)
+        return hf_report_set(report, HF_LIMIT, "no thing 14 any more");
+    *ret = world_thing(ctx, v);
+    return HF_OK;
+}
+
+static const struct hf_host_recipe thing_recipe = {save_thing, load_thing};
 static const struct hf_binding bindings[] = {
     {"[constructor]thing", do_new},
     {"[method]thing.get", do_get},
@@ -168,6 +191,8 @@ void world_open(struct world *w)
     must(hf_registry_new(&w->registry), &report);
     must(hf_registry_add_wit(w->registry, hf_buf_view(&wasm), &report), &report);
     must(hf_registry_bind_resource(w->registry, "test:host/it", "thing", &thing_ops, &report),
+         &report);
+    must(hf_registry_bind_recipe(w->registry, "test:host/it", "thing", &thing_recipe, &report),
          &report);
     must(hf_registry_bind_all(w->registry, "test:host/it", bindings, &report), &report);
     must(hf_registry_seal(w->registry, NULL, &report), &report);

@@ -1,7 +1,8 @@
 /* support_world.h - an engine, a host interface and instances from component text, for the tests of this room.
  *
  * The host interface `test:host/it@1.0.0` (WORLD_IT is its import):
- *   resource thing { constructor(v: u32); get: func() -> u32; }   one heap object each, counted and logged
+ *   resource thing { constructor(v: u32); get: func() -> u32; }   one heap object each, counted and logged; in images, but for
+ *                                    13, which cannot be saved, and 14, which cannot be made again
  *   take: func(t: thing) -> u32      takes it and drops it
  *   make: func(v: u32) -> thing
  *   block: func(n: u32)              suspends n times

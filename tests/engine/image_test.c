@@ -70,7 +70,7 @@ static void served_new(struct served *s, struct hf_engine *e)
     *s = (struct served){0};
     guest_new(&template, e, guest_text, NULL, 0);
     hf_core_memory(template.store, template.module, &template.core, 0, &mem);
-    assert_int_equal(hf_memimage_take(template.store, &mem, &s->img), HF_OK);
+    assert_int_equal(hf_memimage_take(scanner, template.store, &mem, true, &s->img), HF_OK);
     guest_done(&template);
     guest_new(&s->g, e, guest_text, NULL, 0);
     hf_core_memory(s->g.store, s->g.module, &s->g.core, 0, &s->mem);
@@ -128,7 +128,7 @@ static void an_empty_memory_has_an_image(void **state)
     struct hf_memimage *img;
     guest_new(&g, engine, "(module (memory 0 1))", NULL, 0);
     hf_core_memory(g.store, g.module, &g.core, 0, &mem);
-    assert_int_equal(hf_memimage_take(g.store, &mem, &img), HF_OK);
+    assert_int_equal(hf_memimage_take(scanner, g.store, &mem, true, &img), HF_OK);
     assert_int_equal(hf_memimage_size(img), 0);
     assert_int_equal(hf_memory_reset(scanner, g.store, &mem, img, 0, NULL), HF_OK);
     hf_memimage_free(img);
@@ -257,6 +257,100 @@ static void too_many_written_pages_are_a_limit(void **state)
     assert_int_equal(reset(&s, 19, NULL), HF_LIMIT);
     assert_int_equal(reset(&s, 20, NULL), HF_OK);
     assert_equal_to_image(&s);
+    served_done(&s);
+}
+
+/* Two instances need not start the same way: what the image's wrote and this one never touched is put
+ * back, too. */
+static void pages_that_only_the_template_wrote_are_put_back(void **state)
+{
+    (void)state;
+    struct hf_engine *engines[] = {engine, on_demand};
+    for (size_t e = 0; e < HF_ARRAY_LEN(engines); e++) {
+        struct guest template = {0};
+        struct hf_memory mem;
+        struct served s;
+        struct hf_reset_stats stats = {0};
+        served_new(&s, engines[e]);
+        guest_new(&template, engines[e], guest_text, NULL, 0);
+        assert_int_equal(call_i32(&template, "poke", 20000, NULL), HF_OK); /* initial bytes */
+        assert_int_equal(call_i32(&template, "poke", 30000000, NULL), HF_OK);
+        assert_int_equal(call_i32(&template, "poke", (64 << 20) - 1, NULL), HF_OK);
+        hf_core_memory(template.store, template.module, &template.core, 0, &mem);
+        uint8_t *base;
+        size_t size;
+        hf_memory_get(template.store, &mem, &base, &size);
+        memset(base + 600000 / PAGE * PAGE, 0, PAGE); /* zeroes where the module has bytes */
+        hf_memimage_free(s.img);
+        assert_int_equal(hf_memimage_take(scanner, template.store, &mem, true, &s.img), HF_OK);
+        guest_done(&template);
+        s.base[5 * PAGE] = 1; /* its own: in the middle of the others */
+        assert_int_equal(reset(&s, 4, NULL), HF_LIMIT); /* they count */
+        assert_int_equal(reset(&s, 5, &stats), HF_OK);
+        assert_true(stats.pages_copied >= 1);
+        assert_equal_to_image(&s);
+        served_done(&s);
+    }
+}
+
+/* ---- images of written pages ---- */
+
+static void written_pages_make_a_fresh_memory_equal(void **state)
+{
+    (void)state;
+    struct hf_engine *engines[] = {engine, on_demand};
+    for (size_t e = 0; e < 2 * HF_ARRAY_LEN(engines); e++) {
+        struct served s;
+        struct guest fresh = {0};
+        struct hf_memory mem;
+        struct hf_memimage *img, *again;
+        bool scan = e < 2, zero;
+        served_new(&s, engines[e % 2]);
+        for (uint32_t n = 100; n > 0; n--)
+            s.base[rnd(64 << 20)] = (uint8_t)rnd(256);
+        memset(s.base + 600000 / PAGE * PAGE, 0, PAGE);
+        assert_int_equal(
+            hf_memimage_take(scan ? scanner : NULL, s.g.store, &s.mem, false, &img), HF_OK);
+        assert_int_equal(hf_memimage_whole(img), !scan);
+        size_t at = 0, n, pages = 0;
+        assert_int_equal(hf_memimage_new(64 << 20, &again), HF_OK);
+        for (; hf_memimage_next(img, &at, &n, &zero); at += n) {
+            hf_memimage_put(again, at, n, zero ? NULL : hf_memimage_bytes(img).ptr + at * PAGE);
+            pages += n;
+        }
+        assert_true(scan ? pages < 200 && pages > 50 : pages == (64 << 20) / PAGE);
+        guest_new(&fresh, engines[e % 2], guest_text, NULL, 0);
+        hf_core_memory(fresh.store, fresh.module, &fresh.core, 0, &mem);
+        assert_int_equal(hf_memimage_apply(fresh.store, &mem, again), HF_OK);
+        uint8_t *base;
+        size_t size;
+        hf_memory_get(fresh.store, &mem, &base, &size);
+        assert_memory_equal(base, s.base, size);
+        /* It knows too little to be reset to. */
+        assert_int_equal(hf_memory_reset(scanner, fresh.store, &mem, again, 0, NULL), HF_UNKNOWN);
+        hf_memimage_free(img);
+        hf_memimage_free(again);
+        guest_done(&fresh);
+        served_done(&s);
+    }
+}
+
+static void a_memory_is_grown_from_outside(void **state)
+{
+    (void)state;
+    struct served s;
+    struct hf_memimage *img;
+    served_new(&s, engine);
+    assert_int_equal(hf_memory_grow(s.g.store, &s.mem, 100), HF_OK); /* it has more */
+    assert_int_equal(hf_memory_grow(s.g.store, &s.mem, (64 << 20) + 1), HF_LIMIT);
+    assert_int_equal(hf_memory_grow(s.g.store, &s.mem, UINT64_C(1) << 40), HF_LIMIT);
+    assert_int_equal(hf_memimage_new(65 << 20, &img), HF_OK);
+    assert_int_equal(hf_memimage_apply(s.g.store, &s.mem, img), HF_INVALID);
+    assert_int_equal(hf_memory_grow(s.g.store, &s.mem, 65 << 20), HF_OK);
+    hf_memimage_put(img, (65 << 20) / PAGE - 1, 1, s.base);
+    assert_int_equal(hf_memimage_apply(s.g.store, &s.mem, img), HF_OK);
+    assert_memory_equal(s.base + (65 << 20) - PAGE, "first page", 10);
+    hf_memimage_free(img);
     served_done(&s);
 }
 
@@ -395,6 +489,9 @@ int main(void)
         cmocka_unit_test(a_zero_page_over_initial_bytes_is_put_right),
         cmocka_unit_test(a_grown_memory_cannot_be_reset),
         cmocka_unit_test(too_many_written_pages_are_a_limit),
+        cmocka_unit_test(pages_that_only_the_template_wrote_are_put_back),
+        cmocka_unit_test(written_pages_make_a_fresh_memory_equal),
+        cmocka_unit_test(a_memory_is_grown_from_outside),
         cmocka_unit_test(globals_are_put_back_by_their_handles),
         cmocka_unit_test(a_recycled_pool_slot_starts_clean),
         cmocka_unit_test(a_scan_during_compaction_misses_nothing),

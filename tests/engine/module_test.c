@@ -323,6 +323,54 @@ static void the_gate_flags_mutable_references(void **state)
                      0); /* its owner's business */
 }
 
+/* What this engine does not compile at all is flagged too: inspect tells of any file. */
+static void the_gate_flags_shared_memory_garbage_and_64_bits(void **state)
+{
+    static const struct {
+        const char *text;
+        uint32_t gate;
+    } cases[] = {
+        {"(module (memory 1 1 shared))", HF_GATE_SHARED},
+        {"(module (memory 1) (func (drop (i32.atomic.load (i32.const 0)))))", HF_GATE_SHARED},
+        {"(module (memory 1) (func (drop (i64.atomic.rmw.add (i32.const 0) (i64.const 1)))))",
+         HF_GATE_SHARED},
+        {"(module (memory 1) (func (drop (memory.atomic.notify (i32.const 0) (i32.const 1)))))",
+         HF_GATE_SHARED},
+        {"(module (func (atomic.fence)))", HF_GATE_SHARED},
+        {"(module (type $s (struct (field (mut i32)))) (func (drop (struct.new_default $s))))",
+         HF_GATE_GC},
+        {"(module (type $s (struct (field (mut i32)))) (func (param (ref $s))"
+         " (struct.set $s 0 (local.get 0) (i32.const 1))))",
+         HF_GATE_GC},
+        {"(module (type $a (array (mut i8))) (func (param (ref $a))"
+         " (array.set $a (local.get 0) (i32.const 0) (i32.const 1))))",
+         HF_GATE_GC},
+        {"(module (type $a (array (mut i8))) (func (param (ref $a)) (array.fill $a (local.get 0)"
+         " (i32.const 0) (i32.const 1) (i32.const 1))))",
+         HF_GATE_GC},
+        {"(module (func (drop (ref.i31 (i32.const 1)))))", HF_GATE_GC},
+        {"(module (func (param anyref) (drop (ref.test (ref i31) (local.get 0)))))", HF_GATE_GC},
+        {"(module (func (param eqref) (drop (ref.eq (local.get 0) (local.get 0)))))", HF_GATE_GC},
+        {"(module (memory i64 1))", HF_GATE_MEMORY64},
+        {"(module (global (mut exnref) (ref.null exn)))", HF_GATE_REF_GLOBALS},
+        {"(module (global (mut anyref) (ref.null any)))", HF_GATE_REF_GLOBALS},
+        /* made again by instantiation, and nothing can change them */
+        {"(module (type $s (struct (field (mut i32)))) (global (ref $s) (struct.new_default $s)))",
+         0},
+        {"(module (memory 1) (memory (export \"b\") 1) (memory (export \"c\") 1))", 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < HF_ARRAY_LEN(cases); i++) {
+        struct hf_buf b = {0};
+        struct hf_report report = {0};
+        uint32_t gate = 0;
+        wat(cases[i].text, &b);
+        if (hf_gate_of(hf_buf_view(&b), &gate, &report) != HF_OK || gate != cases[i].gate)
+            fail_msg("%s: %x, wanted %x %s", cases[i].text, gate, cases[i].gate, report.text);
+        hf_buf_done(&b);
+    }
+}
+
 /* Everything ordinary, with every shape of immediate, so that a wrong length would be noticed: what
  * follows would be read as some flagged or unknown instruction, or the body would not end where it
  * ends. */
@@ -535,6 +583,7 @@ int main(void)
         cmocka_unit_test(the_gate_flags_each_way_to_change_a_table),
         cmocka_unit_test(the_gate_flags_each_way_to_change_data),
         cmocka_unit_test(the_gate_flags_mutable_references),
+        cmocka_unit_test(the_gate_flags_shared_memory_garbage_and_64_bits),
         cmocka_unit_test(the_gate_flags_nothing_ordinary),
         cmocka_unit_test(the_gate_is_explained),
         cmocka_unit_test(pool_limits_are_refused_by_name),

@@ -107,8 +107,10 @@ struct world_settings {
     script_fn on_start;
     bool real;            /* the world is the system (hf_os_linux), not a fake: world_until waits */
     bool image;           /* PER_REQUEST with an image */
+    const struct hf_behaviour *behaviour; /* NULL: the service's; else one that stands before it */
     const char *no_image; /* the same, but it must be refused with these words */
 };
+void world_signals(void); /* once after the first engine was made, outside of a test; each world then minds them itself */
 void world_open(struct world *w, void **state);
 void world_open_with(struct world *w, void **state, const struct world_settings *s);
 void world_close(struct world *w); /* nothing may be left */

@@ -41,7 +41,7 @@ static void must(enum hf_err err, const struct hf_report *report)
 
 /* cmocka puts its own handlers of SIGSEGV ... in place before each test and takes them away after
  * it, and with them the engine's, which come once a process. */
-static void keep_signals(void)
+void world_signals(void)
 {
     static const int signals[] = {SIGILL, SIGSEGV, SIGBUS, SIGFPE};
     static struct sigaction kept[HF_ARRAY_LEN(signals)];
@@ -63,7 +63,7 @@ static void make_registry(struct shared *s)
     static enum hf_err (*const bind[])(struct hf_registry *, struct hf_report *) = {
         hf_host_bind_poll, hf_host_bind_streams, hf_host_bind_clocks, hf_host_bind_random,
         hf_host_bind_cli,  hf_host_bind_denied,  hf_host_bind_http,
-        hf_host_bind_kv,   hf_host_bind_config,
+        hf_host_bind_kv,   hf_host_bind_config,  hf_host_bind_images,
     };
     struct hf_report report = {0};
     struct hf_buf wasm = {0};
@@ -92,7 +92,7 @@ int shared_open(void **state)
     es.stacks_max = 16;
     es.compile_threads = 1;
     must(hf_engine_new(&es, &s->engine, &report), &report);
-    keep_signals();
+    world_signals();
     make_registry(s);
     must(hf_engine_wat(script_component, sizeof script_component - 1, &wasm, &report), &report);
     must(
@@ -145,7 +145,7 @@ static void make_class(struct world *w, const struct world_settings *s)
 {
     struct hf_report report = {0};
     struct hf_class_settings cs = {
-        .behaviour = &hf_service_behaviour,
+        .behaviour = s->behaviour != NULL ? s->behaviour : &hf_service_behaviour,
         .ctx = w->worker,
         .max = s->max == 0 ? 1 : s->max,
         .request_timeout_ns = 3600 * S,
@@ -228,7 +228,7 @@ void world_open_with(struct world *w, void **state, const struct world_settings 
 {
     struct hf_report report = {0};
     memset(w, 0, sizeof *w);
-    keep_signals();
+    world_signals();
     w->shared = *state;
     w->on_start = s->on_start;
     w->os = s->real ? hf_os_linux() : hf_os_fake_new(7);
