@@ -81,7 +81,7 @@ $(B)/obj/%.o: %.c | $(ARCHIVE)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $(firstword $(filter %.c,$^)) -o $@
 
 # Compiled code is keyed by what rewrote it: a change there must never find what it made before.
-REWRITER := src/engine/wasm.c src/engine/rewrite.c src/engine/gate.c
+REWRITER := src/engine/wasm.c src/engine/rewrite.c src/engine/gate.c src/engine/preview1.c src/engine/preview1_memory.c src/node/preview1.wit
 $(B)/obj/src/engine/cache.o: CPPFLAGS += -DHF_REWRITER_VERSION=0x$(shell cat $(REWRITER) 2>/dev/null | sha256sum | cut -c1-8)u
 $(B)/obj/src/engine/cache.o: $(REWRITER)
 
@@ -89,7 +89,7 @@ $(B)/obj/src/engine/cache.o: $(REWRITER)
 $(foreach r,engine component host kernel base,$(B)/obj/src/$(r)/%.o): CFLAGS += $(if $(SAN),,-Wframe-larger-than=8192)
 
 define room_lib
-$(call lib,$(1)): $(patsubst %.c,$(B)/obj/%.o,$(wildcard src/$(1)/*.c)) $(if $(filter host,$(1)),$(B)/obj/gen/wit.o)
+$(call lib,$(1)): $(patsubst %.c,$(B)/obj/%.o,$(wildcard src/$(1)/*.c)) $(if $(filter host,$(1)),$(B)/obj/gen/wit.o) $(if $(filter node,$(1)),$(B)/obj/gen/preview1.o)
 	$$(call say,AR,$$@)
 	@mkdir -p $$(@D)
 	$$(Q)rm -f $$@ && ar rcs $$@ $$^
@@ -107,7 +107,15 @@ build/gen/wit.c: Makefile tools/embed $(WIT_OURS) | $(ARCHIVE)
 	$(call say,GEN,$@)
 	@mkdir -p $(@D)
 	$(Q)tools/embed hf_wit_packages $(foreach p,$(WIT_PACKAGES),$(DEPS)/wit/$(p).wasm) $(WIT_OURS) > $@
-$(B)/obj/gen/wit.o: build/gen/wit.c
+# And the worlds of preview 1 commands, as the object files that carry their types.
+build/gen/preview1/%_component_type.o: src/node/preview1.wit | $(ARCHIVE)
+	$(call say,GEN,$@)
+	@mkdir -p $(@D)
+	$(Q)$(DEPS)/bin/holdfast-guest bindings $< $* $(@D)
+build/gen/preview1.c: build/gen/preview1/exit_component_type.o build/gen/preview1/run_component_type.o tools/embed
+	$(call say,GEN,$@)
+	$(Q)tools/embed hf_preview1_worlds $(filter %.o,$^) > $@
+$(B)/obj/gen/%.o: build/gen/%.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
@@ -154,7 +162,7 @@ test-built: $(RUN_TESTS) $(NEED_APP)
 	$(Q)python3 tests/run.py --build $(B) --san '$(SAN)' --only '$(ONLY)' $(RUN_TESTS)
 
 # ---- guests ---------------------------------------------------------------------------------------------------
-GUESTS := $(patsubst examples/%/,%,$(sort $(dir $(wildcard examples/*/*/*.c examples/js/*/*.js examples/python/*/*.py examples/rust/*/Cargo.toml))))
+GUESTS := $(patsubst examples/%/,%,$(sort $(dir $(wildcard examples/*/*/*.c examples/js/*/*.js examples/python/*/*.py examples/rust/*/Cargo.toml examples/go/*/go.mod))))
 guest_file = build/guests/$(subst /,-,$(1)).wasm
 guests: $(foreach g,$(GUESTS),$(call guest_file,$(g)))
 define guest_rule

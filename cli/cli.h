@@ -27,6 +27,7 @@ int cli_number(const char *text, uint64_t max, uint64_t *n);
 int cli_fail(const char *command, enum hf_status status, const char *message);
 
 int cmd_serve(int argc, char **argv);
+int cmd_exec(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
 int cmd_invoke(int argc, char **argv);
 int cmd_build(int argc, char **argv);

@@ -6,6 +6,7 @@
 
 static const struct cli_option options[] = {
     {"timeout", "TIME", "for the start and the call (30s)", opt_timeout, "a time like 3s"},
+    {"json", NULL, "arguments and result are JSON", opt_json, NULL},
     CLI_OPTIONS_GUEST,
     CLI_OPTIONS_CACHE,
     {0},
@@ -21,7 +22,9 @@ int cmd_invoke(int argc, char **argv)
     cli_settings_init(&s);
     int rc = cli_parse("invoke", "COMPONENT EXPORT [ARGS]",
                        "Calls an exported function and prints its result. EXPORT is a function's name, or INTERFACE#NAME.\n"
-                       "Arguments are in WAVE syntax: 42, \"text\", [1, 2], {name: \"x\", on: true}, some(1), ok(\"yes\"), (1, 2).",
+                       "Arguments are in WAVE syntax: 42, \"text\", [1, 2], {name: \"x\", on: true}, some(1), ok(\"yes\"), (1, 2).\n"
+                       "With --json they are JSON: records are objects, a case is \"name\" or {\"name\": payload}, an option is null or\n"
+                       "its payload, a result {\"ok\": 1} or {\"err\": 2}, flags an array of names, a char a string.",
                        options, &s, &argc, argv);
     if (rc != 0)
         return rc > 0 ? 0 : HF_STATUS_USAGE;
@@ -33,7 +36,7 @@ int cmd_invoke(int argc, char **argv)
     s.node.workers = 1;
     enum hf_status st = hf_node_open(&s.node, &node, &msg);
     if (st == HF_STATUS_OK)
-        st = hf_invoke(node, &s.service, argv[1], (const char *const *)(argv + 2), (size_t)(argc - 2), &text, &msg);
+        st = (s.json ? hf_invoke_json : hf_invoke)(node, &s.service, argv[1], (const char *const *)(argv + 2), (size_t)(argc - 2), &text, &msg);
     if (text != NULL && text[0] != 0)
         puts(text);
     if (st != HF_STATUS_OK)

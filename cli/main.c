@@ -11,6 +11,7 @@ static const struct {
     const char *about;
 } commands[] = {
     {"serve", cmd_serve, "serve a wasi:http component"},
+    {"exec", cmd_exec, "run a command (wasi:cli/run, or a WASI preview 1 module)"},
     {"inspect", cmd_inspect, "what a component imports and exports, and whether it can run here"},
     {"invoke", cmd_invoke, "call an exported function and print its result"},
     {"build", cmd_build, "build a C guest from source"},
@@ -23,7 +24,7 @@ static void help(FILE *out)
         fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].about);
     fprintf(out, "\nholdfast COMMAND --help tells more; holdfast --version prints the version.\n"
                  "exit codes: 0 done, 1 the guest failed, 2 usage, 3 not a valid component, 4 it needs what is missing here,\n"
-                 "5 a limit, 6 a file or address, 7 out of time\n");
+                 "5 a limit, 6 a file or address, 7 out of time. exec: the command's own (holdfast exec --help)\n");
 }
 
 int main(int argc, char **argv)

@@ -21,6 +21,7 @@ struct cli_settings {
     size_t n_net;
     const char *addr;
     bool json;
+    bool inherit_env;
 };
 void cli_settings_init(struct cli_settings *s);
 

@@ -175,6 +175,92 @@ def test_keyvalue_and_config_options():
         check("refused: %s" % " ".join(wrong), code == 2 and wrong[0] in err, (code, err))
 
 
+ECHO_WIT = """package test:echo;
+world echo {
+  record item { name: string, id: u64, tags: list<string>, at: option<option<u8>> }
+  variant shape { nothing, circle(f64), box(tuple<s64, u32>) }
+  flags rights { read, write, run }
+  enum color { red, deep-green }
+  export item: func(v: list<item>) -> list<item>;
+  export shape: func(v: list<shape>) -> list<shape>;
+  export rights: func(v: rights) -> rights;
+  export color: func(v: color) -> color;
+  export text: func(v: tuple<char, string, bool>) -> tuple<char, string, bool>;
+  export small: func(v: tuple<s8, u8, s16, u16, s32, u32, f32>) -> tuple<s8, u8, s16, u16, s32, u32, f32>;
+  export bytes: func(v: list<u8>) -> list<u8>;
+  export answer: func(v: result<u8, string>) -> result<u8, string>;
+  export nothing: func();
+}
+"""
+
+
+def echo_source(header):
+    """Every exported function gives back what it gets: out of the generated header."""
+    import re
+    out = '#include "echo.h"\n'
+    for ret, name, args in re.findall(r"^(\S+) (exports_echo_\w+)\((.*)\);$", header, re.M):
+        params = [a.strip() for a in args.split(",") if a.strip() not in ("", "void")]
+        names = [re.findall(r"(\w+)$", p)[0] for p in params]
+        if "answer" in name:  # bool f(result *v, u8 *ok, string *err)
+            body = "if (v->is_err) *%s = v->val.err; else *%s = v->val.ok; return !v->is_err;" % (names[2], names[1])
+        else:
+            body = "" if not params else "return %s;" % names[0] if ret != "void" else "*%s = *%s;" % (names[1], names[0])
+        out += "%s %s(%s) { %s }\n" % (ret, name, args, body)
+    return out
+
+
+def test_invoke_every_type():
+    """The same values as WAVE and as JSON, through a guest that gives them back."""
+    import shutil, subprocess
+    tool = os.path.join(os.path.dirname(os.path.realpath(BIN)), "libexec", "holdfast-guest")
+    if shutil.which("clang") is None:
+        return skip("invoke every type", "clang is not here")
+    with tempfile.TemporaryDirectory() as d:
+        write(d, "echo.wit", ECHO_WIT.encode())
+        subprocess.run([tool, "bindings", d + "/echo.wit", "echo", d + "/gen"], check=True)
+        write(d, "app.c", echo_source(open(d + "/gen/echo.h").read()).encode())
+        built = subprocess.run(["clang", "--target=wasm32-wasi", "-O1", "-w", "-mexec-model=reactor", "-I" + d + "/gen", d + "/app.c", d + "/gen/echo.c",
+                                d + "/gen/echo_component_type.o", "-o", d + "/core.wasm"], capture_output=True, text=True)
+        if not check("the echo guest is built", built.returncode == 0, built.stderr):
+            return
+        path = d + "/echo.wasm"
+        subprocess.run([tool, "component", d + "/core.wasm", path], check=True)
+        same = [  # function, WAVE, JSON
+            ("item", '[{name: "a\\"b", id: 18446744073709551615, tags: ["x", ""], at: some(some(7))}, {name: "", id: 0, tags: [], at: some(none)}]',
+             '[{"name": "a\\"b", "id": 18446744073709551615, "tags": ["x", ""], "at": {"some": 7}}, {"name": "", "id": 0, "tags": [], "at": {"some": null}}]'),
+            ("item", '[{name: "\u2603\U0001f30a", id: 9007199254740993, tags: []}]', '[{"name": "\u2603\U0001f30a", "id": 9007199254740993, "tags": [], "at": null}]'),
+            ("shape", "[nothing, circle(0.1), circle(nan), circle(-inf), box((-9223372036854775808, 4294967295))]",
+             '["nothing", {"circle": 0.1}, {"circle": "nan"}, {"circle": "-inf"}, {"box": [-9223372036854775808, 4294967295]}]'),
+            ("rights", "{read, run}", '["read", "run"]'),
+            ("rights", "{}", "[]"),
+            ("color", "deep-green", '"deep-green"'),
+            ("text", "('\u2603', \"\\n\\t\", true)", '["\u2603", "\\n\\t", true]'),
+            ("small", "(-128, 255, -32768, 65535, -2147483648, 4294967295, 3.4028235e38)", "[-128, 255, -32768, 65535, -2147483648, 4294967295, 3.4028235e38]"),
+            ("bytes", "[0, 1, 254, 255]", "[0, 1, 254, 255]"),
+            ("answer", "ok(1)", '{"ok": 1}'),
+            ("answer", 'err("no")', '{"err": "no"}'),
+        ]
+        for name, wave, text in same:
+            code, out, err = holdfast("invoke", path, name, wave)
+            check("WAVE %s(%s)" % (name, wave), code == 0 and out == wave + "\n", (code, out, err))
+            code, out, err = holdfast("invoke", "--json", path, name, text)
+            check("JSON %s(%s)" % (name, text), code == 0 and out == text + "\n", (code, out, err))
+            check("and it is JSON to others", json.loads(out) is not NotImplemented)
+        code, out, err = holdfast("invoke", "--json", path, "nothing")
+        check("no result is null", (code, out) == (0, "null\n"), (code, out, err))
+        code, out, err = holdfast("invoke", path, "nothing")
+        check("and nothing in WAVE", (code, out) == (0, ""), (code, out, err))
+        for args, words in ((("item", '[{"name": "a", "id": 1, "tags": []}, {"name": "b", "id": 1, "tags": ["x", 5]}]'),
+                             'argument 1 (v): [1].tags[1]: column 75: expected a string, found `5`'),
+                            (("small", "[1, 2, 3, 4, 5, 6]"), "argument 1 (v): column 18: the array has 6 values, 7 are needed"),
+                            (("bytes", "[1, 256]"), "argument 1 (v): [1]: column 5: `256` is out of range: a u8 is 0 to 255"),
+                            (("bytes", "[1]", "2"), "it takes 1 argument, more were given")):
+            code, out, err = holdfast("invoke", "--json", path, *args)
+            check("--json error: " + words, code == 2 and words in err, (code, err))
+        code, out, err = holdfast("invoke", path, "bytes", "[1, 256]")
+        check("a WAVE error has its column", code == 2 and "argument 1 (v): column 5: `256` is out of range" in err, (code, err))
+
+
 def test_build_a_c_guest():
     """The README's first service, word for word."""
     import re, shutil

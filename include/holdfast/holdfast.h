@@ -20,7 +20,7 @@ extern "C" {
 #define HF_API __attribute__((visibility("default")))
 #define HF_API_VERSION 1
 
-/* What a call came to. The CLI's exit codes are these numbers. */
+/* What a call came to. The CLI's exit codes are these numbers, but for exec's (holdfast exec --help). */
 enum hf_status {
     HF_STATUS_OK = 0,
     HF_STATUS_FAILED = 1,      /* the guest trapped, or the work did not succeed */
@@ -29,7 +29,8 @@ enum hf_status {
     HF_STATUS_UNSUPPORTED = 4, /* it needs what is missing here: the message names all of it */
     HF_STATUS_LIMIT = 5,       /* a limit was reached */
     HF_STATUS_IO = 6,          /* a file, an address or the cache could not be used */
-    HF_STATUS_TIMEOUT = 7
+    HF_STATUS_TIMEOUT = 7,
+    HF_STATUS_STOPPED = 8      /* hf_node_stop was called before it was done */
 };
 
 /* Words for people, several lines at most; always NUL-terminated. */
@@ -106,7 +107,8 @@ HF_API enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_
 HF_API enum hf_status hf_node_listen(struct hf_node *node, const char *addr, char bound[128], struct hf_words *msg);
 /* Serves until hf_node_stop; drains; returns. OK: everything in hand was finished. TIMEOUT: the drain deadline cut it short. */
 HF_API enum hf_status hf_node_run(struct hf_node *node, struct hf_words *msg);
-/* Any thread, and async-signal-safe. The second call ends without waiting. */
+/* Any thread, and async-signal-safe. The second call ends without waiting. hf_exec and hf_invoke end too (STOPPED), and the
+ * node runs nothing any more. */
 HF_API void hf_node_stop(struct hf_node *node);
 
 /* ---- without serving ------------------------------------------------------------------------------------- */
@@ -117,6 +119,21 @@ HF_API enum hf_status hf_inspect(struct hf_node *node, const char *path, bool js
 /* Calls an exported function: "name" or "interface#name", arguments in WAVE syntax. *text (free() it) is the result. */
 HF_API enum hf_status hf_invoke(struct hf_node *node, const struct hf_service_options *o, const char *name,
                                 const char *const *args, size_t n_args, char **text, struct hf_words *msg);
+/* The same with JSON: each argument a JSON value, the result one ("null" when there is none). How a type is written:
+ * records are objects, lists and tuples arrays, a case "name" or {"name": payload}, an option null or its payload (an option
+ * of an option: {"some": payload}), a result {"ok": ...} or {"err": ...}, flags an array of names, a char a string, a map an
+ * array of pairs; integers have all their digits; "nan", "inf" and "-inf" are floats. */
+HF_API enum hf_status hf_invoke_json(struct hf_node *node, const struct hf_service_options *o, const char *name,
+                                     const char *const *args, size_t n_args, char **text, struct hf_words *msg);
+
+/* Runs a command: a component that exports wasi:cli/run of any 0.2 version, or a core module of WASI preview 1 with `_start`.
+ * Its stdin, stdout and stderr are the descriptors in `fds`: any kind, left open, their flags unchanged; what goes through
+ * them is bytes. o->args are all its arguments, args[0] its own name; o->request_timeout_ns 0: no limit. The calling thread
+ * runs it. OK: it ended by itself, *exit_code is 0 to 255 (0 and 1 when `run` returned; else what it gave wasi:cli/exit).
+ * FAILED: it trapped, msg has the backtrace. UNSUPPORTED: it is no command, or needs what is not here. LIMIT: it got no more
+ * memory, or could not be started. TIMEOUT. STOPPED. SIGPIPE must be ignored by the caller: a pipe that nobody reads is then a
+ * closed stream for the guest. */
+HF_API enum hf_status hf_exec(struct hf_node *node, const struct hf_service_options *o, const int fds[3], int *exit_code, struct hf_words *msg);
 
 #ifdef __cplusplus
 }

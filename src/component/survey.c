@@ -45,7 +45,8 @@ enum hf_err hf_survey_make(struct hf_engine *engine, const struct hf_registry *r
         return hf_report_set(report, HF_INVALID,
                              "this is a core module, not a component: make a component of it first "
                              "(holdfast build, or "
-                             "the componentizing step of its toolchain)");
+                             "the componentizing step of its toolchain); one that is a WASI preview 1 "
+                             "command runs as it is with holdfast exec");
     if (bytes.len > ret->limits.bytes_max)
         return hf_report_set(report, HF_LIMIT,
                              "the file has %zu bytes: more than %llu are not taken", bytes.len,

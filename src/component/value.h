@@ -62,6 +62,11 @@ static inline struct hf_value hf_value_case(uint32_t tag, struct hf_value *paylo
 enum hf_err hf_value_parse(const struct hf_type *t, struct hf_view text, struct hf_arena *arena, struct hf_value *ret,
                            struct hf_report *report);
 enum hf_err hf_value_print(const struct hf_type *t, const struct hf_value *v, struct hf_buf *ret);
+/* The same as JSON (value_json.c says how each type is written). An error names the place in the value too:
+ * ".items[3].name: column 31: expected a string, found `7`". */
+enum hf_err hf_value_json_read(const struct hf_type *t, struct hf_view text, struct hf_arena *arena,
+                               struct hf_value *ret, struct hf_report *report);
+enum hf_err hf_value_json_write(const struct hf_type *t, const struct hf_value *v, struct hf_buf *ret);
 bool hf_value_eq(const struct hf_type *t, const struct hf_value *a, const struct hf_value *b); /* NaN equals NaN */
 
 #endif

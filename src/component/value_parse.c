@@ -45,7 +45,7 @@ static const struct int_range ranges[] = {
     [HF_T_S64] = {INT64_MIN, INT64_MAX}, [HF_T_U64] = {0, UINT64_MAX},
 };
 
-static enum hf_err parse_int(struct hf_scan *s, const struct hf_type *t, struct hf_value *ret)
+enum hf_err hf_text_int(struct hf_scan *s, const struct hf_type *t, struct hf_value *ret)
 {
     const struct int_range *range = &ranges[t->kind];
     struct hf_view text;
@@ -87,6 +87,39 @@ static double to_double(const char *text, bool single)
     return ret;
 }
 
+/* NaNs have one form (V3, W9). */
+void hf_text_set_float(const struct hf_type *t, double d, struct hf_value *ret)
+{
+    bool single = t->kind == HF_T_F32;
+    *ret = hf_value_u64(0);
+    if (single && isnan(d))
+        ret->u64 = 0x7fc00000u;
+    else if (isnan(d))
+        ret->u64 = 0x7ff8000000000000u;
+    else if (single)
+        ret->f32 = (float)d;
+    else
+        ret->f64 = d;
+}
+
+enum hf_err hf_text_real(struct hf_scan *s, const struct hf_type *t, struct hf_value *ret)
+{
+    bool single = t->kind == HF_T_F32, whole;
+    struct hf_view text;
+    enum hf_err err = hf_scan_number(s, single ? "an f32" : "an f64", &text, &whole);
+    if (err != HF_OK)
+        return err;
+    struct hf_view copy = hf_arena_copy(s->arena, text); /* for the NUL */
+    if (copy.ptr == NULL)
+        return hf_scan_no_memory(s);
+    double d = to_double((const char *)copy.ptr, single);
+    if (isinf(d))
+        return hf_scan_fail(s, text.ptr, HF_INVALID, "`%.*s` is out of range of %s", HF_FMT(text),
+                            kind_text(t));
+    hf_text_set_float(t, d, ret);
+    return HF_OK;
+}
+
 static enum hf_err parse_float(struct hf_scan *s, const struct hf_type *t, struct hf_value *ret)
 {
     bool single = t->kind == HF_T_F32;
@@ -104,36 +137,16 @@ static enum hf_err parse_float(struct hf_scan *s, const struct hf_type *t, struc
         d = inf ? (double)INFINITY : (double)NAN;
         d = minus ? -d : d;
     } else {
-        struct hf_view text;
-        bool whole;
-        enum hf_err err = hf_scan_number(s, single ? "an f32" : "an f64", &text, &whole);
-        if (err != HF_OK)
-            return err;
-        struct hf_view copy = hf_arena_copy(s->arena, text); /* for the NUL */
-        if (copy.ptr == NULL)
-            return hf_scan_no_memory(s);
-        d = to_double((const char *)copy.ptr, single);
-        if (isinf(d))
-            return hf_scan_fail(s, text.ptr, HF_INVALID, "`%.*s` is out of range of %s",
-                                HF_FMT(text), kind_text(t));
+        return hf_text_real(s, t, ret);
     }
-    /* NaNs have one form (V3, W9). */
-    *ret = hf_value_u64(0);
-    if (single && isnan(d))
-        ret->u64 = 0x7fc00000u;
-    else if (isnan(d))
-        ret->u64 = 0x7ff8000000000000u;
-    else if (single)
-        ret->f32 = (float)d;
-    else
-        ret->f64 = d;
+    hf_text_set_float(t, d, ret);
     return HF_OK;
 }
 
 /* ---- lists ---- */
 
 /* Doubling inside the arena: what is left behind is at most as much as what is kept. */
-static bool grow(struct hf_scan *s, void **ptr, size_t *cap, size_t len, size_t size)
+bool hf_text_grow(struct hf_scan *s, void **ptr, size_t *cap, size_t len, size_t size)
 {
     if (len < *cap)
         return true;
@@ -165,7 +178,7 @@ static enum hf_err parse_list(struct hf_scan *s, const struct hf_type *t, struct
             return err;
         if ((n + 1) * t->elem->size >= HF_ELEM_SIZE_MAX)
             return hf_scan_fail(s, from, HF_LIMIT, "a list takes 2^28 bytes or more");
-        if (!grow(s, &ptr, &cap, n, size))
+        if (!hf_text_grow(s, &ptr, &cap, n, size))
             return hf_scan_no_memory(s);
         /* Little endian, like the guest (L1): the low bytes of a scalar come first. */
         if (scalar)
@@ -199,7 +212,7 @@ static enum hf_err parse_map(struct hf_scan *s, const struct hf_type *t, struct 
         struct hf_value *pair = hf_arena_array(s->arena, 2, sizeof *pair);
         if (none)
             return hf_scan_expected(s, s->at, "`}` behind `{:`");
-        if (pair == NULL || !grow(s, &ptr, &cap, n, sizeof *pair))
+        if (pair == NULL || !hf_text_grow(s, &ptr, &cap, n, sizeof *pair))
             return hf_scan_no_memory(s);
         enum hf_err err = parse(s, t->elem->members[0].type, &pair[0]);
         if (err == HF_OK)
@@ -251,7 +264,7 @@ static enum hf_err parse_tuple(struct hf_scan *s, const struct hf_type *t, struc
 }
 
 /* Members mostly come in order: the search starts at `hint`. HF_NOT_FOUND is t->n. */
-static uint32_t find_member(const struct hf_type *t, struct hf_view name, uint32_t hint)
+uint32_t hf_text_find_member(const struct hf_type *t, struct hf_view name, uint32_t hint)
 {
     for (uint32_t i = 0; i < t->n; i++) {
         uint32_t k = (hint + i) % t->n;
@@ -270,7 +283,7 @@ static enum hf_err scan_member(struct hf_scan *s, const struct hf_type *t, const
     struct hf_view name = hf_scan_label(s, &escaped);
     if (name.len == 0)
         return hf_scan_expected(s, from, what);
-    *ret = find_member(t, name, hint);
+    *ret = hf_text_find_member(t, name, hint);
     if (*ret != t->n)
         return HF_OK;
     struct hf_buf type_text = {0};
@@ -435,7 +448,7 @@ static enum hf_err parse(struct hf_scan *s, const struct hf_type *t, struct hf_v
     case HF_T_S32:
     case HF_T_U32:
     case HF_T_S64:
-    case HF_T_U64: return parse_int(s, t, ret);
+    case HF_T_U64: return hf_text_int(s, t, ret);
     case HF_T_F32:
     case HF_T_F64: return parse_float(s, t, ret);
     case HF_T_CHAR: {

@@ -75,7 +75,7 @@ static enum hf_err add_decimal(struct hf_buf *ret, const char *text)
     return hf_buf_printf(ret, ".%.*s", n - whole, digits + whole);
 }
 
-static enum hf_err print_float(double d, bool single, struct hf_buf *ret)
+enum hf_err hf_text_print_float(double d, bool single, struct hf_buf *ret)
 {
     if (isnan(d))
         return hf_buf_add_text(ret, "nan");
@@ -93,8 +93,8 @@ static enum hf_err print_float(double d, bool single, struct hf_buf *ret)
 
 /* ---- characters and strings ---- */
 
-static bool
-is_active(uint32_t cp) /* control characters, line separators, changes of writing direction */
+bool
+hf_text_is_active(uint32_t cp) /* control characters, line separators, changes of writing direction */
 {
     return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || (cp >= 0x2028 && cp <= 0x202e) ||
            (cp >= 0x2066 && cp <= 0x2069) || cp == 0x200e || cp == 0x200f || cp == 0x61c ||
@@ -112,7 +112,7 @@ static enum hf_err print_scalar(uint32_t cp, char quote, struct hf_buf *ret)
     }
     if (cp == (uint32_t)quote)
         return hf_buf_printf(ret, "\\%c", quote);
-    if (is_active(cp))
+    if (hf_text_is_active(cp))
         return hf_buf_printf(ret, "\\u{%x}", cp);
     uint8_t out[4];
     return hf_buf_add(ret, out, hf_utf8_put(out, cp));
@@ -127,7 +127,7 @@ static enum hf_err print_char(uint32_t cp, struct hf_buf *ret)
 }
 
 /* The next scalar value of a string in any of the encodings that a value may carry. */
-static uint32_t next_scalar(const struct hf_value *v, size_t *at)
+uint32_t hf_text_next_scalar(const struct hf_value *v, size_t *at)
 {
     switch ((enum hf_string_enc)v->tag) {
     case HF_ENC_UTF16:
@@ -143,7 +143,7 @@ static enum hf_err print_string(const struct hf_value *v, struct hf_buf *ret)
 {
     enum hf_err err = hf_buf_add_byte(ret, '"');
     for (size_t at = 0; at < v->len && err == HF_OK;)
-        err = print_scalar(next_scalar(v, &at), '"', ret);
+        err = print_scalar(hf_text_next_scalar(v, &at), '"', ret);
     return err == HF_OK ? hf_buf_add_byte(ret, '"') : err;
 }
 
@@ -153,7 +153,7 @@ static bool string_eq(const struct hf_value *a, const struct hf_value *b)
         return a->len == b->len && (a->len == 0 || memcmp(a->bytes, b->bytes, a->len) == 0);
     size_t i = 0, k = 0;
     while (i < a->len && k < b->len)
-        if (next_scalar(a, &i) != next_scalar(b, &k))
+        if (hf_text_next_scalar(a, &i) != hf_text_next_scalar(b, &k))
             return false;
     return i == a->len && k == b->len;
 }
@@ -161,7 +161,7 @@ static bool string_eq(const struct hf_value *a, const struct hf_value *b)
 /* ---- everything made of parts ---- */
 
 /* One element of a packed list, as a value of its own. */
-static struct hf_value unpack(const struct hf_type *elem, const struct hf_value *list, uint32_t i)
+struct hf_value hf_text_unpack(const struct hf_type *elem, const struct hf_value *list, uint32_t i)
 {
     struct hf_value v = {.u64 = 0};
     memcpy(&v.u64, list->bytes + (size_t)i * elem->size, elem->size);
@@ -178,7 +178,7 @@ static enum hf_err print_list(const struct hf_type *t, const struct hf_value *v,
 {
     enum hf_err err = hf_buf_add_byte(ret, '[');
     for (uint32_t i = 0; i < v->len && err == HF_OK; i++) {
-        struct hf_value one = t->elem->scalar ? unpack(t->elem, v, i) : v->items[i];
+        struct hf_value one = t->elem->scalar ? hf_text_unpack(t->elem, v, i) : v->items[i];
         if (i > 0)
             err = hf_buf_add_text(ret, ", ");
         if (err == HF_OK)
@@ -284,8 +284,8 @@ static enum hf_err print(const struct hf_type *t, const struct hf_value *v, stru
     case HF_T_U16:
     case HF_T_U32:
     case HF_T_U64: return hf_buf_printf(ret, "%llu", (unsigned long long)v->u64);
-    case HF_T_F32: return print_float((double)v->f32, true, ret);
-    case HF_T_F64: return print_float(v->f64, false, ret);
+    case HF_T_F32: return hf_text_print_float((double)v->f32, true, ret);
+    case HF_T_F64: return hf_text_print_float(v->f64, false, ret);
     case HF_T_CHAR: return print_char((uint32_t)v->u64, ret);
     case HF_T_STRING: return print_string(v, ret);
     case HF_T_LIST: return t->is_map ? print_map(t, v, ret) : print_list(t, v, ret);
@@ -325,8 +325,8 @@ static bool list_eq(const struct hf_type *elem, const struct hf_value *a, const 
     if (elem->scalar && elem->kind != HF_T_F32 && elem->kind != HF_T_F64)
         return memcmp(a->bytes, b->bytes, (size_t)a->len * elem->size) == 0;
     for (uint32_t i = 0; i < a->len; i++) {
-        struct hf_value x = elem->scalar ? unpack(elem, a, i) : a->items[i];
-        struct hf_value y = elem->scalar ? unpack(elem, b, i) : b->items[i];
+        struct hf_value x = elem->scalar ? hf_text_unpack(elem, a, i) : a->items[i];
+        struct hf_value y = elem->scalar ? hf_text_unpack(elem, b, i) : b->items[i];
         if (!hf_value_eq(elem, &x, &y))
             return false;
     }

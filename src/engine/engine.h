@@ -96,6 +96,18 @@ enum hf_err hf_cache_put(struct hf_engine *engine, const char *kind, const uint8
  * and for metrics. */
 uint64_t hf_engine_cache_troubles(struct hf_engine *engine, struct hf_report *last);
 
+/* ---- WASI preview 1 (engine/preview1.c) ---- */
+
+/* A command's core module, made ready for the preview 1 adapter: exit codes stay whole, and Go's heap stays off the adapter's
+ * memory. *ret gets the module. HF_UNSUPPORTED: it is no command of preview 1 (what it imports instead is named). The module
+ * must have been validated. */
+struct hf_preview1_worlds { /* object files that carry a world's component type, as bindings are linked with */
+    struct hf_view exit;         /* imports wasi:cli/exit@0.2.12 */
+    struct hf_view exit_and_run; /* and exports wasi:cli/run@0.2.12 */
+};
+enum hf_err hf_preview1_prepare(struct hf_view module, const struct hf_preview1_worlds *worlds, struct hf_buf *ret,
+                                struct hf_report *report);
+
 /* ---- modules ---- */
 
 struct hf_module; /* reference-counted, shared by threads */

@@ -211,6 +211,7 @@ void hf_reserved_name(char what, size_t i,
  * or-ed in. False: not an instruction we know (HF_GATE_UNKNOWN is set) or the bytes ended (the
  * reader is bad). */
 bool hf_gate_skip(struct hf_reader *r, int *depth, uint32_t *gate);
+bool hf_gate_skip_locals(struct hf_reader *r); /* of a body, before its instructions */
 bool hf_gate_skip_const(struct hf_reader *r); /* a constant expression with its `end` */
 enum hf_err hf_gate_scan(const struct hf_wasm *w, uint32_t *gate, struct hf_report *report);
 

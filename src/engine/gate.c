@@ -257,16 +257,22 @@ bool hf_gate_skip_const(struct hf_reader *r)
 
 /* ---- the sections that only the gate reads ---- */
 
+bool hf_gate_skip_locals(struct hf_reader *r)
+{
+    for (uint32_t n = hf_read_leb_u32(r); n > 0 && !r->bad; n--) {
+        hf_read_leb_u32(r);
+        skip_valtype(r);
+    }
+    return !r->bad;
+}
+
 /* To the end of the body. In a valid body the `end` at depth 0 is its last byte; when it is not, we
  * have lost the thread and know nothing. */
 static bool scan_body(struct hf_view body, uint32_t *gate)
 {
     struct hf_reader r = hf_reader(body);
-    for (uint32_t n = hf_read_leb_u32(&r); n > 0 && !r.bad; n--) {
-        hf_read_leb_u32(&r);
-        skip_valtype(&r);
-    }
     int depth = 0;
+    hf_gate_skip_locals(&r);
     while (r.at < r.end)
         if (!hf_gate_skip(&r, &depth, gate))
             return !r.bad; /* unknown: said so, and there is no way on */

@@ -28,6 +28,8 @@ const struct hf_service_settings *hf_guest_settings(const struct hf_guest *g)
 
 static void say(struct hf_guest *g, struct hf_view text)
 {
+    if (hf_guest_settings(g)->stdio != NULL) /* a command's stderr is its own; the caller tells how it ended */
+        return;
     const struct hf_services *sv = hf_guest_services(g);
     struct hf_log_line line = {
         .stream = HF_LOG_EVENT,
@@ -156,7 +158,7 @@ static enum hf_end drive(struct hf_guest *g);
 
 static enum hf_end start_failed(struct hf_guest *g, const char *what)
 {
-    hf_report_wrap(hf_instance_report(g->inst), HF_TRAP, "%s: ", what);
+    hf_report_wrap(hf_instance_report(g->inst), HF_TRAP, "%s", what);
     return failed(g);
 }
 
@@ -194,7 +196,7 @@ static enum hf_end shutdown_over(struct hf_guest *g, enum hf_err err)
     hf_guest_log_flush(g);
     if (err == HF_OK || g->exited)
         return HF_END_DONE;
-    hf_report_wrap(hf_instance_report(g->inst), HF_TRAP, "calling shutdown: ");
+    hf_report_wrap(hf_instance_report(g->inst), HF_TRAP, "calling shutdown");
     return failed(g);
 }
 
@@ -217,11 +219,25 @@ static enum hf_end invoke_over(struct hf_guest *g, enum hf_err err)
     return err == HF_OK ? HF_END_DONE : failed(g);
 }
 
+static enum hf_end command_over(struct hf_guest *g, enum hf_err err)
+{
+    g->command_over = true;
+    g->command_end = err;
+    if (hf_stdio_finish(g) == HF_AGAIN)
+        return HF_END_WAIT;
+    g->commanding = false;
+    return hf_exec_answer(g, err) == HF_OK ? HF_END_DONE : failed(g);
+}
+
 static enum hf_end drive(struct hf_guest *g)
 {
+    if (g->command_over)
+        return command_over(g, g->command_end);
     enum hf_err err = hf_instance_poll(g->inst);
     if (err == HF_AGAIN)
         return hf_instance_why(g->inst) == HF_WHY_SLICE ? HF_END_YIELD : HF_END_WAIT;
+    if (g->commanding)
+        return command_over(g, err);
     if (g->invoking)
         return invoke_over(g, err);
     enum hf_guest_hook hook = g->hook;
@@ -271,7 +287,7 @@ static enum hf_end guest_start(void *class_ctx, struct hf_turn *turn, void **sta
     struct hf_instance_settings settings = hf_guest_instance_settings(g);
     enum hf_err err = hf_instance_new(w->svc->component, &settings, &g->inst, &report);
     if (err != HF_OK) {
-        hf_report_wrap(&report, err, "making an instance: ");
+        hf_report_wrap(&report, err, "making an instance");
         hf_turn_fail(turn, err == HF_LIMIT ? HF_ANSWER_LIMITED : HF_ANSWER_DEAD, hf_view(report.text, report.len));
         return HF_END_FAILED;
     }
@@ -296,6 +312,15 @@ static enum hf_end guest_turn(void *state, struct hf_turn *turn)
             return HF_END_DONE;
         }
         g->invoking = true;
+        return drive(g);
+    }
+    if (g->worker->svc->s.command) {
+        enum hf_err bad = hf_exec_begin(g, &report);
+        if (bad != HF_OK) {
+            hf_turn_fail(turn, HF_ANSWER_DEAD, hf_view(report.text, report.len));
+            return HF_END_FAILED;
+        }
+        g->commanding = true;
         return drive(g);
     }
     enum hf_err err = hf_http_begin(g, hf_turn_message(turn), &request, &outparam, &report);
@@ -361,6 +386,7 @@ static void guest_stop(void *state)
     }
     hf_fs_guest_done(g);
     hf_guest_net_free(g);
+    hf_stdio_free(g->stdio);
     hf_arena_done(&g->invoke_arena);
     free(g);
 }

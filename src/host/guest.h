@@ -114,6 +114,14 @@ bool hf_in_stream_is_empty(const struct hf_in_stream *s);
 /* Standard output streams (host_cli.c). NULL: memory out. */
 struct hf_out_stream *hf_log_stream_new(struct hf_guest *g, enum hf_log_stream which);
 bool hf_out_stream_is_log(struct hf_out_stream *s, enum hf_log_stream *which);
+/* ---- a command's own descriptors (host_stdio.c), when the settings name them ---- NULL: memory out. */
+struct hf_stdio;
+struct hf_in_stream *hf_stdio_in(struct hf_guest *g);
+struct hf_out_stream *hf_stdio_out(struct hf_guest *g, unsigned which); /* 1 stdout, 2 stderr */
+/* What was taken from the guest and could not be written yet. HF_OK: nothing is left (or nobody reads it any more). HF_AGAIN:
+ * the turn's waitset wakes when more can be written: call again. */
+enum hf_err hf_stdio_finish(struct hf_guest *g);
+void hf_stdio_free(struct hf_stdio *io); /* after every stream of it; NULL is fine */
 
 /* ---- the guest ---- */
 struct hf_http_state; /* host_http_*.c: the exchange in hand */
@@ -144,6 +152,10 @@ struct hf_guest {
         uint32_t files;  /* handles of the system that it holds */
         uint8_t *piece;  /* what a file's stream lends; NULL until one is read */
     } fs;
+    struct hf_stdio *stdio;       /* NULL: not used yet, or the log */
+    bool commanding;              /* wasi:cli/run is in flight, or over but for what is to be written */
+    bool command_over;
+    enum hf_err command_end;
 };
 static inline struct hf_guest *hf_guest_of(const struct hf_call *call)
 {
@@ -189,9 +201,14 @@ enum hf_err hf_http_begin(struct hf_guest *g, const struct hf_message *msg, void
 void hf_http_end(struct hf_guest *g, enum hf_err err);
 
 
-/* ---- calling any export (invoke.c) ---- The message's body is the export's name and its arguments as WAVE texts, each ended
+/* ---- calling any export (invoke.c) ---- The message's body is the export's name and its arguments as WAVE or JSON texts, each ended
  * by a NUL; the answer's body is the result as text. */
 enum hf_err hf_invoke_begin(struct hf_guest *g, const struct hf_message *msg, struct hf_report *report);
 enum hf_err hf_invoke_answer(struct hf_guest *g);
+
+/* ---- a command (exec.c) ---- */
+enum hf_err hf_exec_begin(struct hf_guest *g, struct hf_report *report);
+/* `err` is how the call ended. HF_OK: it is answered with the exit code, one byte, and the process retires. Else it trapped. */
+enum hf_err hf_exec_answer(struct hf_guest *g, enum hf_err err);
 
 #endif

@@ -1,9 +1,11 @@
-/* host_cli.c - wasi:cli: environment, exit, stdin (at its end), stdout and stderr (to the log), no terminals.
+/* host_cli.c - wasi:cli: environment, exit, standard streams: a command's own (host_stdio.c), a service's at its end and the log.
  *
  * What a guest prints goes to the log a line at a time with the service's name; a line longer than the buffer is cut into
  * several. exit unwinds the instance: it never returns to the guest (service.c tells it from a trap by `exited`).
  */
 #include "host/guest.h"
+
+#include <unistd.h>
 
 /* ---- environment ----------------------------------------------------------------------------------------- */
 
@@ -174,32 +176,64 @@ bool hf_out_stream_is_log(struct hf_out_stream *s, enum hf_log_stream *which)
     return s->ops == &log_ops;
 }
 
-static enum hf_err get_log(struct hf_call *call, enum hf_log_stream which, struct hf_value *result)
+static enum hf_err get_out(struct hf_call *call, enum hf_log_stream which, struct hf_value *result)
 {
-    result->obj = hf_log_stream_new(hf_guest_of(call), which);
+    struct hf_guest *g = hf_guest_of(call);
+    result->obj = hf_guest_settings(g)->stdio != NULL ? hf_stdio_out(g, which == HF_LOG_STDOUT ? 1 : 2) : hf_log_stream_new(g, which);
     return result->obj == NULL ? hf_call_limit(call, "host memory for streams") : HF_OK;
 }
 
 static enum hf_err get_stdin(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
+    struct hf_guest *g = hf_guest_of(call);
     (void)args;
-    result->obj = hf_in_stream_empty(hf_guest_of(call), NULL);
+    result->obj = hf_guest_settings(g)->stdio != NULL ? hf_stdio_in(g) : hf_in_stream_empty(g, NULL);
     return result->obj == NULL ? hf_call_limit(call, "host memory for streams") : HF_OK;
 }
 static enum hf_err get_stdout(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
     (void)args;
-    return get_log(call, HF_LOG_STDOUT, result);
+    return get_out(call, HF_LOG_STDOUT, result);
 }
 static enum hf_err get_stderr(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
     (void)args;
-    return get_log(call, HF_LOG_STDERR, result);
+    return get_out(call, HF_LOG_STDERR, result);
 }
-static enum hf_err no_terminal(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+
+/* option<terminal-input>, option<terminal-output>: there when the descriptor is one. */
+static enum hf_err get_terminal(struct hf_call *call, unsigned which, struct hf_value *result)
 {
-    (void)call, (void)args, (void)result; /* none */
+    struct hf_guest *g = hf_guest_of(call);
+    const int *fds = hf_guest_settings(g)->stdio;
+    *result = hf_value_case(0, NULL);
+    if (fds == NULL || isatty(fds[which]) != 1)
+        return HF_OK;
+    struct hf_value *v = hf_call_alloc(call, sizeof *v);
+    struct hf_obj *obj = hf_obj_new(g, sizeof *obj, which == 0 ? "terminal-input" : "terminal-output", NULL, NULL);
+    if (v == NULL || obj == NULL) {
+        if (obj != NULL)
+            hf_obj_release(obj);
+        return hf_call_limit(call, "host memory for terminals");
+    }
+    *v = hf_value_obj(obj);
+    *result = hf_value_case(1, v);
     return HF_OK;
+}
+static enum hf_err terminal_stdin(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+{
+    (void)args;
+    return get_terminal(call, 0, result);
+}
+static enum hf_err terminal_stdout(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+{
+    (void)args;
+    return get_terminal(call, 1, result);
+}
+static enum hf_err terminal_stderr(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+{
+    (void)args;
+    return get_terminal(call, 2, result);
 }
 
 /* ---- binding --------------------------------------------------------------------------------------------- */
@@ -214,9 +248,9 @@ static const struct hf_binding exit_table[] = {{"exit", do_exit}, {"exit-with-co
 static const struct hf_binding stdin_table[] = {{"get-stdin", get_stdin}, {NULL, NULL}};
 static const struct hf_binding stdout_table[] = {{"get-stdout", get_stdout}, {NULL, NULL}};
 static const struct hf_binding stderr_table[] = {{"get-stderr", get_stderr}, {NULL, NULL}};
-static const struct hf_binding tin_table[] = {{"get-terminal-stdin", no_terminal}, {NULL, NULL}};
-static const struct hf_binding tout_table[] = {{"get-terminal-stdout", no_terminal}, {NULL, NULL}};
-static const struct hf_binding terr_table[] = {{"get-terminal-stderr", no_terminal}, {NULL, NULL}};
+static const struct hf_binding tin_table[] = {{"get-terminal-stdin", terminal_stdin}, {NULL, NULL}};
+static const struct hf_binding tout_table[] = {{"get-terminal-stdout", terminal_stdout}, {NULL, NULL}};
+static const struct hf_binding terr_table[] = {{"get-terminal-stderr", terminal_stderr}, {NULL, NULL}};
 
 enum hf_err hf_host_bind_cli(struct hf_registry *reg, struct hf_report *report)
 {

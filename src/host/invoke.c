@@ -1,4 +1,4 @@
-/* invoke.c - calling any exported function by name, with arguments and result as WAVE text.
+/* invoke.c - calling any exported function by name, with arguments and result as WAVE text or as JSON.
  *
  * Names: "function", "interface#function" ("wasi:cli/run#run", with or without a version), or the function's bare name
  * when only one interface exports it.
@@ -75,6 +75,7 @@ enum hf_err hf_invoke_begin(struct hf_guest *g, const struct hf_message *msg, st
     struct hf_view rest = msg->body, text = {0};
     const struct hf_export *e;
     struct hf_value args[64];
+    bool json = g->worker->svc->s.invoke_json;
     struct hf_arena arena;
     size_t n = 0;
 
@@ -90,9 +91,9 @@ enum hf_err hf_invoke_begin(struct hf_guest *g, const struct hf_message *msg, st
             n++;
             break;
         }
-        err = hf_value_parse(t->params[n].type, text, &arena, &args[n], report);
+        err = (json ? hf_value_json_read : hf_value_parse)(t->params[n].type, text, &arena, &args[n], report);
         if (err != HF_OK)
-            hf_report_wrap(report, err, "argument %zu (%.*s): ", n + 1, HF_FMT(t->params[n].name));
+            hf_report_wrap(report, err, "argument %zu (%.*s)", n + 1, HF_FMT(t->params[n].name));
         n++;
     }
     if (err == HF_OK && n != t->n_params) {
@@ -123,8 +124,11 @@ enum hf_err hf_invoke_answer(struct hf_guest *g)
     struct hf_blob *none = NULL;
     const struct hf_value *v = hf_instance_result(g->inst);
     enum hf_err err = HF_OK;
+    bool json = g->worker->svc->s.invoke_json;
     if (v != NULL && g->invoke_type->result != NULL)
-        err = hf_value_print(g->invoke_type->result, v, &text);
+        err = (json ? hf_value_json_write : hf_value_print)(g->invoke_type->result, v, &text);
+    else if (json)
+        err = hf_buf_add_text(&text, "null");
     hf_arena_done(&g->invoke_arena);
     if (err != HF_OK)
         return hf_report_set(hf_instance_report(g->inst), err, "the result cannot be written as text");

@@ -24,7 +24,7 @@ enum hf_err hf_host_registry(struct hf_registry **ret, struct hf_report *report)
     for (const struct hf_wit_package *p = hf_wit_packages; p->name != NULL && err == HF_OK; p++) {
         err = hf_registry_add_wit(reg, hf_view(p->bytes, (size_t)(p->end - p->bytes)), report);
         if (err != HF_OK)
-            hf_report_wrap(report, err, "reading the embedded WIT of wasi:%s: ", p->name);
+            hf_report_wrap(report, err, "reading the embedded WIT of wasi:%s", p->name);
     }
     if (err == HF_OK)
         err = hf_host_bind_all(reg, report);

@@ -6,6 +6,9 @@
 
 #include <stdlib.h>
 
+#define HTTP_HANDLER "wasi:http/incoming-handler@0.2.0"
+#define CLI_RUN      "wasi:cli/run@0.2.0"
+
 static void list_free(char **list)
 {
     for (size_t i = 0; list != NULL && list[i] != NULL; i++)
@@ -56,6 +59,7 @@ static enum hf_err check_config(const char *const *config, struct hf_report *rep
 /* What it exports, for the person who gave us a component that is no service. */
 static void report_exports(const struct hf_component *c, struct hf_report *report)
 {
+    bool serves = hf_component_find(c, HTTP_HANDLER, "handle") != NULL;
     struct hf_view iface, name;
     size_t n = 0;
     for (size_t i = 0; hf_component_export_at(c, i, &iface, &name) != NULL && n < 20; i++, n++) {
@@ -66,6 +70,10 @@ static void report_exports(const struct hf_component *c, struct hf_report *repor
     }
     if (n == 0)
         hf_report_add(report, "  it exports no function at all");
+    else if (serves)
+        hf_report_add(report, "it is an HTTP service: run it with `holdfast serve`");
+    else if (hf_component_find(c, CLI_RUN, "run") != NULL)
+        hf_report_add(report, "it is a command: run it with `holdfast exec`");
     else
         hf_report_add(report, "functions can be called with `holdfast invoke`");
 }
@@ -141,13 +149,15 @@ enum hf_err hf_service_new(const struct hf_service_settings *s, struct hf_servic
         svc->s.reset_pages_max = 4096;
     if (svc->s.body_window == 0)
         svc->s.body_window = HF_BLOB_WINDOW;
-    svc->handle = hf_component_find(svc->component, "wasi:http/incoming-handler@0.2.0", "handle");
-    if (!s->invoke) { /* who calls by name calls what he names, and no more */
+    svc->handle = s->command ? hf_component_find(svc->component, CLI_RUN, "run") : hf_component_find(svc->component, HTTP_HANDLER, "handle");
+    if (!s->invoke && !s->command) { /* who calls by name calls what he names, and no more */
         svc->init = find_hook(svc->component, "init", is_init);
         svc->shutdown = find_hook(svc->component, "shutdown", is_shutdown);
     }
     if (svc->handle == NULL && !s->invoke) {
-        hf_report_set(report, HF_UNSUPPORTED, "the component does not export wasi:http/incoming-handler@0.2.x, so it cannot serve HTTP");
+        hf_report_set(report, HF_UNSUPPORTED,
+                      s->command ? "the component does not export wasi:cli/run@0.2.x, so it is not a command"
+                                 : "the component does not export wasi:http/incoming-handler@0.2.x, so it cannot serve HTTP");
         report_exports(svc->component, report);
         hf_service_free(svc);
         return HF_UNSUPPORTED;

@@ -40,6 +40,9 @@ struct hf_service_settings {
     void (*single_use)(void *ctx, struct hf_service *svc, struct hf_io *io);
     void *single_use_ctx;
     bool invoke;            /* not a service: messages call any export by name (invoke.c) */
+    bool invoke_json;       /* arguments and results of those are JSON, not WAVE */
+    bool command;           /* not a service: a message runs wasi:cli/run (exec.c) */
+    const int *stdio;       /* descriptors for stdin, stdout, stderr, the caller's to close; NULL: at its end, and the log */
     uint32_t body_window;   /* bytes of an answer's body that may wait for the client; 0 = 64 KiB */
     const char *const *keyvalue; /* buckets it may open: "NAME" or "NAME:ro"; ends with NULL; may be NULL */
     const char *const *config; /* "K=V" for wasi:config, each key once; ends with NULL; may be NULL */
@@ -52,7 +55,8 @@ struct hf_service_settings {
     const struct hf_fs *fs;  /* of dirs; NULL: hf_fs_linux() */
     const char *const *net; /* network rules (net_rules.h), ends with NULL; may be NULL: nothing is granted */
 };
-/* HF_UNSUPPORTED: the component does not export wasi:http/incoming-handler (the report says what it does export). */
+/* HF_UNSUPPORTED: the component does not export wasi:http/incoming-handler, or wasi:cli/run for a command (the report says what
+ * it does export). */
 enum hf_err hf_service_new(const struct hf_service_settings *s, struct hf_service **ret, struct hf_report *report);
 void hf_service_free(struct hf_service *svc);
 const char *hf_service_name(const struct hf_service *svc);

@@ -28,6 +28,7 @@ enum hf_status hf_status_of(enum hf_err err)
     case HF_DENIED:
     case HF_NOT_FOUND: return HF_STATUS_IO;
     case HF_TIMEOUT: return HF_STATUS_TIMEOUT;
+    case HF_CANCELLED: return HF_STATUS_STOPPED;
     default: return HF_STATUS_FAILED;
     }
 }
@@ -123,6 +124,8 @@ static enum hf_err open_parts(struct hf_node *node, struct hf_report *report)
     if (err == HF_OK)
         err = hf_jobs_new(0, 0, &node->jobs, report);
     if (err == HF_OK)
+        err = hf_wake_new(&node->wake, report);
+    if (err == HF_OK)
         err = hf_host_registry(&node->registry, report);
     if (err == HF_OK)
         err = hf_route_table_new(&node->routes);
@@ -181,6 +184,7 @@ void hf_node_close(struct hf_node *node)
     hf_kv_close(node->kv);
     hf_registry_free(node->registry);
     hf_engine_free(node->engine);
+    hf_wake_free(node->wake);
     hf_log_free(node->log);
     free(node->cache_dir);
     free(node);
@@ -205,7 +209,7 @@ static uint32_t slice_ticks(uint64_t ns)
 }
 
 /* What the caller got wrong, said before anything is loaded. */
-static enum hf_status check_options(const struct hf_service_options *o, struct hf_words *msg)
+enum hf_status hf_node_check_options(const struct hf_service_options *o, struct hf_words *msg)
 {
     struct hf_report report;
     struct hf_net_rules *rules = NULL;
@@ -217,9 +221,9 @@ static enum hf_status check_options(const struct hf_service_options *o, struct h
     return err == HF_INVALID ? usage(msg, report.text) : hf_node_result(err, &report, msg);
 }
 
-/* *argument: what is invalid is an option of the caller's (a folder, a variable), not the file. */
-static enum hf_err make_service(struct hf_node *node, const struct hf_service_options *o, bool invoke, struct hf_service **ret,
-                                bool *argument, struct hf_report *report)
+enum hf_err hf_node_make_service(struct hf_node *node, const struct hf_service_options *o,
+                                 void (*change)(void *ctx, struct hf_service_settings *s), void *ctx, struct hf_service **ret,
+                                 bool *argument, struct hf_report *report)
 {
     char name[128];
     struct hf_component *c = NULL;
@@ -227,12 +231,8 @@ static enum hf_err make_service(struct hf_node *node, const struct hf_service_op
         snprintf(name, sizeof name, "%s", o->name);
     else
         name_of(o->path, name, sizeof name);
-    enum hf_err err = hf_node_load(node, o->path, &c, report);
-    if (err != HF_OK)
-        return err;
     struct hf_service_settings s = {
         .name = name,
-        .component = c,
         .services = &node->host_services,
         .lifecycle = o->instances == HF_INSTANCES_PER_REQUEST ? HF_LIFE_PER_REQUEST : HF_LIFE_REUSE,
         .env = o->env,
@@ -241,7 +241,6 @@ static enum hf_err make_service(struct hf_node *node, const struct hf_service_op
         .handles_max = o->handles_max,
         .slice_ticks = slice_ticks(o->slice_ns),
         .net = o->net,
-        .invoke = invoke,
         .body_window = HF_BODY_WINDOW,
         .single_use = hf_template_single_use,
         .single_use_ctx = node,
@@ -250,10 +249,16 @@ static enum hf_err make_service(struct hf_node *node, const struct hf_service_op
         .dirs = o->dirs,
         .files_max = o->files_max,
     };
+    if (change != NULL)
+        change(ctx, &s);
+    enum hf_err err = hf_node_load(node, o->path, s.command, &c, report);
+    if (err != HF_OK)
+        return err;
+    s.component = c;
     err = hf_service_new(&s, ret, report);
     *argument = err == HF_INVALID;
     if (err != HF_OK && !*argument)
-        hf_report_wrap(report, err, "%s: ", o->path);
+        hf_report_wrap(report, err, "%s", o->path);
     hf_component_unref(c);
     return err;
 }
@@ -263,13 +268,13 @@ enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_service
     struct hf_report report;
     struct hf_service *svc = NULL;
     hf_report_init(&report);
-    enum hf_status wrong = check_options(o, msg);
+    enum hf_status wrong = hf_node_check_options(o, msg);
     if (wrong != HF_STATUS_OK)
         return wrong;
     if (node->n_services == HF_SERVICES_MAX)
         return hf_node_result(hf_report_set(&report, HF_LIMIT, "a node takes at most %d services", HF_SERVICES_MAX), &report, msg);
     bool argument = false;
-    enum hf_err err = make_service(node, o, false, &svc, &argument, &report);
+    enum hf_err err = hf_node_make_service(node, o, NULL, NULL, &svc, &argument, &report);
     if (argument)
         return usage(msg, report.text);
     uint64_t start_ns = o->request_timeout_ns != 0 ? o->request_timeout_ns : 30000000000u;
@@ -404,6 +409,7 @@ enum hf_status hf_node_run(struct hf_node *node, struct hf_words *msg)
 void hf_node_stop(struct hf_node *node)
 {
     atomic_fetch_add(&node->stop, 1);
+    hf_wake_poke(node->wake);
     for (uint32_t i = 0; i < node->n_workers; i++)
         hf_wake_poke(node->workers[i].wake);
 }
@@ -428,14 +434,20 @@ enum hf_status hf_inspect(struct hf_node *node, const char *path, bool json, cha
             err = hf_report_set(&report, HF_UNSUPPORTED, "it needs what is not here:\n%.*s", HF_FMT(hf_buf_view(&in.missing)));
     }
     if (err != HF_OK)
-        hf_report_wrap(&report, err, "%s: ", path);
+        hf_report_wrap(&report, err, "%s", path);
     hf_inspection_done(&in);
     hf_buf_done(&bytes);
     return hf_node_result(err, &report, msg);
 }
 
-enum hf_status hf_invoke(struct hf_node *node, const struct hf_service_options *o, const char *name, const char *const *args,
-                         size_t n_args, char **text, struct hf_words *msg)
+static void for_invoke(void *ctx, struct hf_service_settings *s)
+{
+    s->invoke = true;
+    s->invoke_json = *(const bool *)ctx;
+}
+
+static enum hf_status invoke(struct hf_node *node, const struct hf_service_options *o, bool json, const char *name, const char *const *args,
+                             size_t n_args, char **text, struct hf_words *msg)
 {
     struct hf_report report;
     struct hf_service *svc = NULL;
@@ -443,11 +455,11 @@ enum hf_status hf_invoke(struct hf_node *node, const struct hf_service_options *
     struct hf_answer a = {0};
     hf_report_init(&report);
     *text = NULL;
-    enum hf_status wrong = check_options(o, msg);
+    enum hf_status wrong = hf_node_check_options(o, msg);
     if (wrong != HF_STATUS_OK)
         return wrong;
     bool argument = false;
-    enum hf_err err = make_service(node, o, true, &svc, &argument, &report);
+    enum hf_err err = hf_node_make_service(node, o, for_invoke, &json, &svc, &argument, &report);
     if (argument)
         return usage(msg, report.text);
     if (err == HF_OK)
@@ -475,4 +487,16 @@ enum hf_status hf_invoke(struct hf_node *node, const struct hf_service_options *
     hf_buf_done(&body);
     hf_service_free(svc);
     return status;
+}
+
+enum hf_status hf_invoke(struct hf_node *node, const struct hf_service_options *o, const char *name, const char *const *args,
+                         size_t n_args, char **text, struct hf_words *msg)
+{
+    return invoke(node, o, false, name, args, n_args, text, msg);
+}
+
+enum hf_status hf_invoke_json(struct hf_node *node, const struct hf_service_options *o, const char *name, const char *const *args,
+                              size_t n_args, char **text, struct hf_words *msg)
+{
+    return invoke(node, o, true, name, args, n_args, text, msg);
 }

@@ -68,6 +68,7 @@ struct hf_node {
     struct hf_engine *engine;
     struct hf_registry *registry;
     struct hf_jobs *jobs;
+    struct hf_wake *wake; /* of the call that runs without a worker (offline.c) */
     struct hf_route_table *routes;
     struct hf_node_service services[HF_SERVICES_MAX];
     uint32_t n_services;
@@ -93,14 +94,29 @@ enum hf_err hf_worker_listen(struct hf_worker *w, const struct hf_os_addr *addr,
 void *hf_worker_run(void *worker); /* returns NULL; w->status says how it ended */
 
 /* load.c */
-enum hf_err hf_node_load(struct hf_node *node, const char *path, struct hf_component **ret, struct hf_report *report);
+/* `adapt`: a core module that is a WASI preview 1 command is taken too. */
+enum hf_err hf_node_load(struct hf_node *node, const char *path, bool adapt, struct hf_component **ret, struct hf_report *report);
 enum hf_err hf_file_read(const char *path, struct hf_buf *ret, struct hf_report *report);
 
+/* adapt.c */
+bool hf_node_is_core(struct hf_view bytes); /* begins like a core module */
+/* *bytes, a core module, become the component made of it. HF_UNSUPPORTED: it is no command of WASI preview 1. */
+enum hf_err hf_node_adapt(struct hf_node *node, struct hf_buf *bytes, struct hf_report *report);
+
 /* offline.c: one request to a service on a kernel of its own, on this thread, without a gateway. `each` (may be NULL) sees the
- * started process before it takes the request. */
+ * started process before it takes the request. With a body (a call) on the thread that has the node:
+ * HF_CANCELLED when hf_node_stop was called first. */
 enum hf_err hf_offline_call(struct hf_node *node, struct hf_service *svc, uint64_t timeout_ns, struct hf_view body,
                             enum hf_err (*started)(void *ctx, void *state, struct hf_report *report), void *ctx,
                             struct hf_answer *answer);
+
+/* node.c: what the caller of the API got wrong, said before anything is loaded. */
+enum hf_status hf_node_check_options(const struct hf_service_options *o, struct hf_words *msg);
+/* Loads the component and makes a service of it that is in no table. `change` (may be NULL) completes the settings. *argument
+ * (false before): what is invalid is an option of the caller's (a folder, a variable), not the file. */
+enum hf_err hf_node_make_service(struct hf_node *node, const struct hf_service_options *o,
+                                 void (*change)(void *ctx, struct hf_service_settings *s), void *ctx, struct hf_service **ret,
+                                 bool *argument, struct hf_report *report);
 
 /* template.c: one instance is started to look at; with want_image its image becomes the service's (where none is possible that
  * is said in the log, and is no error). */

@@ -1,12 +1,14 @@
 /* offline.c - an instance without a gateway: one kernel, one class, one message, on this thread.
  *
- * Used to see that a service starts (and to take the image its requests begin from), and by invoke. The behaviour is the
- * service's own, wrapped so that the started process can be looked at before its message, or instead of it.
+ * Used to see that a service starts (and to take the image its requests begin from), by invoke and by exec. The behaviour is
+ * the service's own, wrapped so that the started process can be looked at before its message, or instead of it.
  */
 #include "kernel/turn.h"
 #include "node/node_int.h"
 
 #include <stdlib.h>
+
+#define TURNS_NS 2000000u /* look at the descriptors again after that much computing */
 
 struct offline {
     struct hf_service_worker *worker;
@@ -80,7 +82,8 @@ static void off_answer(struct hf_port *port, void *tag, struct hf_answer *a)
 /* What the loop of a worker has, for this call alone. */
 struct world {
     struct hf_os_poller *poller;
-    struct hf_wake *wake;
+    struct hf_wake *wake; /* of a call: the node's, which hf_node_stop pokes; of a template, which any thread may make: its own */
+    bool own_wake;
     struct hf_jobs *jobs;
     struct hf_io io;
     struct hf_os_watch bell;
@@ -91,11 +94,14 @@ static void on_bell(struct hf_os_watch *watch, uint32_t ready)
     (void)watch, (void)ready; /* hf_wake_awake reads it */
 }
 
-static enum hf_err world_open(struct world *w, struct hf_os *os)
+static enum hf_err world_open(struct world *w, struct hf_node *node, bool call)
 {
+    struct hf_os *os = node->os;
     w->bell.on_ready = on_bell;
+    w->wake = call ? node->wake : NULL;
+    w->own_wake = !call;
     enum hf_err err = os->poller_new(os, &w->poller);
-    if (err == HF_OK)
+    if (err == HF_OK && w->own_wake)
         err = hf_wake_new(&w->wake, NULL);
     if (err == HF_OK)
         err = hf_jobs_new(0, 0, &w->jobs, NULL);
@@ -114,23 +120,37 @@ static void world_close(struct world *w)
     hf_io_collect(&w->io);
     if (w->poller != NULL)
         w->io.os->poller_free(w->poller);
-    hf_wake_free(w->wake);
+    if (w->own_wake)
+        hf_wake_free(w->wake);
 }
 
-static void run_until_answered(struct offline *o, struct hf_kernel *k, struct world *w)
+/* Turns until nothing is runnable, or it is time to look at the descriptors: true then. */
+static bool run_turns(struct offline *o, struct hf_kernel *k, struct hf_os *os)
+{
+    uint64_t now = os->now_ns(os), until = now + TURNS_NS;
+    while (!o->answered && hf_kernel_step(k, now) == HF_OK) {
+        hf_kernel_flush(k);
+        now = os->now_ns(os);
+        if (now >= until)
+            return true;
+    }
+    hf_kernel_flush(k);
+    return false;
+}
+
+/* HF_CANCELLED: a call, and hf_node_stop was called. A template is short and bounded: it is not stopped. */
+static enum hf_err run_until_answered(struct offline *o, struct hf_kernel *k, struct world *w, struct hf_node *node)
 {
     struct hf_os *os = w->io.os;
     while (!o->answered) {
-        uint64_t now = os->now_ns(os);
-        while (!o->answered && hf_kernel_step(k, now) == HF_OK) {
-            hf_kernel_flush(k);
-            now = os->now_ns(os);
-        }
-        hf_kernel_flush(k);
-        if (!o->answered && hf_wake_sleep(w->wake)) {
+        bool more = run_turns(o, k, os);
+        if (!o->answered && o->call && atomic_load(&node->stop) != 0)
+            return HF_CANCELLED;
+        if (!o->answered && (more || hf_wake_sleep(w->wake))) {
             struct hf_os_event events[16];
-            size_t n = os->poller_wait(w->poller, hf_kernel_next_ns(k), events, HF_ARRAY_LEN(events));
-            hf_wake_awake(w->wake);
+            size_t n = os->poller_wait(w->poller, more ? 0 : hf_kernel_next_ns(k), events, HF_ARRAY_LEN(events));
+            if (!more)
+                hf_wake_awake(w->wake);
             for (size_t i = 0; i < n; i++) {
                 struct hf_os_watch *watch = events[i].tag;
                 watch->on_ready(watch, events[i].ready);
@@ -139,6 +159,7 @@ static void run_until_answered(struct offline *o, struct hf_kernel *k, struct wo
         hf_wake_deliver_all(w->wake);
         hf_io_collect(&w->io);
     }
+    return HF_OK;
 }
 
 enum hf_err hf_offline_call(struct hf_node *node, struct hf_service *svc, uint64_t timeout_ns, struct hf_view body,
@@ -160,7 +181,7 @@ enum hf_err hf_offline_call(struct hf_node *node, struct hf_service *svc, uint64
     struct hf_post post = {.target = HF_VIEW("offline"), .port = &o.port};
     uint64_t id;
 
-    enum hf_err err = world_open(&world, node->os);
+    enum hf_err err = world_open(&world, node, o.call);
     if (err == HF_OK)
         err = hf_service_worker_new(svc, &world.io, &o.worker, NULL);
     if (err == HF_OK)
@@ -174,7 +195,7 @@ enum hf_err hf_offline_call(struct hf_node *node, struct hf_service *svc, uint64
         err = hf_port_post(k, &post, &id);
     }
     if (err == HF_OK)
-        run_until_answered(&o, k, &world);
+        err = run_until_answered(&o, k, &world, node);
     hf_buf_done(&post.body);
     hf_kernel_free(k);
     hf_service_worker_free(o.worker);

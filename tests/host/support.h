@@ -101,6 +101,7 @@ struct world_settings {
     enum hf_lifecycle lifecycle;
     uint32_t body_window;
     const char *const *env, *const *args;
+    const int *stdio; /* stdin, stdout, stderr; NULL: the log */
     struct hf_kv *kv;                              /* the test's; NULL: no store */
     const char *const *keyvalue, *const *config;
     script_fn on_start;

@@ -238,6 +238,7 @@ void world_open_with(struct world *w, void **state, const struct world_settings 
         .lifecycle = s->lifecycle,
         .env = s->env,
         .args = s->args,
+        .stdio = s->stdio,
         .body_window = s->body_window,
         .keyvalue = s->keyvalue,
         .config = s->config,

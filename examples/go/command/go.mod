@@ -1,0 +1,3 @@
+module example/command
+
+go 1.21
