@@ -10,6 +10,7 @@ void cli_settings_init(struct cli_settings *s)
     hf_node_options_init(&s->node);
     hf_service_options_init(&s->service);
     s->service.env = s->env;
+    s->service.net = s->net;
     s->node.progress = true;
     s->addr = "127.0.0.1:8080";
 }
@@ -32,6 +33,14 @@ int opt_memory(void *to, const char *v)
 {
     struct cli_settings *s = to;
     return cli_size(v, &s->service.memory_max) != 0 || s->service.memory_max < 65536 ? -1 : 0;
+}
+int opt_net(void *to, const char *v)
+{
+    struct cli_settings *s = to;
+    if (s->n_net == CLI_NET_MAX)
+        return -1;
+    s->net[s->n_net++] = v; /* read with the service, which says the column of a mistake */
+    return 0;
 }
 int opt_timeout(void *to, const char *v)
 {

@@ -5,12 +5,15 @@
 #include "cli/cli.h"
 
 #define CLI_ENV_MAX 256
+#define CLI_NET_MAX 1024
 
 struct cli_settings {
     struct hf_node_options node;
     struct hf_service_options service;
     const char *env[CLI_ENV_MAX + 1];
     size_t n_env;
+    const char *net[CLI_NET_MAX + 1];
+    size_t n_net;
     const char *addr;
     bool json;
 };
@@ -19,6 +22,7 @@ void cli_settings_init(struct cli_settings *s);
 int opt_cache(void *to, const char *v);
 int opt_env(void *to, const char *v);
 int opt_memory(void *to, const char *v);
+int opt_net(void *to, const char *v);
 int opt_timeout(void *to, const char *v);
 int opt_json(void *to, const char *v);
 int opt_no_cache(void *to, const char *v);
@@ -26,7 +30,9 @@ int opt_quiet(void *to, const char *v);
 
 #define CLI_OPTIONS_GUEST                                                                                                              \
     {"env", "K=V", "an environment variable for the guest; may be repeated", opt_env, "K=V"},                                          \
-        {"memory", "SIZE", "each linear memory may grow to this (4GiB)", opt_memory, "a size like 64MiB"}
+        {"memory", "SIZE", "each linear memory may grow to this (4GiB)", opt_memory, "a size like 64MiB"},                               \
+        {"net", "RULE", "what it may reach, nothing without: loopback:8080, 10.0.0.0/8:443, example.com:443,", opt_net,                \
+         "a rule like loopback:8080 (doc/network.md)"}
 #define CLI_OPTIONS_CACHE                                                                                                              \
     {"cache", "DIR", "where compiled code is kept (~/.cache/holdfast/code)", opt_cache, "a folder"},                                   \
         {"no-cache", NULL, "compile anew, keep nothing", opt_no_cache, NULL}

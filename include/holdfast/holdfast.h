@@ -81,6 +81,7 @@ struct hf_service_options {
     const char *const *env;      /* "K=V", NULL at the end; may be NULL */
     const char *const *args;     /* the same, for wasi:cli/environment.get-arguments */
     const char *host, *prefix;   /* route; NULL: any host, "/" */
+    const char *const *net;      /* network rules as of --net (doc/network.md), NULL at the end; may be NULL: no network */
 };
 HF_API void hf_service_options_init(struct hf_service_options *o);
 /* Loads, compiles (or finds it in the cache), checks, and starts one instance to see that it starts. */

@@ -91,6 +91,7 @@ static void put_back(struct hf_guest *g)
     enum hf_err err = hf_instance_reset(g->inst, w->svc->image, w->scanner, w->svc->s.reset_pages_max, &stats, &why);
     hf_counter_add(&w->counters.pages_copied, stats.pages_copied);
     if (err == HF_OK) {
+        hf_guest_net_reset(g);
         hf_counter_add(&w->counters.resets, 1);
         draw_seed(g);
         return;
@@ -281,6 +282,7 @@ static void guest_stop(void *state)
         hf_obj_cut_children(obj);
         hf_obj_release(obj);
     }
+    hf_guest_net_free(g);
     hf_arena_done(&g->invoke_arena);
     free(g);
 }

@@ -128,6 +128,7 @@ struct hf_guest {
     bool exited;                  /* wasi:cli/exit: unwinding; */
     uint8_t exit_code;
     struct hf_http_state *http;   /* NULL outside a request */
+    struct hf_guest_net *net;     /* sockets and what names led to (host_net.c); NULL: never asked for */
     bool invoking;                /* a call by hf_invoke_begin is in flight */
     const struct hf_ftype *invoke_type;
     struct hf_arena invoke_arena;
@@ -147,8 +148,13 @@ enum hf_err hf_host_bind_streams(struct hf_registry *reg, struct hf_report *repo
 enum hf_err hf_host_bind_clocks(struct hf_registry *reg, struct hf_report *report);
 enum hf_err hf_host_bind_random(struct hf_registry *reg, struct hf_report *report);
 enum hf_err hf_host_bind_cli(struct hf_registry *reg, struct hf_report *report);
-enum hf_err hf_host_bind_denied(struct hf_registry *reg, struct hf_report *report); /* filesystem, sockets: nothing granted */
+enum hf_err hf_host_bind_denied(struct hf_registry *reg, struct hf_report *report); /* filesystem: nothing granted */
+enum hf_err hf_host_bind_net(struct hf_registry *reg, struct hf_report *report);
 enum hf_err hf_host_bind_http(struct hf_registry *reg, struct hf_report *report);
+
+/* ---- sockets, for the behaviour (host_net.c) ---- */
+void hf_guest_net_reset(struct hf_guest *g); /* forgets what names led to */
+void hf_guest_net_free(struct hf_guest *g);  /* after its objects */
 
 /* ---- http, for the behaviour (host_http.c) ---- */
 /* Makes incoming-request and response-outparam objects for the turn's message (its blob is taken). */

@@ -1,12 +1,9 @@
-/* host_denied.c - wasi:filesystem and wasi:sockets with nothing granted.
+/* host_denied.c - wasi:filesystem with nothing granted.
  *
- * Nearly every toolchain imports them, so they must link; without a grant there is no preopened folder, and making a
- * socket or looking a name up is refused with access-denied. No descriptor and no socket can exist, so their methods
- * cannot be reached. (The real ones come with the component issue and its grants.)
+ * Nearly every toolchain imports it, so it must link; without a grant there is no preopened folder. No descriptor can exist,
+ * so its methods cannot be reached. (The real ones come with the component issue and its grants.)
  */
 #include "host/guest.h"
-
-#define ACCESS_DENIED 1u /* wasi:sockets/network error-code: unknown, access-denied, ... */
 
 static enum hf_err no_list(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
@@ -20,28 +17,10 @@ static enum hf_err none(struct hf_call *call, const struct hf_value *args, struc
     return HF_OK;
 }
 
-static enum hf_err denied(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
-{
-    struct hf_value *code = hf_call_alloc(call, sizeof *code);
-    (void)args;
-    if (code == NULL)
-        return hf_call_limit(call, "memory of a call");
-    *code = hf_value_case(ACCESS_DENIED, NULL);
-    *result = hf_value_case(1, code);
-    return HF_OK;
-}
-
 static enum hf_err unreachable_here(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
     (void)args, (void)result;
-    return hf_call_trap(call, "no folder and no address is granted, so this function has nothing to act on");
-}
-
-static enum hf_err instance_network(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
-{
-    (void)args;
-    result->obj = hf_obj_new(hf_guest_of(call), sizeof(struct hf_obj), "network", NULL, NULL);
-    return result->obj == NULL ? hf_call_limit(call, "host memory for resources") : HF_OK;
+    return hf_call_trap(call, "no folder is granted, so this function has nothing to act on");
 }
 
 static const struct {
@@ -50,12 +29,6 @@ static const struct {
 } resources[] = {
     {"wasi:filesystem/types", "descriptor", {"descriptor", hf_obj_drop}},
     {"wasi:filesystem/types", "directory-entry-stream", {"directory-entry-stream", hf_obj_drop}},
-    {"wasi:sockets/network", "network", {"network", hf_obj_drop}},
-    {"wasi:sockets/tcp", "tcp-socket", {"tcp-socket", hf_obj_drop}},
-    {"wasi:sockets/udp", "udp-socket", {"udp-socket", hf_obj_drop}},
-    {"wasi:sockets/udp", "incoming-datagram-stream", {"incoming-datagram-stream", hf_obj_drop}},
-    {"wasi:sockets/udp", "outgoing-datagram-stream", {"outgoing-datagram-stream", hf_obj_drop}},
-    {"wasi:sockets/ip-name-lookup", "resolve-address-stream", {"resolve-address-stream", hf_obj_drop}},
 };
 static const struct {
     const char *iface, *name;
@@ -63,13 +36,8 @@ static const struct {
 } functions[] = {
     {"wasi:filesystem/preopens", "get-directories", no_list},
     {"wasi:filesystem/types", "filesystem-error-code", none},
-    {"wasi:sockets/instance-network", "instance-network", instance_network},
-    {"wasi:sockets/tcp-create-socket", "create-tcp-socket", denied},
-    {"wasi:sockets/udp-create-socket", "create-udp-socket", denied},
-    {"wasi:sockets/ip-name-lookup", "resolve-addresses", denied},
 };
-static const char *const rest[] = {"wasi:filesystem/types", "wasi:sockets/tcp", "wasi:sockets/udp",
-                                   "wasi:sockets/ip-name-lookup"};
+static const char *const rest[] = {"wasi:filesystem/types"};
 
 enum hf_err hf_host_bind_denied(struct hf_registry *reg, struct hf_report *report)
 {

@@ -6,7 +6,7 @@ enum hf_err hf_host_registry(struct hf_registry **ret, struct hf_report *report)
 {
     static enum hf_err (*const bind[])(struct hf_registry *, struct hf_report *) = {
         hf_host_bind_poll, hf_host_bind_streams, hf_host_bind_clocks, hf_host_bind_random,
-        hf_host_bind_cli,  hf_host_bind_denied,  hf_host_bind_http,
+        hf_host_bind_cli,  hf_host_bind_denied,  hf_host_bind_net,     hf_host_bind_http,
     };
     struct hf_registry *reg = NULL;
     enum hf_err err = hf_registry_new(&reg);

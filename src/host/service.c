@@ -70,6 +70,12 @@ enum hf_err hf_service_new(const struct hf_service_settings *s, struct hf_servic
     svc->name = strdup(s->name);
     svc->env = list_copy(s->env);
     svc->args = list_copy(s->args);
+    svc->s.net = NULL; /* read here, once */
+    err = hf_net_rules_new(s->net, &svc->net, report);
+    if (err != HF_OK) {
+        hf_service_free(svc);
+        return err;
+    }
     if (svc->name == NULL || svc->env == NULL || svc->args == NULL) {
         hf_service_free(svc);
         return hf_report_set(report, HF_LIMIT, "out of memory");
@@ -100,6 +106,7 @@ void hf_service_free(struct hf_service *svc)
     hf_component_unref(svc->component);
     list_free(svc->env);
     list_free(svc->args);
+    hf_net_rules_free(svc->net);
     free(svc->name);
     free(svc);
 }
@@ -150,9 +157,15 @@ enum hf_err hf_service_worker_new(struct hf_service *svc, struct hf_io *io, stru
         return hf_report_set(report, HF_LIMIT, "out of memory");
     w->svc = svc;
     w->io = io;
+    struct hf_net *net = svc->s.services->net != NULL ? svc->s.services->net : hf_net_linux();
+    if (hf_resolver_new(io, net, hf_net_rules_limits(svc->net)->lookups, &w->resolver) != HF_OK) {
+        free(w);
+        return hf_report_set(report, HF_LIMIT, "out of memory");
+    }
     if (svc->s.lifecycle == HF_LIFE_PER_REQUEST && svc->image != NULL) {
         enum hf_err err = hf_scanner_new(&w->scanner, report);
         if (err != HF_OK && err != HF_UNSUPPORTED) {
+            hf_resolver_free(w->resolver);
             free(w);
             return err;
         }
@@ -166,6 +179,7 @@ void hf_service_worker_free(struct hf_service_worker *w)
     if (w == NULL)
         return;
     hf_scanner_free(w->scanner);
+    hf_resolver_free(w->resolver);
     hf_pool_done(&w->pool);
     free(w);
 }

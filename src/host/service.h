@@ -29,6 +29,7 @@ struct hf_service_settings {
     uint64_t reset_pages_max; /* a reset that must copy more takes a new instance; 0 = 4096 */
     bool invoke;            /* not a service: messages call any export by name (invoke.c) */
     uint32_t body_window;   /* bytes of an answer's body that may wait for the client; 0 = 64 KiB */
+    const char *const *net; /* network rules (net_rules.h), ends with NULL; may be NULL: nothing is granted */
 };
 struct hf_service;
 /* HF_UNSUPPORTED: the component does not export wasi:http/incoming-handler (the report says what it does export). */

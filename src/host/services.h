@@ -5,6 +5,7 @@
 #ifndef HF_HOST_SERVICES_H
 #define HF_HOST_SERVICES_H
 
+#include "os/net.h"
 #include "os/os.h"
 
 enum hf_log_stream { HF_LOG_STDOUT, HF_LOG_STDERR, HF_LOG_EVENT };
@@ -19,6 +20,7 @@ struct hf_services {
     struct hf_os *os; /* wall clock, random bytes; monotonic time comes from the turn */
     /* Any worker's thread; must not block. */
     void (*log)(void *ctx, const struct hf_log_line *line);
+    struct hf_net *net; /* guests' sockets; NULL: the system's */
 };
 
 #endif

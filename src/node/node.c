@@ -1,5 +1,6 @@
 /* node.c - the public API (include/holdfast/holdfast.h): a node's parts, its services, its life. */
 #include "node/node_int.h"
+#include "host/net_rules.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -209,6 +210,19 @@ static enum hf_err try_start(struct hf_node *node, struct hf_service *svc, bool 
     return err;
 }
 
+/* What the caller got wrong, said before anything is loaded. */
+static enum hf_status check_options(const struct hf_service_options *o, struct hf_words *msg)
+{
+    struct hf_report report;
+    struct hf_net_rules *rules = NULL;
+    if (o->size != sizeof *o || o->path == NULL)
+        return usage(msg, "hf_service_options: size or path is wrong");
+    hf_report_init(&report);
+    enum hf_err err = hf_net_rules_new(o->net, &rules, &report);
+    hf_net_rules_free(rules);
+    return err == HF_INVALID ? usage(msg, report.text) : hf_node_result(err, &report, msg);
+}
+
 static enum hf_err make_service(struct hf_node *node, const struct hf_service_options *o, bool invoke, struct hf_service **ret,
                                 struct hf_report *report)
 {
@@ -229,6 +243,7 @@ static enum hf_err make_service(struct hf_node *node, const struct hf_service_op
         .env = o->env,
         .args = o->args,
         .memory_max = o->memory_max,
+        .net = o->net,
         .invoke = invoke,
         .body_window = HF_BODY_WINDOW,
     };
@@ -244,8 +259,9 @@ enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_service
     struct hf_report report;
     struct hf_service *svc = NULL;
     hf_report_init(&report);
-    if (o->size != sizeof *o || o->path == NULL)
-        return usage(msg, "hf_service_options: size or path is wrong");
+    enum hf_status wrong = check_options(o, msg);
+    if (wrong != HF_STATUS_OK)
+        return wrong;
     if (node->n_services == HF_SERVICES_MAX)
         return hf_node_result(hf_report_set(&report, HF_LIMIT, "a node takes at most %d services", HF_SERVICES_MAX), &report, msg);
     enum hf_err err = make_service(node, o, false, &svc, &report);
@@ -393,8 +409,9 @@ enum hf_status hf_invoke(struct hf_node *node, const struct hf_service_options *
     struct hf_answer a = {0};
     hf_report_init(&report);
     *text = NULL;
-    if (o->size != sizeof *o || o->path == NULL)
-        return usage(msg, "hf_service_options: size or path is wrong");
+    enum hf_status wrong = check_options(o, msg);
+    if (wrong != HF_STATUS_OK)
+        return wrong;
     enum hf_err err = make_service(node, o, true, &svc, &report);
     if (err == HF_OK)
         err = hf_buf_add(&body, name, strlen(name) + 1);

@@ -105,6 +105,8 @@ struct world_settings {
     bool real;            /* the world is the system (hf_os_linux), not a fake: world_until waits */
     bool image;           /* PER_REQUEST with an image */
     const char *no_image; /* the same, but it must be refused with these words */
+    const char *const *rules; /* of the network */
+    struct hf_net *net;       /* NULL: the system's */
 };
 void world_open(struct world *w, void **state);
 void world_open_with(struct world *w, void **state, const struct world_settings *s);

@@ -62,7 +62,7 @@ static void make_registry(struct shared *s)
 {
     static enum hf_err (*const bind[])(struct hf_registry *, struct hf_report *) = {
         hf_host_bind_poll, hf_host_bind_streams, hf_host_bind_clocks, hf_host_bind_random,
-        hf_host_bind_cli,  hf_host_bind_denied,  hf_host_bind_http,
+        hf_host_bind_cli,  hf_host_bind_denied,  hf_host_bind_net,     hf_host_bind_http,
     };
     struct hf_report report = {0};
     struct hf_buf wasm = {0};
@@ -235,7 +235,7 @@ void world_open_with(struct world *w, void **state, const struct world_settings 
     if (!s->real)
         hf_os_fake_advance(w->os, 100 * S);
     make_io(w);
-    w->services = (struct hf_services){.ctx = w, .os = w->os, .log = on_log};
+    w->services = (struct hf_services){.ctx = w, .os = w->os, .log = on_log, .net = s->net};
     struct hf_service_settings ss = {
         .name = "s",
         .component = w->shared->component,
@@ -244,6 +244,7 @@ void world_open_with(struct world *w, void **state, const struct world_settings 
         .env = s->env,
         .args = s->args,
         .body_window = s->body_window,
+        .net = s->rules,
     };
     must(hf_service_new(&ss, &w->svc, &report), &report);
     if (s->image || s->no_image != NULL) {
