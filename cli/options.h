@@ -14,6 +14,8 @@ struct cli_settings {
     size_t n_env;
     const char *net[CLI_NET_MAX + 1];
     size_t n_net;
+    const char *outbound[CLI_NET_MAX + 1];
+    size_t n_outbound;
     const char *addr;
     bool json;
 };
@@ -23,6 +25,8 @@ int opt_cache(void *to, const char *v);
 int opt_env(void *to, const char *v);
 int opt_memory(void *to, const char *v);
 int opt_net(void *to, const char *v);
+int opt_outbound(void *to, const char *v);
+int opt_tls_ca(void *to, const char *v);
 int opt_timeout(void *to, const char *v);
 int opt_json(void *to, const char *v);
 int opt_no_cache(void *to, const char *v);
@@ -32,7 +36,10 @@ int opt_quiet(void *to, const char *v);
     {"env", "K=V", "an environment variable for the guest; may be repeated", opt_env, "K=V"},                                          \
         {"memory", "SIZE", "each linear memory may grow to this (4GiB)", opt_memory, "a size like 64MiB"},                               \
         {"net", "RULE", "what it may reach, nothing without: loopback:8080, 10.0.0.0/8:443, example.com:443,", opt_net,                \
-         "a rule like loopback:8080 (doc/network.md)"}
+         "a rule like loopback:8080 (doc/network.md)"},                                                                                  \
+        {"allow-outbound", "HOST[:PORT]", "where its HTTP requests may go, nowhere without; may be repeated", opt_outbound,            \
+         "HOST, HOST:PORT or a range like 10.0.0.0/8:443"},                                                                              \
+        {"tls-ca", "FILE", "trust these roots too in its https requests (PEM)", opt_tls_ca, "a file"}
 #define CLI_OPTIONS_CACHE                                                                                                              \
     {"cache", "DIR", "where compiled code is kept (~/.cache/holdfast/code)", opt_cache, "a folder"},                                   \
         {"no-cache", NULL, "compile anew, keep nothing", opt_no_cache, NULL}

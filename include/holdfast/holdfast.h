@@ -82,6 +82,9 @@ struct hf_service_options {
     const char *const *args;     /* the same, for wasi:cli/environment.get-arguments */
     const char *host, *prefix;   /* route; NULL: any host, "/" */
     const char *const *net;      /* network rules as of --net (doc/network.md), NULL at the end; may be NULL: no network */
+    const char *const *outbound; /* where its HTTP requests may go, as of --allow-outbound, NULL at the end; may be NULL. What
+                                    `net` grants for TCP is granted too */
+    const char *tls_ca;          /* PEM file of more roots for its https requests; may be NULL */
 };
 HF_API void hf_service_options_init(struct hf_service_options *o);
 /* Loads, compiles (or finds it in the cache), checks, and starts one instance to see that it starts. */

@@ -27,12 +27,12 @@
     X(HF_FAULT_TLS_ALERT)       /* the server ended TLS: number is the alert */                    \
     X(HF_FAULT_REQUEST_BODY)    /* not as long as content-length says: number is what came */      \
     X(HF_FAULT_INCOMPLETE)      /* the answer broke off */                                         \
-    X(HF_FAULT_HEAD_SIZE)       /* the answer's head is larger than allowed: number is the limit */ \
-    X(HF_FAULT_TRAILER_SIZE)    /* the same for its trailers */                                    \
-    X(HF_FAULT_CODING)          /* a transfer coding that we do not speak */                       \
-    X(HF_FAULT_UPGRADE)         /* it switches to a protocol that nobody asked for */              \
-    X(HF_FAULT_PROTOCOL)        /* the answer is no HTTP/1.1 that can be read in one way only */   \
-    X(HF_FAULT_INTERNAL)        /* memory, descriptors: nothing to do with the server */
+    X(HF_FAULT_HEAD_SIZE)    /* the answer's head is larger than allowed: number is the limit */   \
+    X(HF_FAULT_TRAILER_SIZE) /* the same for its trailers */                                       \
+    X(HF_FAULT_CODING)       /* a transfer coding that we do not speak */                          \
+    X(HF_FAULT_UPGRADE)      /* it switches to a protocol that nobody asked for */                 \
+    X(HF_FAULT_PROTOCOL)     /* the answer is no HTTP/1.1 that can be read in one way only */      \
+    X(HF_FAULT_INTERNAL)     /* memory, descriptors: nothing to do with the server */
 
 enum hf_fault_kind {
 #define X(name) name,

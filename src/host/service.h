@@ -29,6 +29,10 @@ struct hf_service_settings {
     uint64_t reset_pages_max; /* a reset that must copy more takes a new instance; 0 = 4096 */
     bool invoke;            /* not a service: messages call any export by name (invoke.c) */
     uint32_t body_window;   /* bytes of an answer's body that may wait for the client; 0 = 64 KiB */
+    const char *const *outbound; /* where HTTP requests may go (outbound.h), ends with NULL; may be NULL. What `net` lets it
+                                    connect to is granted too */
+    const char *tls_ca;     /* a file of more roots for https; may be NULL */
+    struct hf_tls_context *tls; /* instead of the system's roots and tls_ca: for tests; a reference is taken */
     const char *const *net; /* network rules (net_rules.h), ends with NULL; may be NULL: nothing is granted */
 };
 struct hf_service;

@@ -4,12 +4,15 @@
 
 #include "base/metric.h"
 #include "host/guest.h"
-#include "host/resolve.h"
+#include "host/names.h"
+#include "os/tls.h"
 
 struct hf_service {
     struct hf_service_settings s; /* texts point at the copies below */
     char *name, **env, **args;
     struct hf_net_rules *net; /* never NULL */
+    struct hf_net_rules *http; /* where outgoing requests may go: outbound and net; never NULL */
+    struct hf_tls_context *tls; /* of outgoing requests; NULL: none may be made */
     struct hf_component *component;
     const struct hf_export *handle;
     struct hf_image *image; /* PER_REQUEST only; NULL: none possible */
@@ -22,6 +25,7 @@ struct hf_service_worker {
     struct hf_service *svc;
     struct hf_io *io;
     struct hf_resolver *resolver; /* names that guests look up */
+    struct hf_names *names;       /* and those that outgoing requests need */
     struct hf_scanner *scanner;
     struct hf_obj_pool pool;
     struct hf_worker_counters counters;

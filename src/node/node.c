@@ -1,6 +1,7 @@
 /* node.c - the public API (include/holdfast/holdfast.h): a node's parts, its services, its life. */
 #include "node/node_int.h"
 #include "host/net_rules.h"
+#include "host/outbound.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -220,6 +221,10 @@ static enum hf_status check_options(const struct hf_service_options *o, struct h
     hf_report_init(&report);
     enum hf_err err = hf_net_rules_new(o->net, &rules, &report);
     hf_net_rules_free(rules);
+    rules = NULL;
+    if (err == HF_OK)
+        err = hf_outbound_rules(o->outbound, NULL, &rules, &report);
+    hf_net_rules_free(rules);
     return err == HF_INVALID ? usage(msg, report.text) : hf_node_result(err, &report, msg);
 }
 
@@ -246,6 +251,8 @@ static enum hf_err make_service(struct hf_node *node, const struct hf_service_op
         .net = o->net,
         .invoke = invoke,
         .body_window = HF_BODY_WINDOW,
+        .outbound = o->outbound,
+        .tls_ca = o->tls_ca,
     };
     err = hf_service_new(&s, ret, report);
     if (err != HF_OK)

@@ -1,7 +1,7 @@
 /* worker.c - one thread that serves: its poller, kernel, gateway and the loop that carries data between them.
  *
  * A loop turn: wait for events (or the next deadline), let the gateway read, run turns of the kernel for a bounded time, let
- * effects whose batches are acknowledged leave, let the gateway write. Nothing here is shared with other workers but the
+ * effects whose batches are acknowledged leave, let the client (outgoing requests) and the gateway write. Nothing here is shared with other workers but the
  * node's read-only parts; letters between workers come through os/wake.h.
  */
 #include "node/node_int.h"
@@ -48,6 +48,17 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
     if (err != HF_OK)
         return hf_report_set(report, err, "a worker could not be made");
     hf_kernel_step(w->kernel, os->now_ns(os)); /* tells it the time */
+    struct hf_client_settings cs = {
+        .os = os,
+        .poller = w->poller,
+        .blobs = hf_kernel_blobs(w->kernel),
+        .body_window = HF_BODY_WINDOW,
+    };
+    err = hf_client_new(&cs, &w->client, report);
+    if (err != HF_OK)
+        return err;
+    hf_node_fetch_table(&w->fetch, w->client);
+    w->io.fetch = &w->fetch;
 
     for (uint32_t i = 0; i < node->n_services; i++) {
         struct hf_node_service *s = &node->services[i];
@@ -55,10 +66,10 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
         err = hf_service_worker_new(s->svc, &w->io, &w->services[i], report);
         if (err != HF_OK)
             return err;
-        struct hf_class_settings cs = s->class_settings;
-        cs.behaviour = &hf_service_behaviour;
-        cs.ctx = w->services[i];
-        err = hf_class_add(w->kernel, hf_service_name(s->svc), &cs, &class, report);
+        struct hf_class_settings settings = s->class_settings;
+        settings.behaviour = &hf_service_behaviour;
+        settings.ctx = w->services[i];
+        err = hf_class_add(w->kernel, hf_service_name(s->svc), &settings, &class, report);
         if (err != HF_OK)
             return err;
         hf_class_warm(class);
@@ -86,6 +97,8 @@ void hf_worker_stop(struct hf_worker *w)
 {
     hf_gateway_free(w->gateway);
     hf_kernel_free(w->kernel);
+    hf_client_free(w->client); /* after the guests that wait for it */
+    w->client = NULL;
     for (uint32_t i = 0; i < HF_SERVICES_MAX; i++)
         hf_service_worker_free(w->services[i]);
 }
@@ -151,11 +164,13 @@ static bool serving(struct hf_worker *w, uint64_t now)
 
 static uint64_t sleep_until(struct hf_worker *w)
 {
-    uint64_t until = hf_kernel_next_ns(w->kernel), g = hf_gateway_next_ns(w->gateway);
-    if (hf_gateway_busy(w->gateway))
+    uint64_t until = hf_kernel_next_ns(w->kernel), g = hf_gateway_next_ns(w->gateway), c = hf_client_next_ns(w->client);
+    if (hf_gateway_busy(w->gateway) || hf_client_busy(w->client))
         return 0;
     if (g < until)
         until = g;
+    if (c < until)
+        until = c;
     if (w->drain_at_ns != 0 && w->drain_at_ns < until)
         until = w->drain_at_ns;
     return until;
@@ -179,6 +194,7 @@ void *hf_worker_run(void *worker)
                 hf_wake_awake(w->wake);
             uint64_t now = os->now_ns(os);
             hf_gateway_begin(w->gateway, now);
+            hf_client_begin(w->client, now);
             for (size_t i = 0; i < n; i++) {
                 struct hf_os_watch *watch = events[i].tag;
                 watch->on_ready(watch, events[i].ready);
@@ -187,9 +203,12 @@ void *hf_worker_run(void *worker)
         hf_wake_deliver_all(w->wake);
         uint64_t now = os->now_ns(os);
         more = run_turns(w, now);
+        hf_client_flush(w->client);
         hf_gateway_flush(w->gateway);
         now = os->now_ns(os);
         hf_gateway_tick(w->gateway, now);
+        if (hf_client_next_ns(w->client) <= now)
+            hf_client_tick(w->client, now);
         hf_io_collect(&w->io);
         if (!serving(w, now))
             break;

@@ -16,7 +16,8 @@
 #include "base/fault.h"
 
 #define HF_TLS_FEED_MAX (64u * 1024) /* ciphertext that waits to be read, at most */
-#define HF_TLS_SEND_MAX (64u * 1024) /* ciphertext that waits to be sent before a write says AGAIN */
+#define HF_TLS_SEND_MAX                                                                            \
+    (64u * 1024) /* ciphertext that waits to be sent before a write says AGAIN */
 
 struct hf_tls_settings {
     const char *ca_file;  /* more roots, PEM; NULL: none */
@@ -41,7 +42,8 @@ size_t hf_tls_feed_room(const struct hf_tls *t); /* bytes that feed takes now */
 /* At most feed_room bytes; copied. HF_LIMIT: memory. */
 enum hf_err hf_tls_feed(struct hf_tls *t, struct hf_view bytes);
 void hf_tls_feed_end(struct hf_tls *t); /* the socket has ended */
-struct hf_view hf_tls_drain(const struct hf_tls *t); /* what is to be sent now; lent until any call */
+struct hf_view
+hf_tls_drain(const struct hf_tls *t); /* what is to be sent now; lent until any call */
 void hf_tls_drained(struct hf_tls *t, size_t n);
 
 /* ---- plaintext ---- Each may make ciphertext to drain, also when it fails (alerts). HF_IO: failed

@@ -101,9 +101,12 @@ static int add_roots(X509_STORE *store, BIO *pem)
 static void add_system_roots(SSL_CTX *ssl)
 {
     const char *const places[] = {
-        getenv(X509_get_default_cert_file_env()), X509_get_default_cert_file(),
-        "/etc/ssl/certs/ca-certificates.crt",     "/etc/pki/tls/certs/ca-bundle.crt",
-        "/etc/ssl/ca-bundle.pem",                 "/etc/ssl/cert.pem",
+        getenv(X509_get_default_cert_file_env()),
+        X509_get_default_cert_file(),
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/pki/tls/certs/ca-bundle.crt",
+        "/etc/ssl/ca-bundle.pem",
+        "/etc/ssl/cert.pem",
     };
     int n = 0;
     for (size_t i = 0; i < HF_ARRAY_LEN(places) && n == 0; i++) {

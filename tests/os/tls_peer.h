@@ -14,7 +14,7 @@
 
 #include "base/bytes.h"
 
-#define PEER_FN static __attribute__((unused))
+#define PEER_FN  static __attribute__((unused))
 #define PEER_DAY (24L * 3600)
 
 struct peer_cert {
@@ -55,8 +55,8 @@ PEER_FN struct peer_cert peer_cert_new(const struct peer_cert *ca, const char *n
     X509_gmtime_adj(X509_getm_notAfter(c.cert), until_s);
     X509_set_pubkey(c.cert, c.key);
     X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-                               (const unsigned char *)(names == NULL ? "test root" : "test"), -1, -1,
-                               0);
+                               (const unsigned char *)(names == NULL ? "test root" : "test"), -1,
+                               -1, 0);
     X509_set_issuer_name(c.cert, ca == NULL ? name : X509_get_subject_name(ca->cert));
     X509 *issuer = ca == NULL ? c.cert : ca->cert;
     if (names == NULL)
