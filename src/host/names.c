@@ -9,6 +9,7 @@
 
 struct hf_names {
     struct hf_resolver *resolver;
+    struct hf_os *os; /* its clock */
     struct hf_map map; /* of hf_name, by text */
     struct hf_list all;
 };
@@ -35,15 +36,18 @@ static void on_wake(struct hf_waitset *set)
         return;
     }
     name->err = err != HF_NET_CLOSED ? err : name->n == 0 ? HF_NET_NO_NAME : HF_NET_OK;
+    if (name->until_ns != 0) /* else it is out of the map already */
+        name->until_ns = name->names->os->now_ns(name->names->os) + HF_NAMES_TTL_NS;
     hf_wait_fire(&name->ready);
 }
 
-enum hf_err hf_names_new(struct hf_resolver *r, struct hf_names **ret)
+enum hf_err hf_names_new(struct hf_resolver *r, struct hf_os *os, struct hf_names **ret)
 {
     struct hf_names *n = calloc(1, sizeof *n);
     if (n == NULL)
         return HF_LIMIT;
     n->resolver = r;
+    n->os = os;
     hf_map_init(&n->map, HF_NAMES_MAX);
     hf_list_init(&n->all);
     *ret = n;
@@ -103,8 +107,6 @@ static enum hf_err look_up(struct hf_names *n, struct hf_kernel *k, const char *
     hf_waiter_arm(&name->waiter, hf_resolve_wait(name->q), &name->set);
     if (!hf_waitset_park(&name->set, false))
         on_wake(&name->set);
-    if (name->ready.ready)
-        name->until_ns = now_ns + HF_NAMES_TTL_NS;
     *ret = name;
     return HF_OK;
 }

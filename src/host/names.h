@@ -31,7 +31,7 @@ struct hf_name {
 };
 
 /* `r` is its alone, and is freed with it. */
-enum hf_err hf_names_new(struct hf_resolver *r, struct hf_names **ret);
+enum hf_err hf_names_new(struct hf_resolver *r, struct hf_os *os, struct hf_names **ret);
 void hf_names_free(struct hf_names *n); /* no name is referred to any more; NULL is fine */
 /* `name` by hf_net_name; timeout_ns for a look-up that begins now. A reference. HF_LIMIT. */
 enum hf_err hf_names_ask(struct hf_names *n, struct hf_kernel *k, const char *name, uint64_t now_ns,

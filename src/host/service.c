@@ -184,7 +184,7 @@ enum hf_err hf_service_worker_new(struct hf_service *svc, struct hf_io *io, stru
     struct hf_net *net = svc->s.services->net != NULL ? svc->s.services->net : hf_net_linux();
     struct hf_resolver *names = NULL;
     if (hf_resolver_new(io, net, hf_net_rules_limits(svc->net)->lookups, &w->resolver) != HF_OK ||
-        hf_resolver_new(io, net, HTTP_LOOKUPS, &names) != HF_OK || hf_names_new(names, &w->names) != HF_OK) {
+        hf_resolver_new(io, net, HTTP_LOOKUPS, &names) != HF_OK || hf_names_new(names, io->os, &w->names) != HF_OK) {
         hf_resolver_free(w->resolver);
         hf_resolver_free(names);
         free(w);

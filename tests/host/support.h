@@ -107,6 +107,8 @@ struct world_settings {
     const char *no_image; /* the same, but it must be refused with these words */
     const char *const *rules; /* of the network */
     struct hf_net *net;       /* NULL: the system's */
+    const char *const *outbound;        /* where HTTP requests may go */
+    const struct hf_fetch_table *fetch; /* who sends them; NULL: nobody */
 };
 void world_open(struct world *w, void **state);
 void world_open_with(struct world *w, void **state, const struct world_settings *s);
