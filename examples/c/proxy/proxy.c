@@ -83,6 +83,7 @@ static bool pipe_move(struct pipe *p)
 
 /* ---- the two requests ---- */
 
+/* Where requests go: read once an instance. */
 static bool upstream(wasi_http_types_scheme_t *scheme, char *authority, size_t size)
 {
     service_list_tuple2_string_string_t env;
@@ -203,14 +204,17 @@ static void carry(hf_outparam out, wasi_http_types_own_future_incoming_response_
 
 void exports_wasi_http_incoming_handler_handle(hf_request request, hf_outparam out)
 {
-    char authority[256], length[24];
-    wasi_http_types_scheme_t scheme;
+    static char authority[256];
+    static wasi_http_types_scheme_t scheme;
+    static bool known;
+    char length[24];
     struct pipe up = {.open = false};
     wasi_http_types_own_incoming_body_t in;
     wasi_http_types_own_outgoing_body_t body;
     wasi_http_outgoing_handler_own_future_incoming_response_t future;
     wasi_http_outgoing_handler_error_code_t code;
-    if (!upstream(&scheme, authority, sizeof(authority))) {
+    known = known || upstream(&scheme, authority, sizeof(authority));
+    if (!known) {
         hf_reply_text(out, 500, "UPSTREAM is not set\n");
         wasi_http_types_incoming_request_drop_own(request);
         return;
