@@ -435,7 +435,7 @@ int main(void)
         cmocka_unit_test(garbage_is_refused),
         cmocka_unit_test(writing_stops_when_nobody_drains),
         cmocka_unit_test(names_that_are_none_are_refused),
-        {"roots_come_from_files", roots_come_from_files, world_linux, world_end, NULL},
+        cmocka_unit_test_setup_teardown(roots_come_from_files, world_linux, world_end),
     };
     return cmocka_run_group_tests(tests, make_certs, free_certs);
 }
