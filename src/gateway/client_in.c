@@ -17,10 +17,10 @@ void hf_call_body_fail(struct hf_client_call *k, enum hf_err err)
         hf_blob_fail(blob, err);
 }
 
-void hf_call_over(struct hf_client_conn *conn, bool more)
+void hf_call_over(struct hf_client_conn *conn)
 {
     struct hf_client_call *k = conn->call;
-    bool keep = k->keep && !more && !conn->eof && k->out == HF_CALL_SENT && !conn->c->freed;
+    bool keep = k->keep && !conn->eof && k->out == HF_CALL_SENT && !conn->c->freed;
     if (keep && conn->tls != NULL && hf_tls_drain(conn->tls).len > 0)
         keep = false; /* it does not even take what belongs to TLS */
     conn->call = NULL;
@@ -50,7 +50,7 @@ static void body_over(struct hf_client_conn *conn, bool more)
     /* A server that has answered may still want the rest of the request, unless it says otherwise.
      */
     if (k->out == HF_CALL_SENT || !k->keep)
-        hf_call_over(conn, more);
+        hf_call_over(conn);
 }
 
 static bool refuse(struct hf_client_conn *conn, const struct hf_refusal *why)

@@ -158,8 +158,8 @@ bool hf_call_wants_read(const struct hf_client_call *k);
 bool hf_call_receive(struct hf_client_conn *conn); /* false: the call is not its any more */
 uint64_t
 hf_call_due(const struct hf_client_call *k); /* when the server will have been silent too long */
-/* All of it came and went. `more`: with bytes behind it that nobody asked for. */
-void hf_call_over(struct hf_client_conn *conn, bool more);
+/* All of it came and went: its connection is kept, or not. */
+void hf_call_over(struct hf_client_conn *conn);
 /* The way in ended without all of an answer's body. */
 void hf_call_body_fail(struct hf_client_call *k, enum hf_err err);
 

@@ -172,7 +172,7 @@ static bool fail(struct hf_client_conn *conn, enum hf_err err)
         k->out = HF_CALL_SENT;
         k->keep = false;
         if (k->in_over)
-            hf_call_over(conn, false);
+            hf_call_over(conn);
         return conn->call == k;
     }
     switch (err) {
@@ -227,7 +227,7 @@ bool hf_call_send(struct hf_client_conn *conn)
             k->out = HF_CALL_SENT;
     }
     if (k->in_over && k->out == HF_CALL_SENT) {
-        hf_call_over(conn, false);
+        hf_call_over(conn);
         return false;
     }
     if (conn->tls != NULL && conn->blocked == false && hf_tls_drain(conn->tls).len > 0) {

@@ -1,6 +1,6 @@
 /* services.h - what a guest import needs from other rooms, as a table that the node fills.
  *
- * Key-value, outgoing requests and configuration get their entries with the issues that build them.
+ * Key-value and configuration get their entries with the issues that build them.
  */
 #ifndef HF_HOST_SERVICES_H
 #define HF_HOST_SERVICES_H
