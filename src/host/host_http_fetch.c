@@ -73,9 +73,26 @@ static void future_destroy(struct hf_obj *obj)
     hf_wait_done(&f->ready);
 }
 
+/* The guest is told a code; why, in words, is for whoever runs it. */
+static void tell(struct hf_guest *g, const char *text)
+{
+    const struct hf_services *sv = hf_guest_services(g);
+    char line[224];
+    int n = snprintf(line, sizeof line, "outgoing request: %s", text);
+    struct hf_log_line l = {
+        .stream = HF_LOG_EVENT,
+        .service = hf_view_of(hf_guest_settings(g)->name),
+        .instance = hf_turn_process(g->turn),
+        .text = hf_view(line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1),
+    };
+    if (sv->log != NULL)
+        sv->log(sv->ctx, &l);
+}
+
 static void failed(struct future *f, enum hf_fault_kind kind, const char *text)
 {
     hf_fault_set(&f->fault, kind, 0, "%.100s: %s", f->host, text);
+    tell(f->obj.guest, f->fault.text);
     hf_wait_fire(&f->ready);
 }
 
@@ -89,6 +106,10 @@ static void on_done(struct hf_fetch *fetch, struct hf_fetch_answer *a)
         f->body = a->blob;
         a->head = (struct hf_buf){0};
         a->blob = NULL;
+    } else {
+        char text[200];
+        snprintf(text, sizeof text, "%.60s:%u: %.120s", f->host, f->port, a->fault.text);
+        tell(f->obj.guest, text);
     }
     hf_wait_fire(&f->ready);
 }
@@ -229,6 +250,15 @@ static enum hf_err write_head(struct future *f, const struct hf_outgoing_request
     return err;
 }
 
+static uint32_t denied(struct hf_guest *g, struct hf_view host, uint16_t port)
+{
+    char text[200];
+    snprintf(text, sizeof text, "%.*s:%u is not granted (--allow-outbound)",
+             (int)(host.len < 120 ? host.len : 120), (const char *)host.ptr, port);
+    tell(g, text);
+    return HF_HTTP_REQUEST_DENIED;
+}
+
 /* Asks the rules, and sets out. A code: it is refused. */
 static uint32_t set_out(struct hf_guest *g, struct future *f, struct hf_view host, bool secure)
 {
@@ -238,20 +268,20 @@ static uint32_t set_out(struct hf_guest *g, struct future *f, struct hf_view hos
     bool literal = hf_ip_parse(host, &to.ip);
     f->tls = secure ? hf_guest_http_tls(g) : NULL;
     if (!hf_net_rules_any(rules, HF_NET_TCP) || hf_guest_http_tls(g) == NULL || f->port == 0)
-        return HF_HTTP_REQUEST_DENIED;
+        return denied(g, host, f->port);
     if (hf_guest_io(g)->fetch == NULL)
         return HF_HTTP_INTERNAL_ERROR; /* run outside of a server */
     if (literal) {
         hf_ip_print(&to.ip, f->host);
         if (!hf_net_rules_connect(rules, NULL, HF_NET_TCP, &to))
-            return HF_HTTP_REQUEST_DENIED;
+            return denied(g, host, f->port);
         write_addr(&addr, &to.ip, f->port);
         return start(f, &addr, 1) == HF_OK ? 0 : HF_HTTP_CONNECTION_LIMIT;
     }
     if (!hf_net_name(host, f->host))
         return HF_HTTP_URI_INVALID;
     if (!hf_net_rules_lookup(rules, f->host))
-        return HF_HTTP_REQUEST_DENIED;
+        return denied(g, host, f->port);
     enum hf_err err = start(f, NULL, 0);
     if (err == HF_OK)
         return 0;
@@ -439,9 +469,8 @@ void hf_http_fetch_end(struct hf_http_state *h)
     for (struct hf_list *n; (n = hf_list_pop_front(&h->fetches)) != NULL;) {
         struct future *f = HF_LIST_ENTRY(n, struct future, in_exchange);
         stop(f);
-        if (!f->ready.ready)
-            failed(f, HF_FAULT_TERMINATED, "the call that asked is over");
-        f->taken = true; /* what came is gone */
+        hf_wait_fire(&f->ready);
+        f->taken = true; /* whatever came, it is gone */
     }
     for (struct hf_list *n; (n = hf_list_pop_front(&h->answers)) != NULL;) {
         struct answer *a = HF_LIST_ENTRY(n, struct answer, in_exchange);

@@ -173,6 +173,8 @@ static void rules_say_where(void **state)
             fetch_answer(&w, &fetcher, 0, 204, "", NULL);
         else
             assert_true(result_now == REFUSED + DENIED || result_now == REFUSED + IP_PROHIBITED);
+        if (!rows[i].goes) /* whoever runs it is told what to grant */
+            assert_non_null(strstr((const char *)w.log.ptr, "granted"));
         assert_int_equal(w.requests[0].answers, 1);
         close_world(&w);
     }

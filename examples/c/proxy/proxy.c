@@ -19,19 +19,17 @@ struct pipe {
     wasi_io_streams_own_input_stream_t in;
     wasi_io_streams_own_output_stream_t out;
     wasi_io_poll_own_pollable_t in_ready, out_ready;
-    bool full; /* it waits for `out`, not for `in` */
+    bool in_waits, out_waits; /* those are made: at the first wait, which small bodies never need */
+    bool full;                /* it waits for `out`, not for `in` */
 };
 
 static bool pipe_open(struct pipe *p, wasi_http_types_own_incoming_body_t from,
                       wasi_http_types_own_outgoing_body_t to)
 {
-    p->from = from;
-    p->to = to;
+    *p = (struct pipe){.from = from, .to = to};
     if (!wasi_http_types_method_incoming_body_stream(wasi_http_types_borrow_incoming_body(from), &p->in) ||
         !wasi_http_types_method_outgoing_body_write(wasi_http_types_borrow_outgoing_body(to), &p->out))
         return false;
-    p->in_ready = wasi_io_streams_method_input_stream_subscribe(wasi_io_streams_borrow_input_stream(p->in));
-    p->out_ready = wasi_io_streams_method_output_stream_subscribe(wasi_io_streams_borrow_output_stream(p->out));
     p->open = true;
     return true;
 }
@@ -41,8 +39,10 @@ static void pipe_close(struct pipe *p, bool whole)
 {
     wasi_http_types_error_code_t error;
     p->open = false;
-    wasi_io_poll_pollable_drop_own(p->in_ready);
-    wasi_io_poll_pollable_drop_own(p->out_ready);
+    if (p->in_waits)
+        wasi_io_poll_pollable_drop_own(p->in_ready);
+    if (p->out_waits)
+        wasi_io_poll_pollable_drop_own(p->out_ready);
     wasi_io_streams_input_stream_drop_own(p->in);
     wasi_io_streams_output_stream_drop_own(p->out);
     wasi_http_types_incoming_body_drop_own(p->from);
@@ -79,6 +79,18 @@ static bool pipe_move(struct pipe *p)
             return any;
         any = true;
     }
+}
+
+/* What it waits for now. */
+static wasi_io_poll_borrow_pollable_t pipe_ready(struct pipe *p)
+{
+    if (p->full && !p->out_waits)
+        p->out_ready = wasi_io_streams_method_output_stream_subscribe(wasi_io_streams_borrow_output_stream(p->out));
+    if (!p->full && !p->in_waits)
+        p->in_ready = wasi_io_streams_method_input_stream_subscribe(wasi_io_streams_borrow_input_stream(p->in));
+    p->out_waits |= p->full;
+    p->in_waits |= !p->full;
+    return wasi_io_poll_borrow_pollable(p->full ? p->out_ready : p->in_ready);
 }
 
 /* ---- the two requests ---- */
@@ -159,15 +171,15 @@ static void answer(hf_outparam out, wasi_http_types_own_incoming_response_t from
         pipe_open(down, in, body);
 }
 
-static void wait_for(const struct pipe *up, const struct pipe *down, const wasi_io_poll_own_pollable_t *answered)
+static void wait_for(struct pipe *up, struct pipe *down, const wasi_io_poll_own_pollable_t *answered)
 {
     wasi_io_poll_borrow_pollable_t list[3];
     wasi_io_poll_list_borrow_pollable_t all = {list, 0};
     service_list_u32_t ready;
     if (up->open)
-        list[all.len++] = wasi_io_poll_borrow_pollable(up->full ? up->out_ready : up->in_ready);
+        list[all.len++] = pipe_ready(up);
     if (down->open)
-        list[all.len++] = wasi_io_poll_borrow_pollable(down->full ? down->out_ready : down->in_ready);
+        list[all.len++] = pipe_ready(down);
     if (answered != NULL)
         list[all.len++] = wasi_io_poll_borrow_pollable(*answered);
     wasi_io_poll_poll(&all, &ready);
