@@ -362,6 +362,16 @@ def test_a_race_with_time():
     slow.close()
 
 
+def test_without_a_server():
+    up = Upstream(hello)
+    names = "127.0.0.1:%d,127.0.0.1:%d" % (up.port, up.port)
+    code, out, err = holdfast("invoke", guest("c-fanout"), "ask", "--env", "UPSTREAMS=" + names, "--allow-outbound", "loopback:*")
+    check("invoke asks too", code == 0 and out.strip() == '"0: 200 / from up\\n1: 200 / from up\\n"', (code, out, err))
+    code, out, err = holdfast("invoke", guest("c-fanout"), "ask", "--env", "UPSTREAMS=" + names)
+    check("and only where it may", code == 0 and "0: error 15" in out and "not granted" in err, (code, out, err))
+    up.close()
+
+
 def test_many_at_once_leave_nothing():
     up = Upstream(hello)
     with proxy(up) as s:

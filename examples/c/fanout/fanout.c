@@ -144,7 +144,8 @@ static size_t put_number(char *out, size_t at, uint64_t n)
     return put(out, at, digits);
 }
 
-void exports_wasi_http_incoming_handler_handle(hf_request request, hf_outparam out)
+/* Good until the next call: an instance takes one at a time. */
+static const char *ask_all(void)
 {
     static struct asked all[ASKED_MAX];
     static char text[ASKED_MAX * (WORDS_MAX + 32)], names[512], patience[16];
@@ -184,6 +185,16 @@ void exports_wasi_http_incoming_handler_handle(hf_request request, hf_outparam o
         at = put(text, at, "\n");
     }
     text[at] = 0;
-    hf_reply_text(out, 200, text);
+    return text;
+}
+
+void exports_wasi_http_incoming_handler_handle(hf_request request, hf_outparam out)
+{
+    hf_reply_text(out, 200, ask_all());
     wasi_http_types_incoming_request_drop_own(request);
+}
+
+void exports_service_ask(service_string_t *ret)
+{
+    service_string_dup(ret, ask_all());
 }
