@@ -362,6 +362,31 @@ def test_a_race_with_time():
     slow.close()
 
 
+def test_a_host_has_a_limit():
+    most, lock = [0, 0], threading.Lock()
+
+    def count(c, r, head):
+        with lock:
+            most[0] += 1
+            most[1] = max(most)
+        time.sleep(0.05)
+        with lock:
+            most[0] -= 1
+        return hello(c, r, head)
+
+    up = Upstream(count)
+    with proxy(up, "--outbound-max", 2) as s:
+        good = []
+        threads = [threading.Thread(target=lambda: good.append(s.get(timeout=30).status)) for _ in range(12)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        check("all are answered", good == [200] * 12, good)
+        check("two at a time", most[1] <= 2 and up.connections <= 2, (most, up.connections))
+    up.close()
+
+
 def test_without_a_server():
     up = Upstream(hello)
     names = "127.0.0.1:%d,127.0.0.1:%d" % (up.port, up.port)

@@ -59,6 +59,7 @@ struct hf_node_options {
     uint64_t head_max, body_max; /* bytes; 0 = 32 KiB and no limit */
     uint64_t head_timeout_ns, idle_timeout_ns, body_timeout_ns; /* 0 = 10 s, 75 s, 30 s */
     uint64_t drain_ns;          /* how long a stop waits for what is in hand; 0 = 10 s */
+    uint32_t outbound_max;      /* connections of guests' HTTP requests to one host and port, each worker and service; 0 = 64 */
 };
 HF_API void hf_node_options_init(struct hf_node_options *o);
 /* *ret is NULL on failure. */

@@ -52,6 +52,7 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
         .os = os,
         .poller = w->poller,
         .blobs = hf_kernel_blobs(w->kernel),
+        .host_max = node->opt.outbound_max,
         .body_window = HF_BODY_WINDOW,
     };
     err = hf_client_new(&cs, &w->client, report);
