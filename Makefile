@@ -30,7 +30,7 @@ DEPS    := $(shell tools/deps --dir)
 CPPFLAGS := -I. -Isrc -Iinclude -I$(DEPS)/include -D_GNU_SOURCE
 LDFLAGS += -fuse-ld=lld -Wl,--gc-sections
 ARCHIVE  = $(DEPS)/lib/libholdfast_deps.a
-DEPLIBS  = $(ARCHIVE) -lcrypto -ljansson -lpthread -ldl -lm
+DEPLIBS  = $(ARCHIVE) -lssl -lcrypto -ljansson -lpthread -ldl -lm
 VERSION := $(shell cat VERSION)
 CPPFLAGS += -DHF_VERSION='"$(VERSION)"'
 

@@ -166,6 +166,14 @@ static int set_connections(void *to, const char *v)
     ((struct cli_settings *)to)->node.connections_max = (uint32_t)n;
     return 0;
 }
+static int set_outbound_max(void *to, const char *v)
+{
+    uint64_t n;
+    if (cli_number(v, 100000, &n) != 0 || n == 0)
+        return -1;
+    ((struct cli_settings *)to)->node.outbound_max = (uint32_t)n;
+    return 0;
+}
 static int set_log(void *to, const char *v)
 {
     struct cli_settings *s = to;
@@ -204,6 +212,7 @@ static const struct cli_option options[] = {
     {"body-timeout", "TIME", "without progress of a request body, then 408 (30s)", set_body_timeout, "a time like 30s"},
     {"keep-alive", "TIME", "an idle connection is kept so long (75s)", set_keep_alive, "a time like 75s"},
     {"connections", "N", "open connections at most, each worker (20000)", set_connections, "a number from 1"},
+    {"outbound-max", "N", "connections of its HTTP requests to one host and port, each worker (64)", set_outbound_max, "a number from 1"},
     {"drain", "TIME", "how long a stop waits for requests in hand (10s)", set_drain, "a time like 10s"},
     {"log", "FORMAT", "text or json, to standard error (text)", set_log, "'text' or 'json'"},
     {"quiet", NULL, "no access log and no notices", opt_quiet, NULL},

@@ -14,6 +14,7 @@ void cli_settings_init(struct cli_settings *s)
     s->service.keyvalue = s->keyvalue;
     s->service.config = s->config;
     s->service.net = s->net;
+    s->service.outbound = s->outbound;
     s->node.progress = true;
     s->addr = "127.0.0.1:8080";
 }
@@ -90,6 +91,19 @@ int opt_net(void *to, const char *v)
         return -1;
     s->net[s->n_net++] = v; /* read with the service, which says the column of a mistake */
     return 0;
+}
+int opt_outbound(void *to, const char *v)
+{
+    struct cli_settings *s = to;
+    if (s->n_outbound == CLI_NET_MAX || v[0] == 0)
+        return -1;
+    s->outbound[s->n_outbound++] = v;
+    return 0;
+}
+int opt_tls_ca(void *to, const char *v)
+{
+    ((struct cli_settings *)to)->service.tls_ca = v;
+    return v[0] == 0 ? -1 : 0;
 }
 int opt_timeout(void *to, const char *v)
 {

@@ -19,6 +19,8 @@ struct cli_settings {
     size_t n_keyvalue, n_config;
     const char *net[CLI_NET_MAX + 1];
     size_t n_net;
+    const char *outbound[CLI_NET_MAX + 1];
+    size_t n_outbound;
     const char *addr;
     bool json;
     bool inherit_env;
@@ -33,6 +35,8 @@ int opt_memory(void *to, const char *v);
 int opt_keyvalue(void *to, const char *v);
 int opt_config(void *to, const char *v);
 int opt_net(void *to, const char *v);
+int opt_outbound(void *to, const char *v);
+int opt_tls_ca(void *to, const char *v);
 int opt_timeout(void *to, const char *v);
 int opt_json(void *to, const char *v);
 int opt_no_cache(void *to, const char *v);
@@ -47,8 +51,11 @@ int opt_quiet(void *to, const char *v);
         {"keyvalue", "BUCKET", "a wasi:keyvalue bucket it may open, kept in memory, BUCKET:ro to read only; may be repeated",          \
          opt_keyvalue, "a bucket's name, once"},                                                                                       \
         {"config", "K=V", "a value for wasi:config; may be repeated", opt_config, "K=V, each key once"},                                                 \
-        {"net", "RULE", "what it may reach (nothing): loopback:8080, 10.0.0.0/8:443, example.com:443; may be repeated", opt_net,      \
-         "a rule like loopback:8080 (doc/network.md)"}
+        {"net", "RULE", "what it may reach, nothing without: loopback:8080, 10.0.0.0/8:443, example.com:443,", opt_net,                \
+         "a rule like loopback:8080 (doc/network.md)"},                                                                                  \
+        {"allow-outbound", "HOST[:PORT]", "where its HTTP requests may go, nowhere without; may be repeated", opt_outbound,            \
+         "HOST, HOST:PORT or a range like 10.0.0.0/8:443"},                                                                              \
+        {"tls-ca", "FILE", "trust these roots too in its https requests (PEM)", opt_tls_ca, "a file"}
 #define CLI_OPTIONS_CACHE                                                                                                              \
     {"cache", "DIR", "where compiled code is kept (~/.cache/holdfast/code)", opt_cache, "a folder"},                                   \
         {"no-cache", NULL, "compile anew, keep nothing", opt_no_cache, NULL}

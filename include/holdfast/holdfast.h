@@ -61,6 +61,7 @@ struct hf_node_options {
     uint64_t head_timeout_ns, idle_timeout_ns, body_timeout_ns; /* 0 = 10 s, 75 s, 30 s */
     uint64_t drain_ns;          /* how long a stop waits for what is in hand; 0 = 10 s */
     uint64_t keyvalue_value_max, keyvalue_keys_max, keyvalue_bytes_max; /* of a value; of each bucket. 0 = 1 MiB, 1 million, 256 MiB */
+    uint32_t outbound_max;      /* connections of guests' HTTP requests to one host and port, each worker and service; 0 = 64 */
 };
 HF_API void hf_node_options_init(struct hf_node_options *o);
 /* *ret is NULL on failure. */
@@ -98,6 +99,9 @@ struct hf_service_options {
     const char *const *dirs;
     uint32_t files_max; /* open files and folders of one instance; 0 = 1024 */
     const char *const *net;      /* network rules as of --net (doc/network.md), NULL at the end; may be NULL: no network */
+    const char *const *outbound; /* where its HTTP requests may go, as of --allow-outbound, NULL at the end; may be NULL. What
+                                    `net` grants for TCP is granted too */
+    const char *tls_ca;          /* PEM file of more roots for its https requests; may be NULL */
 };
 HF_API void hf_service_options_init(struct hf_service_options *o);
 /* Loads, compiles (or finds it in the cache), checks, and starts one instance to see that it starts. */

@@ -12,9 +12,8 @@
  *
  * A request in hand costs one read and one write when it is small; interest and deadlines are lazy.
  *
- * Not here: routing rules beyond host and prefix (route.h), outgoing requests (client.c, the
- * services issue), TLS and HTTP/2 (a later issue; http1.h is the seam: an exchange knows no HTTP
- * version).
+ * Not here: routing rules beyond host and prefix (route.h), outgoing requests (client.h), TLS and
+ * HTTP/2 for clients (a later issue; http1.h is the seam: an exchange knows no HTTP version).
  */
 #ifndef HF_GATEWAY_GATEWAY_H
 #define HF_GATEWAY_GATEWAY_H

@@ -1,9 +1,9 @@
-/* http1_write.c - answer heads, chunk lines and last chunks as bytes (http1.h).
+/* http1_write.c - heads, chunk lines and last chunks as bytes (http1.h, http1_client.h).
  *
  * Field names and values come from guests: they are checked once more here, at the last place where
  * a line break in a value could still become a second answer.
  */
-#include "gateway/http1.h"
+#include "gateway/http1_client.h"
 
 static const struct {
     uint16_t status;
@@ -245,6 +245,82 @@ enum hf_err hf_http1_write_end(struct hf_buf *out, struct hf_view trailers)
         while (err == HF_OK && hf_head_next(&head, &at, &name, &value))
             if (may_trail(name))
                 err = add_field(out, name, value);
+    if (err == HF_OK)
+        err = hf_buf_add_text(out, "\r\n");
+    if (err != HF_OK)
+        out->len = before;
+    return err;
+}
+
+/* ---- requests ---- */
+
+/* Path and query, escaped where a byte may not stand in a target. Spaces and controls are no path. */
+static enum hf_err add_path(struct hf_buf *out, struct hf_view path)
+{
+    bool slash = path.len > 0 && (path.ptr[0] == '/' || hf_view_eq_text(path, "*"));
+    enum hf_err err = hf_buf_reserve(out, 1 + 3 * path.len);
+    if (err != HF_OK)
+        return err;
+    uint8_t *at = out->ptr + out->len;
+    if (!slash)
+        *at++ = '/';
+    for (size_t i = 0; i < path.len; i++) {
+        uint8_t c = path.ptr[i];
+        if (c <= ' ' || c == 0x7f || c == '#')
+            return HF_INVALID;
+        if (hf_strict_is_target(hf_view(&c, 1))) {
+            *at++ = c;
+        } else {
+            *at++ = '%';
+            *at++ = (uint8_t)"0123456789ABCDEF"[c >> 4];
+            *at++ = (uint8_t)"0123456789ABCDEF"[c & 15];
+        }
+    }
+    out->len = (size_t)(at - out->ptr);
+    return HF_OK;
+}
+
+static enum hf_err add_request_fields(struct hf_buf *out, const struct hf_http1_outgoing *r)
+{
+    size_t at = 0;
+    struct hf_view name, value;
+    bool trailers = false;
+    enum hf_err err = HF_OK;
+    while (err == HF_OK && hf_head_next(r->head, &at, &name, &value)) {
+        trailers |= IS(name, "te") && hf_view_eq_nocase(value, HF_VIEW("trailers"));
+        if (hf_strict_is_hop(name) || IS(name, "host") || IS(name, "expect") ||
+            (IS(name, "content-length") && r->framing != HF_FRAME_GIVEN))
+            continue;
+        err = add_field(out, name, value);
+    }
+    if (err == HF_OK && trailers) /* TE is of one connection, and this is one (RFC 9110 10.1.4) */
+        err = hf_buf_add_text(out, "te: trailers\r\nconnection: te\r\n");
+    return err;
+}
+
+enum hf_err hf_http1_write_request(struct hf_buf *out, const struct hf_http1_outgoing *r)
+{
+    size_t before = out->len;
+    const struct hf_head *head = r->head;
+    if (!hf_strict_is_token(head->method) || !hf_target_is_authority(head->authority))
+        return HF_INVALID;
+    enum hf_err err = hf_buf_reserve(out, head->method.len + head->path.len + head->fields.len + 128);
+    if (err == HF_OK)
+        err = hf_buf_add_view(out, head->method);
+    if (err == HF_OK)
+        err = hf_buf_add_byte(out, ' ');
+    if (err == HF_OK)
+        err = add_path(out, head->path);
+    if (err == HF_OK)
+        err = hf_buf_add_text(out, " HTTP/1.1\r\n");
+    if (err == HF_OK)
+        err = add_field(out, HF_VIEW("host"), head->authority);
+    if (err == HF_OK)
+        err = add_request_fields(out, r);
+    if (err == HF_OK && r->framing == HF_FRAME_LENGTH)
+        err = hf_buf_printf(out, "content-length: %llu\r\n", (unsigned long long)r->length);
+    if (err == HF_OK && r->framing == HF_FRAME_CHUNKED)
+        err = hf_buf_add_text(out, "transfer-encoding: chunked\r\n");
     if (err == HF_OK)
         err = hf_buf_add_text(out, "\r\n");
     if (err != HF_OK)

@@ -67,6 +67,11 @@ bool hf_strict_is_value(struct hf_view v)
     return run_of(v, VALUE) == v.len;
 }
 
+bool hf_strict_is_target(struct hf_view v)
+{
+    return run_of(v, TARGET) == v.len;
+}
+
 void hf_strict_guess(struct hf_view bytes, struct hf_view *method, struct hf_view *target)
 {
     struct hf_view rest = hf_view_starts(bytes, HF_VIEW("\r\n")) ? hf_view_skip(bytes, 2) : bytes;
@@ -127,7 +132,7 @@ bool hf_strict_length(struct hf_view value, uint64_t *ret)
 }
 
 /* The line end at the front: CR and LF, both. */
-static bool line_end(struct hf_view *rest, struct hf_refusal *why)
+bool hf_strict_line_end(struct hf_view *rest, struct hf_refusal *why)
 {
     if (rest->len >= 2 && rest->ptr[0] == '\r' && rest->ptr[1] == '\n') {
         *rest = hf_view_skip(*rest, 2);
@@ -165,7 +170,7 @@ bool hf_strict_field(struct hf_view *rest, struct hf_strict_field *ret, struct h
     ret->value = hf_strict_trim(hf_view_take(at, n));
     ret->hop = false;
     at = hf_view_skip(at, n);
-    if (!line_end(&at, why))
+    if (!hf_strict_line_end(&at, why))
         return false;
     *rest = at;
     return true;
@@ -202,7 +207,7 @@ static bool request_line(struct hf_view *rest, struct hf_strict *s, struct hf_re
     at = hf_view_skip(at, 8);
     if (at.len > 0 && (byte_class[at.ptr[0]] & VALUE) != 0)
         return refuse(why, 400, "the request line goes on after the HTTP version");
-    if (!line_end(&at, why))
+    if (!hf_strict_line_end(&at, why))
         return false;
     *rest = at;
     return true;
@@ -266,12 +271,12 @@ static bool known_field(struct hf_strict *s, struct hf_strict_field *f, bool *co
 }
 
 /* Fields that Connection names go no further either. Framing and routing do not listen to it. */
-static bool mark_named(struct hf_strict *s, struct hf_refusal *why)
+bool hf_strict_mark_named(struct hf_strict_field *fields, uint32_t n, struct hf_refusal *why)
 {
     unsigned left = NAMED_MAX;
-    for (uint32_t i = 0; i < s->n_fields; i++) {
-        struct hf_view rest = s->fields[i].value, item;
-        if (!IS(s->fields[i].name, "connection"))
+    for (uint32_t i = 0; i < n; i++) {
+        struct hf_view rest = fields[i].value, item;
+        if (!IS(fields[i].name, "connection"))
             continue;
         while (hf_strict_list_next(&rest, &item)) {
             if (IS(item, "close") || IS(item, "keep-alive") || IS(item, "content-length") ||
@@ -279,8 +284,8 @@ static bool mark_named(struct hf_strict *s, struct hf_refusal *why)
                 continue;
             if (left-- == 0)
                 return refuse(why, 400, "Connection names too many fields");
-            for (uint32_t j = 0; j < s->n_fields; j++)
-                s->fields[j].hop |= hf_view_eq_nocase(s->fields[j].name, item);
+            for (uint32_t j = 0; j < n; j++)
+                fields[j].hop |= hf_view_eq_nocase(fields[j].name, item);
         }
     }
     return true;
@@ -301,7 +306,7 @@ bool hf_strict_head(struct hf_view head, struct hf_strict *s, struct hf_refusal 
             return false;
         s->n_fields++;
     }
-    if (!line_end(&at, why))
+    if (!hf_strict_line_end(&at, why))
         return false;
     if (at.len != 0)
         return refuse(why, 400, "bytes after the empty line");
@@ -311,7 +316,7 @@ bool hf_strict_head(struct hf_view head, struct hf_strict *s, struct hf_refusal 
         return refuse(why, 400, "both Content-Length and Transfer-Encoding");
     if (s->chunked && s->minor == 0)
         return refuse(why, 400, "Transfer-Encoding in HTTP/1.0");
-    return !named || mark_named(s, why);
+    return !named || hf_strict_mark_named(s->fields, s->n_fields, why);
 }
 
 bool hf_strict_trailers(struct hf_view block, struct hf_strict_field *fields, uint32_t fields_max,
@@ -329,7 +334,7 @@ bool hf_strict_trailers(struct hf_view block, struct hf_strict_field *fields, ui
             return refuse(why, 400, "a trailer field that may only stand in a head");
         ++*n;
     }
-    if (!line_end(&block, why))
+    if (!hf_strict_line_end(&block, why))
         return false;
     return block.len == 0 || refuse(why, 400, "bytes after the trailers");
 }

@@ -46,6 +46,21 @@ struct hf_strict {
  * version). */
 bool hf_strict_head(struct hf_view head, struct hf_strict *s, struct hf_refusal *why);
 
+/* What the head of an answer says, read as strictly: an answer that two readers cut differently is
+ * how one service gets another's. As above for the room of fields. */
+struct hf_strict_answer {
+    struct hf_strict_field *fields; /* in */
+    uint32_t fields_max;            /* in */
+    uint32_t n_fields;
+    uint16_t status; /* 100..999 */
+    uint8_t minor;
+    bool has_length, chunked;
+    bool close, keep_alive;
+    uint64_t length;
+};
+/* False: *why has 431 (too many fields), 501 (a transfer coding other than chunked) or 502. */
+bool hf_strict_answer(struct hf_view head, struct hf_strict_answer *s, struct hf_refusal *why);
+
 /* Takes one field line (CRLF included) off the front of *rest; `rest` must hold whole lines. */
 bool hf_strict_field(struct hf_view *rest, struct hf_strict_field *ret, struct hf_refusal *why);
 
@@ -66,6 +81,12 @@ bool hf_strict_is_value(struct hf_view v);
 struct hf_view hf_strict_trim(struct hf_view v);
 /* Walks a comma-separated list; false at the end. Empty elements are skipped. */
 bool hf_strict_list_next(struct hf_view *rest, struct hf_view *item);
+/* CR and LF, both, off the front. False: *why says what stands there instead. */
+bool hf_strict_line_end(struct hf_view *rest, struct hf_refusal *why);
+/* Marks as hop what a Connection among the fields names. False: it names too many. */
+bool hf_strict_mark_named(struct hf_strict_field *fields, uint32_t n, struct hf_refusal *why);
+/* Nothing but bytes that a request target may hold. */
+bool hf_strict_is_target(struct hf_view v);
 /* True for the fields that belong to one connection (RFC 9110 7.6.1), whoever sent them. */
 bool hf_strict_is_hop(struct hf_view name);
 /* Digits only, no sign, no list, at most INT64_MAX (RFC 9110 8.6). */

@@ -16,6 +16,26 @@ struct hf_io *hf_guest_io(const struct hf_guest *g)
     return g->worker->io;
 }
 
+const struct hf_net_rules *hf_guest_http_rules(const struct hf_guest *g)
+{
+    return g->worker->svc->http;
+}
+
+struct hf_tls_context *hf_guest_http_tls(const struct hf_guest *g)
+{
+    return g->worker->svc->tls;
+}
+
+struct hf_names *hf_guest_names(const struct hf_guest *g)
+{
+    return g->worker->names;
+}
+
+uint64_t hf_guest_realm(const struct hf_guest *g)
+{
+    return (uintptr_t)g->worker->svc;
+}
+
 const struct hf_services *hf_guest_services(const struct hf_guest *g)
 {
     return g->worker->svc->s.services;

@@ -11,6 +11,9 @@
 #include "kernel/turn.h"
 
 struct hf_guest;
+struct hf_names;
+struct hf_net_rules;
+struct hf_tls_context;
 
 /* Freed objects by size class (steps of 64 bytes), one pool a worker. */
 #define HF_POOL_CLASSES 8
@@ -162,6 +165,12 @@ static inline struct hf_guest *hf_guest_of(const struct hf_call *call)
     return (struct hf_guest *)hf_call_ctx(call);
 }
 struct hf_io *hf_guest_io(const struct hf_guest *g); /* of the thread that runs it */
+/* Outgoing HTTP (host_http_fetch.c): where it may go, the trust of https (NULL: nothing is granted), names, and
+ * whose connections it shares. */
+const struct hf_net_rules *hf_guest_http_rules(const struct hf_guest *g);
+struct hf_tls_context *hf_guest_http_tls(const struct hf_guest *g);
+struct hf_names *hf_guest_names(const struct hf_guest *g);
+uint64_t hf_guest_realm(const struct hf_guest *g);
 const struct hf_services *hf_guest_services(const struct hf_guest *g);
 const struct hf_service_settings *hf_guest_settings(const struct hf_guest *g);
 void hf_guest_log_flush(struct hf_guest *g); /* an unfinished line goes out */

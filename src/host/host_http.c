@@ -26,6 +26,8 @@ enum hf_err hf_http_begin(struct hf_guest *g, const struct hf_message *msg, void
     }
     hf_list_init(&h->incoming);
     hf_list_init(&h->outgoing);
+    hf_list_init(&h->fetches);
+    hf_list_init(&h->answers);
     h->request = r;
     param->message = msg->id;
     g->http = h;
@@ -40,6 +42,7 @@ void hf_http_end(struct hf_guest *g, enum hf_err err)
     if (h == NULL)
         return;
     g->http = NULL;
+    hf_http_fetch_end(h);
     /* A body that was not finished is not complete, however the call ended (1.5.5). */
     for (struct hf_list *n; (n = hf_list_pop_front(&h->outgoing)) != NULL;) {
         struct hf_outgoing_body *b = HF_LIST_ENTRY(n, struct hf_outgoing_body, in_exchange);
@@ -81,16 +84,9 @@ enum hf_err hf_http_ok(struct hf_call *call, struct hf_value v, struct hf_value 
 
 enum hf_err hf_http_code(struct hf_call *call, uint32_t code, const uint64_t *size, struct hf_value *result)
 {
-    struct hf_value *v = hf_call_alloc(call, 3 * sizeof *v);
-    if (v == NULL)
-        return hf_call_limit(call, "memory of a call");
-    if (size != NULL) { /* the payload is option<u64> */
-        v[2] = hf_value_u64(*size);
-        v[1] = hf_value_case(1, &v[2]);
-    }
-    v[0] = hf_value_case(code, size != NULL ? &v[1] : NULL);
-    *result = hf_value_case(1, &v[0]);
-    return HF_OK;
+    struct hf_value v;
+    enum hf_err err = hf_http_plain_code(call, code, size, &v);
+    return err == HF_OK ? hf_http_case(call, 1, v, result) : err;
 }
 
 enum hf_err hf_http_option_text(struct hf_call *call, bool some, struct hf_view text, struct hf_value *result)
@@ -157,5 +153,7 @@ enum hf_err hf_host_bind_http(struct hf_registry *reg, struct hf_report *report)
         err = hf_host_bind_http_out(reg, report);
     if (err == HF_OK)
         err = hf_host_bind_http_client(reg, report);
+    if (err == HF_OK)
+        err = hf_host_bind_http_fetch(reg, report);
     return err != HF_OK ? err : hf_registry_bind_all(reg, "wasi:http/types", table, report);
 }

@@ -1,26 +1,12 @@
-/* host_http_client.c - wasi:http outgoing requests: building them, and an outgoing-handler that refuses politely.
- *
- * No service has a grant to reach another host yet, so handle answers HTTP-request-denied, after it has refused what is
- * malformed; everything a guest does before that works. (The services issue sends them.)
- */
+/* host_http_client.c - wasi:http outgoing requests: making them. (host_http_fetch.c sends them.) */
 #include "host/http_int.h"
 
 #include "base/utf.h"
 
-struct text_option {
-    bool some;
-    struct hf_buf text;
-};
-struct outgoing_request {
-    struct hf_obj obj;
-    struct hf_outgoing_message m;
-    struct hf_buf method; /* empty = GET */
-    struct text_option path, scheme, authority;
-};
 
 static void request_destroy(struct hf_obj *obj)
 {
-    struct outgoing_request *r = HF_CONTAINER_OF(obj, struct outgoing_request, obj);
+    struct hf_outgoing_request *r = HF_CONTAINER_OF(obj, struct hf_outgoing_request, obj);
     hf_outgoing_message_done(&r->m);
     hf_buf_done(&r->method);
     hf_buf_done(&r->path.text);
@@ -30,7 +16,7 @@ static void request_destroy(struct hf_obj *obj)
 
 static enum hf_err request_constructor(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
-    struct outgoing_request *r = hf_obj_new(hf_guest_of(call), sizeof *r, "outgoing-request", NULL, request_destroy);
+    struct hf_outgoing_request *r = hf_obj_new(hf_guest_of(call), sizeof *r, "outgoing-request", NULL, request_destroy);
     struct hf_field_store *store = hf_fields_consume(args[0].obj);
     if (r == NULL) {
         hf_field_store_unref(store);
@@ -43,13 +29,13 @@ static enum hf_err request_constructor(struct hf_call *call, const struct hf_val
 
 static enum hf_err request_body(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
-    struct outgoing_request *r = args[0].obj;
+    struct hf_outgoing_request *r = args[0].obj;
     return hf_outgoing_body_take(call, &r->m, &r->obj, true, result);
 }
 
 static enum hf_err request_headers(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
-    const struct outgoing_request *r = args[0].obj;
+    const struct hf_outgoing_request *r = args[0].obj;
     result->obj = hf_fields_new(call, hf_field_store_ref(r->m.store), true);
     return result->obj == NULL ? HF_TRAP : HF_OK;
 }
@@ -61,7 +47,7 @@ static enum hf_err set(struct hf_call *call, struct hf_buf *to, struct hf_view v
 }
 
 /* result: ok when `good`, and then the text is kept. */
-static enum hf_err set_option(struct hf_call *call, struct text_option *o, bool some, struct hf_view v, bool good,
+static enum hf_err set_option(struct hf_call *call, struct hf_text_option *o, bool some, struct hf_view v, bool good,
                               struct hf_value *result)
 {
     *result = hf_value_case(!good, NULL);
@@ -73,13 +59,13 @@ static enum hf_err set_option(struct hf_call *call, struct text_option *o, bool 
 
 static enum hf_err request_method(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
-    const struct outgoing_request *r = args[0].obj;
+    const struct hf_outgoing_request *r = args[0].obj;
     return hf_http_method(call, r->method.len == 0 ? HF_VIEW("GET") : hf_buf_view(&r->method), result);
 }
 
 static enum hf_err request_set_method(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
-    struct outgoing_request *r = args[0].obj;
+    struct hf_outgoing_request *r = args[0].obj;
     struct hf_view v = args[1].tag < HF_HTTP_METHODS ? hf_view_of(hf_http_methods[args[1].tag]) : hf_value_view(&args[1].items[0]);
     *result = hf_value_case(!hf_http_token(v), NULL);
     return result->tag == 0 ? set(call, &r->method, v) : HF_OK;
@@ -95,13 +81,13 @@ static bool visible(struct hf_view v)
 
 static enum hf_err request_path(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
-    const struct outgoing_request *r = args[0].obj;
+    const struct hf_outgoing_request *r = args[0].obj;
     return hf_http_option_text(call, r->path.some, hf_buf_view(&r->path.text), result);
 }
 
 static enum hf_err request_set_path(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
-    struct outgoing_request *r = args[0].obj;
+    struct hf_outgoing_request *r = args[0].obj;
     bool some = args[1].tag == 1;
     struct hf_view v = some ? hf_value_view(&args[1].items[0]) : (struct hf_view){0};
     return set_option(call, &r->path, some, v, visible(v), result);
@@ -109,7 +95,7 @@ static enum hf_err request_set_path(struct hf_call *call, const struct hf_value 
 
 static enum hf_err request_scheme(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
-    const struct outgoing_request *r = args[0].obj;
+    const struct hf_outgoing_request *r = args[0].obj;
     return hf_http_scheme(call, r->scheme.some, hf_buf_view(&r->scheme.text), result);
 }
 
@@ -126,7 +112,7 @@ static bool scheme_ok(struct hf_view v)
 
 static enum hf_err request_set_scheme(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
-    struct outgoing_request *r = args[0].obj;
+    struct hf_outgoing_request *r = args[0].obj;
     if (args[1].tag == 0)
         return set_option(call, &r->scheme, false, (struct hf_view){0}, true, result);
     const struct hf_value *s = &args[1].items[0];
@@ -136,7 +122,7 @@ static enum hf_err request_set_scheme(struct hf_call *call, const struct hf_valu
 
 static enum hf_err request_authority(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
-    const struct outgoing_request *r = args[0].obj;
+    const struct hf_outgoing_request *r = args[0].obj;
     return hf_http_option_text(call, r->authority.some, hf_buf_view(&r->authority.text), result);
 }
 
@@ -174,7 +160,7 @@ static bool authority_ok(struct hf_view v)
 
 static enum hf_err request_set_authority(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
-    struct outgoing_request *r = args[0].obj;
+    struct hf_outgoing_request *r = args[0].obj;
     bool some = args[1].tag == 1;
     struct hf_view v = some ? hf_value_view(&args[1].items[0]) : (struct hf_view){0};
     return set_option(call, &r->authority, some, v, !some || authority_ok(v), result);
@@ -182,26 +168,18 @@ static enum hf_err request_set_authority(struct hf_call *call, const struct hf_v
 
 /* ---- request-options ------------------------------------------------------------------------------------- */
 
-struct request_options {
-    struct hf_obj obj;
-    struct {
-        bool some;
-        uint64_t ns;
-    } t[3]; /* connect, first byte, between bytes */
-};
-
 static enum hf_err options_constructor(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
     (void)args;
-    result->obj = hf_obj_new(hf_guest_of(call), sizeof(struct request_options), "request-options", NULL, NULL);
+    result->obj = hf_obj_new(hf_guest_of(call), sizeof(struct hf_request_options), "request-options", NULL, NULL);
     return result->obj == NULL ? hf_call_limit(call, "host memory for options") : HF_OK;
 }
-static enum hf_err options_get(struct hf_call *call, const struct request_options *o, unsigned i, struct hf_value *result)
+static enum hf_err options_get(struct hf_call *call, const struct hf_request_options *o, unsigned i, struct hf_value *result)
 {
     *result = hf_value_case(0, NULL);
     return o->t[i].some ? hf_http_case(call, 1, hf_value_u64(o->t[i].ns), result) : HF_OK;
 }
-static enum hf_err options_set(struct request_options *o, unsigned i, const struct hf_value *v, struct hf_value *result)
+static enum hf_err options_set(struct hf_request_options *o, unsigned i, const struct hf_value *v, struct hf_value *result)
 {
     o->t[i].some = v->tag == 1;
     o->t[i].ns = v->tag == 1 ? v->items[0].u64 : 0;
@@ -222,29 +200,6 @@ OPTION(connect, 0)
 OPTION(first_byte, 1)
 OPTION(between_bytes, 2)
 
-/* ---- outgoing-handler ------------------------------------------------------------------------------------ */
-
-static enum hf_err handle(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
-{
-    struct outgoing_request *r = args[0].obj;
-    uint32_t code = HF_HTTP_REQUEST_DENIED;
-    if (r->scheme.some && !hf_view_eq_nocase(hf_buf_view(&r->scheme.text), HF_VIEW("http")) &&
-        !hf_view_eq_nocase(hf_buf_view(&r->scheme.text), HF_VIEW("https")))
-        code = HF_HTTP_PROTOCOL_ERROR;
-    else if (!r->authority.some)
-        code = HF_HTTP_URI_INVALID;
-    hf_obj_release(&r->obj); /* request and options are ours now, whatever the answer (1.5.12) */
-    if (args[1].tag == 1)
-        hf_obj_release(args[1].items[0].obj);
-    return hf_http_code(call, code, NULL, result);
-}
-
-static enum hf_err nothing_came(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
-{
-    (void)args, (void)result;
-    return hf_call_trap(call, "no outgoing request was granted, so there is no response to look at");
-}
-
 /* ---- binding --------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -253,8 +208,6 @@ static const struct {
 } resources[] = {
     {"outgoing-request", {"outgoing-request", hf_obj_drop}},
     {"request-options", {"request-options", hf_obj_drop}},
-    {"incoming-response", {"incoming-response", hf_obj_drop}},
-    {"future-incoming-response", {"future-incoming-response", hf_obj_drop}},
 };
 static const struct hf_binding table[] = {
     {"[constructor]outgoing-request", request_constructor},
@@ -275,11 +228,6 @@ static const struct hf_binding table[] = {
     {"[method]request-options.set-first-byte-timeout", set_first_byte},
     {"[method]request-options.between-bytes-timeout", get_between_bytes},
     {"[method]request-options.set-between-bytes-timeout", set_between_bytes},
-    {"[method]incoming-response.status", nothing_came},
-    {"[method]incoming-response.headers", nothing_came},
-    {"[method]incoming-response.consume", nothing_came},
-    {"[method]future-incoming-response.subscribe", nothing_came},
-    {"[method]future-incoming-response.get", nothing_came},
     {NULL, NULL},
 };
 
@@ -288,7 +236,5 @@ enum hf_err hf_host_bind_http_client(struct hf_registry *reg, struct hf_report *
     enum hf_err err = HF_OK;
     for (size_t i = 0; i < HF_ARRAY_LEN(resources) && err == HF_OK; i++)
         err = hf_registry_bind_resource(reg, "wasi:http/types", resources[i].name, &resources[i].ops, report);
-    if (err == HF_OK)
-        err = hf_registry_bind_all(reg, "wasi:http/types", table, report);
-    return err != HF_OK ? err : hf_registry_bind(reg, "wasi:http/outgoing-handler", "handle", handle, report);
+    return err != HF_OK ? err : hf_registry_bind_all(reg, "wasi:http/types", table, report);
 }

@@ -92,6 +92,20 @@ static void body_destroy(struct hf_obj *obj)
     hf_blob_unref(b->blob);
 }
 
+struct hf_incoming_body *hf_incoming_body_new(struct hf_guest *g, struct hf_blob *blob, bool of_answer)
+{
+    struct hf_incoming_body *b = hf_obj_new(g, sizeof *b, "incoming-body", NULL, body_destroy);
+    if (b == NULL) {
+        hf_blob_unref(blob);
+        return NULL;
+    }
+    b->blob = blob;
+    b->of_answer = of_answer;
+    if (g->http != NULL)
+        hf_list_push_back(&g->http->incoming, &b->in_exchange);
+    return b;
+}
+
 static enum hf_err request_consume(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
     struct hf_incoming_request *r = args[0].obj;
@@ -100,14 +114,12 @@ static enum hf_err request_consume(struct hf_call *call, const struct hf_value *
         *result = hf_value_case(1, NULL);
         return HF_OK;
     }
-    struct hf_incoming_body *b = hf_obj_new(g, sizeof *b, "incoming-body", NULL, body_destroy);
+    struct hf_blob *blob = r->blob;
+    r->blob = NULL;
+    r->consumed = true;
+    struct hf_incoming_body *b = hf_incoming_body_new(g, blob, false);
     if (b == NULL)
         return hf_call_limit(call, "host memory for bodies");
-    r->consumed = true;
-    b->blob = r->blob;
-    r->blob = NULL;
-    if (g->http != NULL)
-        hf_list_push_back(&g->http->incoming, &b->in_exchange);
     return hf_http_ok(call, hf_value_obj(b), result);
 }
 
@@ -132,9 +144,11 @@ static enum hf_err body_peek(struct hf_in_stream *s, struct hf_view *ret)
     enum hf_err err = hf_blob_reader_peek(&b->reader, ret);
     if (err == HF_OK || err == HF_AGAIN || err == HF_CLOSED)
         return err;
+    uint32_t code = b->of_answer ? hf_http_answer_body_code(hf_blob_error(b->reader.blob)) : HF_HTTP_CONNECTION_TERMINATED;
     hf_guest_set_stream_error(s->obj.guest,
-                              hf_io_error_new(s->obj.guest, err, HF_HTTP_CONNECTION_TERMINATED + 1, 0,
-                                              "the client left, or its body broke off, before the end"));
+                              hf_io_error_new(s->obj.guest, err, code + 1, 0,
+                                              b->of_answer ? "the answer broke off before its end"
+                                                           : "the client left, or its body broke off, before the end"));
     return HF_IO; /* whatever it was: HF_CANCELLED here would say that this guest is to end */
 }
 
@@ -193,7 +207,7 @@ struct future_trailers {
     struct hf_waiter waiter;      /* on reader.wait, in `set` */
     struct hf_waitset set;        /* drains when bytes come */
     struct hf_wait wait;          /* ready: the end was reached, or it failed */
-    bool taken;
+    bool taken, of_answer;
 };
 
 /* Throws away what is there; the trailers are known when the end is reached. */
@@ -235,6 +249,7 @@ static enum hf_err body_finish(struct hf_call *call, const struct hf_value *args
         return hf_call_limit(call, "host memory for trailers");
     hf_wait_init(&t->wait, false);
     hf_waitset_init(&t->set, trailers_wake);
+    t->of_answer = b->of_answer;
     if (b->reader.blob != NULL)
         hf_blob_reader_move(&b->reader, &t->reader); /* go on where the stream stopped */
     else if (b->blob != NULL)
@@ -274,8 +289,10 @@ static enum hf_err trailers_get(struct hf_call *call, const struct hf_value *arg
     v[0] = hf_value_case(0, &v[1]);
     if (t->reader.blob != NULL && hf_blob_error(t->reader.blob) != HF_OK) {
         v[1] = hf_value_case(1, &v[2]);
-        v[2] = hf_value_case(HF_HTTP_CONNECTION_TERMINATED, NULL);
-        return HF_OK;
+        return hf_http_plain_code(call,
+                                  t->of_answer ? hf_http_answer_body_code(hf_blob_error(t->reader.blob))
+                                               : HF_HTTP_CONNECTION_TERMINATED,
+                                  NULL, &v[2]);
     }
     v[1] = hf_value_case(0, &v[2]);
     struct hf_view head = t->reader.blob == NULL ? (struct hf_view){0} : hf_blob_trailers(t->reader.blob);

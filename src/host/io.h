@@ -11,11 +11,13 @@
 #include "os/jobs.h"
 #include "os/os.h"
 
+struct hf_fetch_table; /* host/fetch.h */
 struct hf_io {
     struct hf_os *os;
     struct hf_os_poller *poller;
     struct hf_wake *wake;
     struct hf_jobs *jobs; /* the node's; shared by its threads */
+    const struct hf_fetch_table *fetch; /* outgoing requests; NULL: none, as hf_io_init leaves it */
     struct hf_list
         gone; /* watches freed in this turn of the loop: an event for them may be under way */
 };

@@ -1,6 +1,7 @@
 /* service.c - a wasi:http service: its settings, its image, and one worker's share of it. (guest.c: the behaviour.) */
 #include "host/fs_int.h"
 #include "host/kv_int.h"
+#include "host/outbound.h"
 
 #include "base/utf.h"
 
@@ -8,6 +9,7 @@
 
 #define HTTP_HANDLER "wasi:http/incoming-handler@0.2.0"
 #define CLI_RUN      "wasi:cli/run@0.2.0"
+#define HTTP_LOOKUPS 32u /* names that outgoing requests of a service look up at once, on one worker */
 
 static void list_free(char **list)
 {
@@ -96,6 +98,23 @@ static const struct hf_export *find_hook(const struct hf_component *c, const cha
     return e != NULL && is(hf_export_type(e)) ? e : NULL;
 }
 
+/* Roots are read now, once, and only for who may ask somebody. */
+static enum hf_err grant_http(struct hf_service *svc, const struct hf_service_settings *s, struct hf_report *report)
+{
+    svc->s.outbound = NULL;
+    svc->s.tls_ca = NULL;
+    svc->s.tls = NULL;
+    enum hf_err err = hf_outbound_rules(s->outbound, s->net, &svc->http, report);
+    if (err != HF_OK || !hf_net_rules_any(svc->http, HF_NET_TCP))
+        return err;
+    if (s->tls != NULL) {
+        svc->tls = hf_tls_context_ref(s->tls);
+        return HF_OK;
+    }
+    struct hf_tls_settings tls = {.ca_file = s->tls_ca};
+    return hf_tls_context_new(&tls, &svc->tls, report);
+}
+
 enum hf_err hf_service_new(const struct hf_service_settings *s, struct hf_service **ret, struct hf_report *report)
 {
     enum hf_err err = check_texts(s->env, "environment variable", report);
@@ -119,6 +138,8 @@ enum hf_err hf_service_new(const struct hf_service_settings *s, struct hf_servic
     svc->args = list_copy(s->args);
     svc->s.net = NULL; /* read here, once */
     err = hf_net_rules_new(s->net, &svc->net, report);
+    if (err == HF_OK)
+        err = grant_http(svc, s, report);
     if (err != HF_OK) {
         hf_service_free(svc);
         return err;
@@ -179,6 +200,8 @@ void hf_service_free(struct hf_service *svc)
     list_free(svc->keyvalue);
     list_free(svc->config);
     hf_net_rules_free(svc->net);
+    hf_net_rules_free(svc->http);
+    hf_tls_context_unref(svc->tls);
     free(svc->name);
     free(svc);
 }
@@ -236,7 +259,11 @@ enum hf_err hf_service_worker_new(struct hf_service *svc, struct hf_io *io, stru
     w->svc = svc;
     w->io = io;
     struct hf_net *net = svc->s.services->net != NULL ? svc->s.services->net : hf_net_linux();
-    if (hf_resolver_new(io, net, hf_net_rules_limits(svc->net)->lookups, &w->resolver) != HF_OK) {
+    struct hf_resolver *names = NULL;
+    if (hf_resolver_new(io, net, hf_net_rules_limits(svc->net)->lookups, &w->resolver) != HF_OK ||
+        hf_resolver_new(io, net, HTTP_LOOKUPS, &names) != HF_OK || hf_names_new(names, io->os, &w->names) != HF_OK) {
+        hf_resolver_free(w->resolver);
+        hf_resolver_free(names);
         free(w);
         return hf_report_set(report, HF_LIMIT, "out of memory");
     }
@@ -254,6 +281,7 @@ void hf_service_worker_free(struct hf_service_worker *w)
         return;
     hf_scanner_free(w->scanner);
     hf_resolver_free(w->resolver);
+    hf_names_free(w->names);
     hf_pool_done(&w->pool);
     free(w);
 }

@@ -53,6 +53,10 @@ struct hf_service_settings {
                               * name; ends with NULL; may be NULL. Opened by hf_service_new. */
     uint32_t files_max;      /* open files and folders of one instance; 0 = 1024 */
     const struct hf_fs *fs;  /* of dirs; NULL: hf_fs_linux() */
+    const char *const *outbound; /* where HTTP requests may go (outbound.h), ends with NULL; may be NULL. What `net` lets it
+                                    connect to is granted too */
+    const char *tls_ca;     /* a file of more roots for https; may be NULL */
+    struct hf_tls_context *tls; /* instead of the system's roots and tls_ca: for tests; a reference is taken */
     const char *const *net; /* network rules (net_rules.h), ends with NULL; may be NULL: nothing is granted */
 };
 /* HF_UNSUPPORTED: the component does not export wasi:http/incoming-handler, or wasi:cli/run for a command (the report says what

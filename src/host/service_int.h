@@ -6,7 +6,8 @@
 
 #include "base/metric.h"
 #include "host/guest.h"
-#include "host/resolve.h"
+#include "host/names.h"
+#include "os/tls.h"
 
 struct hf_kv_grants { /* kv_int.h */
     struct hf_kv_grant *ptr;
@@ -18,6 +19,8 @@ struct hf_service {
     struct hf_kv_grants kv;
     struct hf_fs_grants *grants; /* never NULL */
     struct hf_net_rules *net; /* never NULL */
+    struct hf_net_rules *http; /* where outgoing requests may go: outbound and net; never NULL */
+    struct hf_tls_context *tls; /* of outgoing requests; NULL: none may be made */
     struct hf_component *component;
     const struct hf_export *handle;
     const struct hf_export *init, *shutdown; /* hooks; NULL: it has none (service.h) */
@@ -33,6 +36,7 @@ struct hf_service_worker {
     struct hf_service *svc;
     struct hf_io *io;
     struct hf_resolver *resolver; /* names that guests look up */
+    struct hf_names *names;       /* and those that outgoing requests need */
     struct hf_scanner *scanner; /* made when it is first needed */
     bool no_scanner;            /* it cannot be had here */
     struct hf_obj_pool pool;

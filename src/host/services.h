@@ -1,6 +1,4 @@
 /* services.h - what a guest import needs from other rooms, as a table that the node fills.
- *
- * Outgoing requests get their entry with the issue that builds them.
  */
 #ifndef HF_HOST_SERVICES_H
 #define HF_HOST_SERVICES_H

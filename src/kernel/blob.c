@@ -168,8 +168,12 @@ void hf_blob_settle(struct hf_blob *b)
     release(b);
     if (b->n_readers == 0)
         b->low = b->base;
-    if (b->producing) /* last: the producer's wake may end the blob */
-        hf_wait_set(&b->room, hf_blob_room(b) > 0 || b->refs == 0);
+    if (!b->producing)
+        return;
+    if (b->refs == 0)
+        hf_wait_fire(&b->gone);
+    /* last: the producer's wake may end the blob */
+    hf_wait_set(&b->room, hf_blob_room(b) > 0 || b->refs == 0);
 }
 
 /* ---- what it is ---- */
@@ -208,6 +212,11 @@ size_t hf_blob_room(const struct hf_blob *b)
 struct hf_wait *hf_blob_room_wait(struct hf_blob *b)
 {
     return &b->room;
+}
+
+struct hf_wait *hf_blob_gone_wait(struct hf_blob *b)
+{
+    return &b->gone;
 }
 
 bool hf_blob_wanted(const struct hf_blob *b)

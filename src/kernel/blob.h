@@ -61,6 +61,9 @@ size_t hf_blob_memory(const struct hf_blob *blob);     /* bytes of storage held 
 size_t hf_blob_room(const struct hf_blob *blob);
 /* Ready: room > 0, or nobody is left to read. */
 struct hf_wait *hf_blob_room_wait(struct hf_blob *blob);
+/* Ready: nobody is left to read. For a producer that has room and waits for bytes to push; what this
+ * wakes may note it, and not end the blob at once. */
+struct hf_wait *hf_blob_gone_wait(struct hf_blob *blob);
 /* False: every reference but the producer's is gone. */
 bool hf_blob_wanted(const struct hf_blob *blob);
 /* Copies bytes in, all or none. HF_CLOSED: nobody is left to read (bytes dropped). More than room

@@ -39,7 +39,7 @@ struct hf_blob {
     struct hf_seg *head, *tail;
     struct hf_list readers; /* of hf_blob_reader.in_blob */
     struct hf_list *cursor; /* next reader to be told; closing one moves it on */
-    struct hf_wait room;
+    struct hf_wait room, gone;
     struct hf_buf trailers;
     struct hf_seg own; /* of a complete blob; its inline bytes lie behind the struct */
 };

@@ -121,6 +121,7 @@ struct hf_blob *hf_blob_alloc(struct hf_blob_pool *pool, size_t inline_bytes)
     *b = (struct hf_blob){.pool = pool, .refs = 1};
     hf_list_init(&b->readers);
     hf_wait_init(&b->room, false);
+    hf_wait_init(&b->gone, false);
     if (pool != NULL) {
         pool->refs++;
         pool->live++;
@@ -132,6 +133,7 @@ void hf_blob_dealloc(struct hf_blob *b)
 {
     struct hf_blob_pool *pool = b->pool;
     hf_wait_done(&b->room);
+    hf_wait_done(&b->gone);
     hf_buf_done(&b->trailers);
     bool has_bytes = b->own.kind == HF_SEG_INLINE && b->own.data != NULL;
     bool keep = pool != NULL && !has_bytes && pool->kept + sizeof *b <= pool->keep_max;

@@ -1,6 +1,7 @@
 /* node.c - the public API (include/holdfast/holdfast.h): a node's parts, its services, its life. */
 #include "node/node_int.h"
 #include "host/net_rules.h"
+#include "host/outbound.h"
 
 #include "base/map.h"
 
@@ -218,6 +219,10 @@ enum hf_status hf_node_check_options(const struct hf_service_options *o, struct 
     hf_report_init(&report);
     enum hf_err err = hf_net_rules_new(o->net, &rules, &report);
     hf_net_rules_free(rules);
+    rules = NULL;
+    if (err == HF_OK)
+        err = hf_outbound_rules(o->outbound, NULL, &rules, &report);
+    hf_net_rules_free(rules);
     return err == HF_INVALID ? usage(msg, report.text) : hf_node_result(err, &report, msg);
 }
 
@@ -248,6 +253,8 @@ enum hf_err hf_node_make_service(struct hf_node *node, const struct hf_service_o
         .config = o->config,
         .dirs = o->dirs,
         .files_max = o->files_max,
+        .outbound = o->outbound,
+        .tls_ca = o->tls_ca,
     };
     if (change != NULL)
         change(ctx, &s);

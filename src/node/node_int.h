@@ -13,6 +13,7 @@
 #include "kernel/kernel.h"
 #include "link/between.h"
 #include "node/ends.h"
+#include "node/fetch.h"
 #include "node/log.h"
 #include "os/wake.h"
 #include "store/kv.h"
@@ -41,6 +42,8 @@ struct hf_worker {
     bool has_thread;
     struct hf_kernel *kernel;
     struct hf_gateway *gateway;
+    struct hf_client *client; /* requests of its guests */
+    struct hf_fetch_table fetch;
     struct hf_store_backend *store;
     struct hf_os_poller *poller;
     struct hf_wake *wake;

@@ -87,6 +87,8 @@ struct world {
     struct hf_jobs *jobs;
     struct hf_io io;
     struct hf_os_watch bell;
+    struct hf_client *client;
+    struct hf_fetch_table fetch;
 };
 
 static void on_bell(struct hf_os_watch *watch, uint32_t ready)
@@ -108,12 +110,17 @@ static enum hf_err world_open(struct world *w, struct hf_node *node, bool call)
     if (err == HF_OK)
         err = os->poller_add(w->poller, hf_wake_fd(w->wake), HF_OS_IN, &w->bell);
     hf_io_init(&w->io, os, w->poller, w->wake, w->jobs);
+    if (err == HF_OK)
+        err = hf_client_new(&(struct hf_client_settings){.os = os, .poller = w->poller}, &w->client, NULL);
+    hf_node_fetch_table(&w->fetch, w->client);
+    w->io.fetch = &w->fetch;
     return err;
 }
 
 /* After the processes: what they handed to the jobs comes home to nobody. */
 static void world_close(struct world *w)
 {
+    hf_client_free(w->client);
     hf_jobs_free(w->jobs);
     if (w->wake != NULL)
         hf_wake_deliver_all(w->wake);
@@ -143,14 +150,22 @@ static enum hf_err run_until_answered(struct offline *o, struct hf_kernel *k, st
 {
     struct hf_os *os = w->io.os;
     while (!o->answered) {
+        hf_client_begin(w->client, os->now_ns(os));
         bool more = run_turns(o, k, os);
         if (!o->answered && o->call && atomic_load(&node->stop) != 0)
             return HF_CANCELLED;
-        if (!o->answered && (more || hf_wake_sleep(w->wake))) {
+        uint64_t now = os->now_ns(os);
+        if (hf_client_next_ns(w->client) <= now)
+            hf_client_tick(w->client, now);
+        hf_client_flush(w->client);
+        uint64_t until = hf_kernel_next_ns(k), c = hf_client_next_ns(w->client);
+        until = more || hf_client_busy(w->client) ? 0 : c < until ? c : until;
+        if (!o->answered && (until == 0 || hf_wake_sleep(w->wake))) {
             struct hf_os_event events[16];
-            size_t n = os->poller_wait(w->poller, more ? 0 : hf_kernel_next_ns(k), events, HF_ARRAY_LEN(events));
-            if (!more)
+            size_t n = os->poller_wait(w->poller, until, events, HF_ARRAY_LEN(events));
+            if (until != 0)
                 hf_wake_awake(w->wake);
+            hf_client_begin(w->client, os->now_ns(os));
             for (size_t i = 0; i < n; i++) {
                 struct hf_os_watch *watch = events[i].tag;
                 watch->on_ready(watch, events[i].ready);

@@ -1,7 +1,7 @@
 /* worker.c - one thread that serves: its poller, kernel, gateway and the loop that carries data between them.
  *
  * A loop turn: wait for events (or the next deadline), let the gateway read, run turns of the kernel for a bounded time, let
- * effects whose batches are acknowledged leave, let the gateway write. Nothing here is shared with other workers but the
+ * effects whose batches are acknowledged leave, let the client (outgoing requests) and the gateway write. Nothing here is shared with other workers but the
  * node's read-only parts; letters between workers come through os/wake.h.
  */
 #include "node/node_int.h"
@@ -48,6 +48,18 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
     if (err != HF_OK)
         return hf_report_set(report, err, "a worker could not be made");
     hf_kernel_step(w->kernel, os->now_ns(os)); /* tells it the time */
+    struct hf_client_settings cs = {
+        .os = os,
+        .poller = w->poller,
+        .blobs = hf_kernel_blobs(w->kernel),
+        .host_max = node->opt.outbound_max,
+        .body_window = HF_BODY_WINDOW,
+    };
+    err = hf_client_new(&cs, &w->client, report);
+    if (err != HF_OK)
+        return err;
+    hf_node_fetch_table(&w->fetch, w->client);
+    w->io.fetch = &w->fetch;
 
     err = hf_between_new(w->kernel, w->wake, HF_BODY_WINDOW, &w->between);
     if (err != HF_OK)
@@ -113,6 +125,8 @@ void hf_worker_end(struct hf_worker *w)
     w->ended = true;
     hf_gateway_free(w->gateway);
     hf_kernel_free(w->kernel);
+    hf_client_free(w->client); /* after the guests that wait for it */
+    w->client = NULL;
     for (uint32_t i = 0; i < HF_SERVICES_MAX; i++)
         hf_service_worker_free(w->services[i]);
 }
@@ -198,11 +212,13 @@ static bool serving(struct hf_worker *w, uint64_t now)
 
 static uint64_t sleep_until(struct hf_worker *w)
 {
-    uint64_t until = hf_kernel_next_ns(w->kernel), g = hf_gateway_next_ns(w->gateway);
-    if (hf_gateway_busy(w->gateway) || hf_between_busy(w->between))
+    uint64_t until = hf_kernel_next_ns(w->kernel), g = hf_gateway_next_ns(w->gateway), c = hf_client_next_ns(w->client);
+    if (hf_gateway_busy(w->gateway) || hf_client_busy(w->client) || hf_between_busy(w->between))
         return 0;
     if (g < until)
         until = g;
+    if (c < until)
+        until = c;
     if (w->drain_at_ns != 0 && w->drain_at_ns < until)
         until = w->drain_at_ns;
     return until;
@@ -226,6 +242,7 @@ void *hf_worker_run(void *worker)
                 hf_wake_awake(w->wake);
             uint64_t now = os->now_ns(os);
             hf_gateway_begin(w->gateway, now);
+            hf_client_begin(w->client, now);
             for (size_t i = 0; i < n; i++) {
                 struct hf_os_watch *watch = events[i].tag;
                 watch->on_ready(watch, events[i].ready);
@@ -235,9 +252,12 @@ void *hf_worker_run(void *worker)
         uint64_t now = os->now_ns(os);
         more = run_turns(w, now);
         hf_between_flush(w->between);
+        hf_client_flush(w->client);
         hf_gateway_flush(w->gateway);
         now = os->now_ns(os);
         hf_gateway_tick(w->gateway, now);
+        if (hf_client_next_ns(w->client) <= now)
+            hf_client_tick(w->client, now);
         hf_io_collect(&w->io);
         bool closed = w->closed;
         if (!serving(w, now))

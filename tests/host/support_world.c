@@ -230,6 +230,7 @@ void world_open_with(struct world *w, void **state, const struct world_settings 
     if (!s->real)
         hf_os_fake_advance(w->os, 100 * S);
     make_io(w);
+    w->io.fetch = s->fetch;
     w->services = (struct hf_services){.ctx = w, .os = w->os, .log = on_log, .kv = s->kv, .net = s->net};
     struct hf_service_settings ss = {
         .name = "s",
@@ -248,6 +249,7 @@ void world_open_with(struct world *w, void **state, const struct world_settings 
         .files_max = s->files_max,
         .fs = s->fs,
         .net = s->rules,
+        .outbound = s->outbound,
     };
     must(hf_service_new(&ss, &w->svc, &report), &report);
     if (s->image || s->no_image != NULL) {

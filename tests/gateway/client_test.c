@@ -1,0 +1,701 @@
+/* client_test.c - the HTTP client against servers played byte by byte: what goes out, what comes
+ * back, what is kept. (client_lies_test.c: servers that misbehave.) */
+#include "support_client.h"
+
+#define CLEN(n) "content-length: " #n "\r\n\r\n"
+
+static void a_get_and_its_answer(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct got g;
+    rig_open(&r, NULL);
+    call(&r, &g, &(struct ask){.path = "/a?b=c", .fields = "accept: */*\nX-Case: Yes\n"});
+    int fd = up_accept(&r);
+    assert_string_equal(up_read(&r, fd),
+                        "GET /a?b=c HTTP/1.1\r\nhost: up\r\naccept: */*\r\nX-Case: Yes\r\n\r\n");
+    assert_false(g.done);
+    up_write(&r, fd,
+             "HTTP/1.1 200 OK\r\nServer: x\r\nConnection: keep-alive, X-Hop\r\nX-Hop: 1\r\n"
+             "Keep-Alive: 5\r\ncontent-length: 5\r\n\r\nhello");
+    assert_true(g.done);
+    assert_string_equal(field_of(&g, "server"), "x");
+    assert_null(field_of(&g, "connection"));
+    assert_null(field_of(&g, "keep-alive"));
+    assert_null(field_of(&g, "x-hop"));
+    expect_answer(&g, 200, "hello");
+    rig_close(&r);
+}
+
+static void what_goes_out(void **state)
+{
+    (void)state;
+    static const struct {
+        struct ask ask;
+        const char *body; /* NULL: none */
+        const char *wire;
+    } rows[] = {
+        {{.path = ""}, NULL, "GET / HTTP/1.1\r\nhost: up\r\n\r\n"},
+        {{.path = "?q"}, NULL, "GET /?q HTTP/1.1\r\nhost: up\r\n\r\n"},
+        {{.path = "/caf\xc3\xa9\"<>"},
+         NULL,
+         "GET /caf%C3%A9%22%3C%3E HTTP/1.1\r\nhost: up\r\n\r\n"},
+        {{.method = "OPTIONS", .path = "*"}, NULL, "OPTIONS * HTTP/1.1\r\nhost: up\r\n\r\n"},
+        {{.host = "[::1]:8080"}, NULL, "GET / HTTP/1.1\r\nhost: [::1]:8080\r\n\r\n"},
+        {{.method = "POST"}, NULL, "POST / HTTP/1.1\r\nhost: up\r\ncontent-length: 0\r\n\r\n"},
+        {{.method = "POST"}, "abc", "POST / HTTP/1.1\r\nhost: up\r\ncontent-length: 3\r\n\r\nabc"},
+        {{.method = "GET"}, "", "GET / HTTP/1.1\r\nhost: up\r\n\r\n"},
+        {{.method = "PURGE", .fields = "content-length: 3\n"},
+         "abc",
+         "PURGE / HTTP/1.1\r\nhost: up\r\ncontent-length: 3\r\n\r\nabc"},
+        {{.fields = "te: trailers\nexpect: 100-continue\nupgrade: x\n"},
+         NULL,
+         "GET / HTTP/1.1\r\nhost: up\r\nte: trailers\r\nconnection: te\r\n\r\n"},
+    };
+    for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+        struct rig r;
+        struct got g;
+        struct ask a = rows[i].ask;
+        rig_open(&r, NULL);
+        if (rows[i].body != NULL)
+            a.blob = hf_blob_of_bytes_in(r.pool, hf_view_of(rows[i].body));
+        call(&r, &g, &a);
+        int fd = up_accept(&r);
+        assert_string_equal(up_read(&r, fd), rows[i].wire);
+        up_write(&r, fd, "HTTP/1.1 204 No Content\r\n\r\n");
+        expect_answer(&g, 204, "");
+        assert_int_equal(rig_stats(&r).idle, 1);
+        rig_close(&r);
+    }
+}
+
+static void what_cannot_go_out(void **state)
+{
+    (void)state;
+    static const struct {
+        struct ask ask;
+        enum hf_fault_kind kind;
+    } rows[] = {
+        {{.fields = "a: b\rc\n"}, HF_FAULT_PROTOCOL},
+        {{.path = "/a b"}, HF_FAULT_PROTOCOL},
+        {{.method = "G T"}, HF_FAULT_PROTOCOL},
+        {{.host = "a@b"}, HF_FAULT_PROTOCOL},
+        {{.fields = "content-length: 3\n"}, HF_FAULT_REQUEST_BODY},
+        {{.fields = "content-length: x\n"}, HF_FAULT_REQUEST_BODY},
+    };
+    for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+        struct rig r;
+        struct got g;
+        rig_open(&r, NULL);
+        call(&r, &g, &rows[i].ask);
+        int fd = up_accept(&r);
+        rig_run(&r);
+        assert_string_equal(up_read(&r, fd), "");
+        expect_fault(&g, rows[i].kind, "request");
+        rig_close(&r);
+    }
+}
+
+static void a_body_is_sent_as_it_comes(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct got g;
+    rig_open(&r, NULL);
+    struct hf_blob *b = hf_blob_new_in(r.pool, HF_BLOB_LEN_UNKNOWN, 0);
+    call(&r, &g, &(struct ask){.method = "POST", .blob = b});
+    int fd = up_accept(&r);
+    assert_string_equal(up_read(&r, fd),
+                        "POST / HTTP/1.1\r\nhost: up\r\ntransfer-encoding: chunked\r\n\r\n");
+    hf_blob_push(b, HF_VIEW("hello"));
+    assert_string_equal(up_read(&r, fd), "5\r\nhello\r\n");
+    hf_blob_push(b, HF_VIEW("you"));
+    struct hf_buf trailers = {0};
+    struct hf_head_writer w;
+    assert_int_equal(hf_head_begin_response(&w, &trailers, 0, 200), HF_OK);
+    assert_int_equal(hf_head_field(&w, HF_VIEW("sum"), HF_VIEW("8")), HF_OK);
+    assert_int_equal(hf_blob_set_trailers(b, hf_head_end(&w)), HF_OK);
+    hf_buf_done(&trailers);
+    hf_blob_finish(b);
+    assert_string_equal(up_read(&r, fd), "3\r\nyou\r\n0\r\nsum: 8\r\n\r\n");
+    up_write(&r, fd, "HTTP/1.1 200 OK\r\n" CLEN(0));
+    expect_answer(&g, 200, "");
+    assert_int_equal(rig_stats(&r).idle, 1);
+    rig_close(&r);
+}
+
+static void a_body_that_breaks_off_is_not_finished(void **state)
+{
+    (void)state;
+    for (int counted = 0; counted < 2; counted++) {
+        struct rig r;
+        struct got g;
+        rig_open(&r, NULL);
+        struct hf_blob *b = hf_blob_new_in(r.pool, counted ? 10 : HF_BLOB_LEN_UNKNOWN, 0);
+        call(&r, &g,
+             &(struct ask){
+                 .method = "POST", .blob = b, .fields = counted ? "content-length: 10\n" : NULL});
+        int fd = up_accept(&r);
+        hf_blob_push(b, HF_VIEW("hello"));
+        rig_run(&r);
+        if (counted)
+            hf_blob_finish(b);
+        else
+            hf_blob_fail(b, HF_CANCELLED);
+        rig_run(&r);
+        const char *wire = up_read(&r, fd);
+        assert_null(strstr(wire, "\r\n0\r\n\r\n"));
+        assert_true(up_ended(&r, fd));
+        if (counted) {
+            assert_int_equal(g.fault.number, 5);
+            expect_fault(&g, HF_FAULT_REQUEST_BODY, "another length");
+        } else {
+            expect_fault(&g, HF_FAULT_PROTOCOL, "never finished");
+        }
+        rig_close(&r);
+    }
+}
+
+static void answers_of_every_shape(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *method, *wire;
+        unsigned status;
+        const char *body, *trailer; /* of the field "t"; NULL: none */
+        bool kept, ends;            /* ends: the server closes after it */
+    } rows[] = {
+        {"GET", "HTTP/1.1 200 OK\r\n" CLEN(3) "abc", 200, "abc", NULL, true, false},
+        {"GET", "HTTP/1.1 200\r\n" CLEN(3) "abc", 200, "abc", NULL, true, false},
+        {"GET", "HTTP/1.1 299 Sonderfall \xe4\r\n" CLEN(0), 299, "", NULL, true, false},
+        {"GET",
+         "HTTP/1.1 200 OK\r\ntransfer-encoding: "
+         "Chunked\r\n\r\n3;x=y\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
+         200, "abcde", NULL, true, false},
+        {"GET",
+         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\nT: last\r\n\r\n", 200,
+         "a", "last", true, false},
+        {"GET", "HTTP/1.1 200 OK\r\n\r\nuntil the end", 200, "until the end", NULL, false, true},
+        {"GET", "HTTP/1.0 200 OK\r\n\r\nold", 200, "old", NULL, false, true},
+        {"GET", "HTTP/1.0 200 OK\r\n" CLEN(1) "x", 200, "x", NULL, false, false},
+        {"GET", "HTTP/1.0 200 OK\r\nconnection: Keep-Alive\r\n" CLEN(1) "x", 200, "x", NULL, true,
+         false},
+        {"GET", "HTTP/1.1 200 OK\r\nconnection: close\r\n" CLEN(1) "x", 200, "x", NULL, false,
+         false},
+        {"HEAD", "HTTP/1.1 200 OK\r\n" CLEN(300), 200, "", NULL, true, false},
+        {"HEAD", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", 200, "", NULL, true,
+         false},
+        {"GET", "HTTP/1.1 204 No Content\r\n\r\n", 204, "", NULL, true, false},
+        {"GET", "HTTP/1.1 204 No Content\r\n" CLEN(3) "abc", 204, "", NULL, false, false},
+        {"GET", "HTTP/1.1 304 Not Modified\r\n" CLEN(300), 304, "", NULL, true, false},
+        {"GET",
+         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 200 "
+         "OK\r\n" CLEN(2) "ok",
+         200, "ok", NULL, true, false},
+    };
+    /* at once, byte by byte, and split at every place */
+    for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++)
+        for (size_t cut = 0; cut <= strlen(rows[i].wire) + 1; cut++) {
+            struct rig r;
+            struct got g;
+            size_t len = strlen(rows[i].wire);
+            rig_open(&r, NULL);
+            call(&r, &g, &(struct ask){.method = rows[i].method});
+            int fd = up_accept(&r);
+            up_read(&r, fd);
+            if (cut == len + 1)
+                for (size_t k = 0; k < len; k++)
+                    up_bytes(&r, fd, hf_view(rows[i].wire + k, 1));
+            up_bytes(&r, fd, hf_view(rows[i].wire, cut <= len ? cut : 0));
+            up_bytes(&r, fd, hf_view(rows[i].wire + cut, cut <= len ? len - cut : 0));
+            if (rows[i].ends)
+                up_close(&r, fd);
+            assert_string_equal(body(&g), rows[i].body);
+            if (rows[i].trailer != NULL) {
+                struct hf_head h;
+                struct hf_view v;
+                assert_int_equal(hf_head_read(hf_blob_trailers(g.reader.blob), &h, NULL), HF_OK);
+                assert_true(hf_head_find(&h, HF_VIEW("t"), &v));
+                assert_true(hf_view_eq_text(v, rows[i].trailer));
+            }
+            if (g.end != HF_CLOSED || rig_stats(&r).idle != rows[i].kept)
+                fail_msg("row %zu cut %zu: end %s, %u idle", i, cut, hf_err_text(g.end),
+                         rig_stats(&r).idle);
+            if (!rows[i].ends)
+                assert_int_equal(up_ended(&r, fd), !rows[i].kept);
+            expect_answer(&g, rows[i].status, rows[i].body);
+            rig_close(&r);
+        }
+}
+
+static void connections_are_used_again(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct got g;
+    rig_open(&r, NULL);
+    assert_int_equal(try_call(&r, &g, &(struct ask){.kept_only = true}), HF_AGAIN);
+    call(&r, &g, &(struct ask){0});
+    int fd = up_accept(&r);
+    for (int i = 0; i < 5; i++) {
+        up_read(&r, fd);
+        up_write(&r, fd, "HTTP/1.1 200 OK\r\n" CLEN(2) "ok");
+        expect_answer(&g, 200, "ok");
+        call(&r, &g, &(struct ask){.kept_only = i % 2 == 0, .host = "UP"});
+        assert_int_equal(up_accept(&r), -1);
+    }
+    up_write(&r, fd, "HTTP/1.1 200 OK\r\n" CLEN(2) "ok");
+    expect_answer(&g, 200, "ok");
+    assert_int_equal(rig_stats(&r).connects, 1);
+    assert_int_equal(rig_stats(&r).reused, 5);
+    /* another realm and another host have their own */
+    assert_int_equal(try_call(&r, &g, &(struct ask){.kept_only = true, .realm = 1}), HF_AGAIN);
+    assert_int_equal(try_call(&r, &g, &(struct ask){.kept_only = true, .host = "other"}), HF_AGAIN);
+    rig_close(&r);
+}
+
+static void idle_connections_go(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct got g;
+    rig_open(&r, &(struct hf_client_settings){.idle_timeout_ns = 5 * S});
+    for (int how = 0; how < 3; how++) {
+        call(&r, &g, &(struct ask){0});
+        int fd = up_accept(&r);
+        up_write(&r, fd, "HTTP/1.1 200 OK\r\n" CLEN(0));
+        expect_answer(&g, 200, "");
+        assert_int_equal(rig_stats(&r).idle, 1);
+        if (how == 0) { /* too old */
+            rig_pass(&r, 4 * S);
+            assert_int_equal(rig_stats(&r).idle, 1);
+            rig_pass(&r, 1 * S);
+            assert_true(up_ended(&r, fd));
+        } else if (how == 1) { /* the server closed it */
+            up_close(&r, fd);
+        } else { /* it says what nobody asked */
+            up_write(&r, fd, "HTTP/1.1 408 Timeout\r\n\r\n");
+            assert_true(up_ended(&r, fd));
+        }
+        assert_int_equal(rig_stats(&r).open, 0);
+    }
+    rig_close(&r);
+}
+
+static void a_host_has_a_limit_and_a_queue(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct got g[6];
+    int fd[6];
+    rig_open(&r, &(struct hf_client_settings){.host_max = 2, .host_waiting_max = 3});
+    for (int i = 0; i < 5; i++)
+        call(&r, &g[i], &(struct ask){.path = (const char *[]){"/0", "/1", "/2", "/3", "/4"}[i]});
+    assert_int_equal(try_call(&r, &g[5], &(struct ask){0}), HF_LIMIT);
+    fd[0] = up_accept(&r);
+    fd[1] = up_accept(&r);
+    assert_int_equal(up_accept(&r), -1);
+    assert_int_equal(rig_stats(&r).waiting, 3);
+    up_read(&r, fd[0]);
+    up_write(&r, fd[0], "HTTP/1.1 200 OK\r\n" CLEN(1) "0");
+    expect_answer(&g[0], 200, "0");
+    assert_non_null(strstr(up_read(&r, fd[0]), "GET /2 ")); /* in order */
+    hf_client_cancel(g[3].call);                            /* leaves the queue */
+    up_close(&r, fd[1]);                                    /* a place, not a connection */
+    expect_fault(&g[1], HF_FAULT_TERMINATED, "without an answer");
+    fd[4] = up_accept(&r);
+    assert_non_null(strstr(up_read(&r, fd[4]), "GET /4 "));
+    up_write(&r, fd[4], "HTTP/1.1 200 OK\r\n" CLEN(1) "4");
+    up_write(&r, fd[0], "HTTP/1.1 200 OK\r\n" CLEN(1) "2");
+    expect_answer(&g[4], 200, "4");
+    expect_answer(&g[2], 200, "2");
+    rig_close(&r);
+}
+
+static void waiting_for_a_place_has_an_end(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct got g[2];
+    rig_open(&r, &(struct hf_client_settings){.host_max = 1});
+    call(&r, &g[0], &(struct ask){0});
+    call(&r, &g[1], &(struct ask){.connect_ns = 2 * S});
+    up_accept(&r);
+    rig_pass(&r, 1900 * MS);
+    assert_false(g[1].done);
+    rig_pass(&r, 200 * MS);
+    expect_fault(&g[1], HF_FAULT_LIMIT, "came free in time");
+    assert_false(g[0].done);
+    rig_close(&r);
+}
+
+/* RFC 9112 9.3.1: the server closed just when we sent. */
+static void a_stale_connection_is_tried_once_more(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *method;
+        bool again;
+    } rows[] = {{"GET", true},   {"HEAD", true},   {"PUT", true},    {"DELETE", true},
+                {"POST", false}, {"PATCH", false}, {"OPTIONS", true}};
+    for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++)
+        for (int kept_only = 0; kept_only < 2; kept_only++) {
+            struct rig r;
+            struct got g;
+            rig_open(&r, NULL);
+            call(&r, &g, &(struct ask){0});
+            int fd = up_accept(&r);
+            up_read(&r, fd);
+            up_write(&r, fd, "HTTP/1.1 200 OK\r\n" CLEN(0));
+            expect_answer(&g, 200, "");
+            call(&r, &g, &(struct ask){.method = rows[i].method, .kept_only = kept_only});
+            up_read(&r, fd);
+            up_close(&r, fd);
+            fd = up_accept(&r);
+            assert_int_equal(fd >= 0, rows[i].again);
+            if (!rows[i].again) {
+                expect_fault(&g, HF_FAULT_TERMINATED, "without an answer");
+                rig_close(&r);
+                continue;
+            }
+            assert_int_equal(rig_stats(&r).retried, 1);
+            assert_memory_equal(up_read(&r, fd), rows[i].method, strlen(rows[i].method));
+            if (kept_only) { /* the new one too: that is no accident */
+                up_close(&r, fd);
+                assert_int_equal(up_accept(&r), -1);
+                expect_fault(&g, HF_FAULT_TERMINATED, "without an answer");
+            } else {
+                up_write(&r, fd, "HTTP/1.1 200 OK\r\n" CLEN(0));
+                expect_answer(&g, 200, "");
+            }
+            rig_close(&r);
+        }
+}
+
+/* Not again: once bytes of the body went, or a byte of the answer came, or on a first request. */
+static void what_was_begun_is_not_repeated(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 3; how++) {
+        struct rig r;
+        struct got g;
+        int fd = -1;
+        rig_open(&r, NULL);
+        if (how < 2) {
+            call(&r, &g, &(struct ask){0});
+            fd = up_accept(&r);
+            up_write(&r, fd, "HTTP/1.1 200 OK\r\n" CLEN(0));
+            expect_answer(&g, 200, "");
+        }
+        struct ask a = {.method = "PUT"};
+        if (how == 0)
+            a.blob = hf_blob_of_bytes_in(r.pool, HF_VIEW("body"));
+        call(&r, &g, &a);
+        if (how == 2)
+            fd = up_accept(&r);
+        up_read(&r, fd);
+        if (how == 1)
+            up_write(&r, fd, "H");
+        up_close(&r, fd);
+        assert_int_equal(up_accept(&r), -1);
+        expect_fault(&g, how == 1 ? HF_FAULT_INCOMPLETE : HF_FAULT_TERMINATED, "connection ended");
+        rig_close(&r);
+    }
+}
+
+static void addresses_are_tried_in_order(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct got g;
+    rig_open(&r, NULL);
+    struct hf_os_addr addrs[3] = {{"127.0.0.1:1"}, {"not an address"}, r.addr};
+    call(&r, &g, &(struct ask){.addrs = addrs, .n_addrs = 3});
+    int fd = up_accept(&r);
+    assert_true(fd >= 0);
+    up_write(&r, fd, "HTTP/1.1 200 OK\r\n" CLEN(0));
+    expect_answer(&g, 200, "");
+    struct hf_os_addr none[2] = {{"127.0.0.1:1"}, {"127.0.0.1:2"}};
+    call(&r, &g, &(struct ask){.host = "none", .addrs = none, .n_addrs = 2});
+    expect_fault(&g, HF_FAULT_REFUSED, "nobody listens there");
+    assert_int_equal(rig_stats(&r).open, 1);
+    rig_close(&r);
+}
+
+static void connecting_has_an_end(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct got g;
+    int full, fds[2];
+    struct hf_os_addr any = {"127.0.0.1:0"}, deaf;
+    rig_open(&r, NULL);
+    /* a listener whose backlog is full takes nobody: its clients wait */
+    assert_int_equal(r.os->listen(r.os, &any, false, 1, &full, &deaf, NULL), HF_OK);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(r.os->connect(r.os, &deaf, &fds[i], NULL), HF_OK);
+    call(&r, &g, &(struct ask){.host = "deaf", .addrs = &deaf, .n_addrs = 1, .connect_ns = 3 * S});
+    rig_pass(&r, 2900 * MS);
+    assert_false(g.done);
+    rig_pass(&r, 200 * MS);
+    expect_fault(&g, HF_FAULT_CONNECT_TIMEOUT, "no connection in time");
+    /* with two addresses each has its share, and the second one answers */
+    struct hf_os_addr both[2] = {deaf, r.addr};
+    call(&r, &g, &(struct ask){.host = "both", .addrs = both, .n_addrs = 2, .connect_ns = 3 * S});
+    rig_pass(&r, 1400 * MS);
+    assert_int_equal(up_accept(&r), -1);
+    rig_pass(&r, 200 * MS);
+    int fd = up_accept(&r);
+    assert_true(fd >= 0);
+    up_write(&r, fd, "HTTP/1.1 200 OK\r\n" CLEN(0));
+    expect_answer(&g, 200, "");
+    for (int i = 0; i < 2; i++)
+        r.os->close(r.os, fds[i]);
+    r.os->close(r.os, full);
+    rig_close(&r);
+}
+
+/* What the reader does not take is not read from the socket. */
+static void a_slow_reader_stops_the_server(void **state)
+{
+    (void)state;
+    static char piece[64 * 1024];
+    for (int chunked = 0; chunked < 2; chunked++) {
+        struct rig r;
+        struct got g;
+        size_t sent = 0, n;
+        memset(piece, 'x', sizeof piece);
+        rig_open(&r, NULL);
+        call(&r, &g, &(struct ask){0});
+        int fd = up_accept(&r);
+        up_write(&r, fd,
+                 chunked ? "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1000000\r\n"
+                         : "HTTP/1.1 200 OK\r\ncontent-length: 16777216\r\n\r\n");
+        struct iovec iov = {piece, sizeof piece};
+        while (r.os->writev(r.os, fd, &iov, 1, &n) == HF_OK) {
+            sent += n;
+            rig_run(&r);
+        }
+        assert_true(sent >= 64 * 1024 && sent < 300 * 1024);
+        assert_true(hf_blob_memory(g.reader.blob) < 200 * 1024);
+        rig_pass(&r, 3600 * S); /* that is not the server's fault */
+        assert_int_equal(hf_blob_error(g.reader.blob), HF_OK);
+        while (sent < 16u * 1024 * 1024) {
+            iov.iov_len =
+                16u * 1024 * 1024 - sent < sizeof piece ? 16u * 1024 * 1024 - sent : sizeof piece;
+            body(&g);
+            assert_true(hf_blob_pool_memory(r.pool) < 2 * 1024 * 1024);
+            if (r.os->writev(r.os, fd, &iov, 1, &n) == HF_OK)
+                sent += n;
+        }
+        body(&g);
+        if (chunked)
+            up_write(&r, fd, "\r\n0\r\n\r\n");
+        body(&g);
+        assert_int_equal(g.body.len, 16 * 1024 * 1024);
+        assert_int_equal(g.end, HF_CLOSED);
+        got_done(&g);
+        assert_int_equal(rig_stats(&r).idle, 1);
+        rig_close(&r);
+    }
+}
+
+static void a_slow_server_stops_the_writer(void **state)
+{
+    (void)state;
+    static char piece[16 * 1024];
+    struct rig r;
+    struct got g;
+    size_t pushed = 0;
+    rig_open(&r, NULL);
+    struct hf_blob *b = hf_blob_new_in(r.pool, HF_BLOB_LEN_UNKNOWN, 0);
+    call(&r, &g, &(struct ask){.method = "POST", .blob = b});
+    int fd = up_accept(&r);
+    while (hf_blob_room(b) > 0) {
+        assert_int_equal(hf_blob_push(b, hf_view(piece, sizeof piece)), HF_OK);
+        pushed += sizeof piece;
+        rig_run(&r);
+    }
+    assert_true(pushed < 400 * 1024);
+    rig_pass(&r, 29 * S);
+    assert_false(g.done);
+    up_read(&r, fd); /* takes all: on it goes */
+    assert_true(hf_blob_room(b) > 0);
+    while (hf_blob_room(b) > 0) {
+        assert_int_equal(hf_blob_push(b, hf_view(piece, sizeof piece)), HF_OK);
+        rig_run(&r);
+    }
+    rig_pass(&r, 31 * S);
+    expect_fault(&g, HF_FAULT_WRITE_TIMEOUT, "takes no more");
+    assert_false(hf_blob_wanted(b));
+    hf_blob_fail(b, HF_CANCELLED);
+    rig_close(&r);
+}
+
+static void cancelled_calls_close_their_connection(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct got g;
+    rig_open(&r, NULL);
+    assert_int_equal(try_call(&r, &g, &(struct ask){0}), HF_OK);
+    hf_client_cancel(g.call); /* before anything */
+    call(&r, &g, &(struct ask){.blob = hf_blob_of_bytes_in(r.pool, HF_VIEW("x")), .method = "PUT"});
+    hf_client_cancel(g.call); /* connecting, or connected */
+    call(&r, &g, &(struct ask){0});
+    int fd = up_accept(&r); /* that of the one before */
+    assert_true(up_ended(&r, fd));
+    fd = up_accept(&r);
+    assert_string_not_equal(up_read(&r, fd), "");
+    hf_client_cancel(g.call);
+    assert_true(up_ended(&r, fd));
+    assert_false(g.done);
+    assert_int_equal(rig_stats(&r).open, 0);
+    rig_close(&r);
+}
+
+/* A body that nobody wants: a small rest is drained for the connection's sake, a large one not. */
+static void unwanted_bodies(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *head;
+        bool kept;
+    } rows[] = {
+        {"HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n1234", true},
+        {"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n8\r\n1234", true},
+        {"HTTP/1.1 200 OK\r\ncontent-length: 8000000\r\n\r\n1234", false},
+        {"HTTP/1.1 200 OK\r\n\r\n1234", false},
+    };
+    for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+        struct rig r;
+        struct got g;
+        rig_open(&r, NULL);
+        call(&r, &g, &(struct ask){0});
+        int fd = up_accept(&r);
+        up_write(&r, fd, rows[i].head);
+        assert_string_equal(body(&g), "1234");
+        leave(&g);
+        assert_int_equal(up_ended(&r, fd), !rows[i].kept); /* at once: nothing came for it */
+        if (rows[i].kept) {
+            up_write(&r, fd, i == 0 ? "5678" : "5678\r\n0\r\n\r\n");
+            assert_int_equal(rig_stats(&r).idle, 1);
+        }
+        got_done(&g);
+        rig_close(&r);
+    }
+}
+
+/* The server answers early and goes on reading. */
+static void an_answer_before_the_end_of_the_request(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct got g;
+    rig_open(&r, NULL);
+    struct hf_blob *b = hf_blob_new_in(r.pool, HF_BLOB_LEN_UNKNOWN, 0);
+    call(&r, &g, &(struct ask){.method = "POST", .blob = b});
+    int fd = up_accept(&r);
+    up_read(&r, fd);
+    up_write(&r, fd, "HTTP/1.1 200 OK\r\n" CLEN(2) "ok");
+    expect_answer(&g, 200, "ok");
+    assert_int_equal(rig_stats(&r).idle, 0);
+    hf_blob_push(b, HF_VIEW("later"));
+    assert_string_equal(up_read(&r, fd), "5\r\nlater\r\n");
+    hf_blob_finish(b);
+    assert_string_equal(up_read(&r, fd), "0\r\n\r\n");
+    assert_int_equal(rig_stats(&r).idle, 1);
+    /* one that says it will not read on is taken at its word */
+    b = hf_blob_new_in(r.pool, HF_BLOB_LEN_UNKNOWN, 0);
+    call(&r, &g, &(struct ask){.method = "POST", .blob = b});
+    up_read(&r, fd);
+    up_write(&r, fd, "HTTP/1.1 413 Too Large\r\nconnection: close\r\n" CLEN(0));
+    expect_answer(&g, 413, "");
+    assert_true(up_ended(&r, fd));
+    assert_false(hf_blob_wanted(b));
+    hf_blob_fail(b, HF_CANCELLED);
+    rig_close(&r);
+}
+
+static void freeing_ends_everything(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct got g[4];
+    rig_open(&r, &(struct hf_client_settings){.host_max = 2});
+    for (int i = 0; i < 4; i++)
+        call(&r, &g[i], &(struct ask){0});
+    int fd = up_accept(&r);
+    up_write(&r, fd, "HTTP/1.1 200 OK\r\n" CLEN(5) "ab");
+    hf_client_free(r.c);
+    r.c = NULL;
+    struct hf_view v;
+    assert_int_equal(hf_blob_reader_peek(&g[0].reader, &v), HF_OK);
+    hf_blob_reader_advance(&g[0].reader, 2);
+    assert_int_equal(hf_blob_reader_peek(&g[0].reader, &v), HF_CANCELLED);
+    got_done(&g[0]);
+    for (int i = 1; i < 4; i++)
+        assert_false(g[i].done);
+    rig_close(&r);
+}
+
+/* Memory out at each descriptor and system call that may fail: an error, never a crash or a leak.
+ */
+static void failures_of_the_system(void **state)
+{
+    (void)state;
+    static const char *const calls[] = {"connect", "connect_result", "writev",
+                                        "read",    "poller_add",     "poller_set"};
+    for (size_t i = 0; i < HF_ARRAY_LEN(calls); i++)
+        for (unsigned nth = 1; nth < 4; nth++)
+            for (int err = 0; err < 3; err++) {
+                struct rig r;
+                struct got g;
+                rig_open(&r, NULL);
+                hf_os_fake_fail(r.os, calls[i], nth,
+                                (enum hf_err[]){HF_IO, HF_LIMIT, HF_CLOSED}[err]);
+                struct hf_blob *b = hf_blob_of_bytes_in(r.pool, HF_VIEW("some body"));
+                assert_int_equal(try_call(&r, &g, &(struct ask){.method = "POST", .blob = b}),
+                                 HF_OK);
+                int fd = up_accept(&r);
+                if (fd >= 0) {
+                    up_read(&r, fd);
+                    up_write(&r, fd, "HTTP/1.1 200 OK\r\n" CLEN(2) "ok");
+                    up_close(&r, fd);
+                }
+                if (!g.done)
+                    rig_pass(&r, 100 * S);
+                assert_true(g.done);
+                body(&g);
+                got_done(&g);
+                rig_close(&r);
+            }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_get_and_its_answer),
+        cmocka_unit_test(what_goes_out),
+        cmocka_unit_test(what_cannot_go_out),
+        cmocka_unit_test(a_body_is_sent_as_it_comes),
+        cmocka_unit_test(a_body_that_breaks_off_is_not_finished),
+        cmocka_unit_test(answers_of_every_shape),
+        cmocka_unit_test(connections_are_used_again),
+        cmocka_unit_test(idle_connections_go),
+        cmocka_unit_test(a_host_has_a_limit_and_a_queue),
+        cmocka_unit_test(waiting_for_a_place_has_an_end),
+        cmocka_unit_test(a_stale_connection_is_tried_once_more),
+        cmocka_unit_test(what_was_begun_is_not_repeated),
+        cmocka_unit_test(addresses_are_tried_in_order),
+        cmocka_unit_test(connecting_has_an_end),
+        cmocka_unit_test(a_slow_reader_stops_the_server),
+        cmocka_unit_test(a_slow_server_stops_the_writer),
+        cmocka_unit_test(cancelled_calls_close_their_connection),
+        cmocka_unit_test(unwanted_bodies),
+        cmocka_unit_test(an_answer_before_the_end_of_the_request),
+        cmocka_unit_test(freeing_ends_everything),
+        cmocka_unit_test(failures_of_the_system),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
