@@ -191,6 +191,27 @@ static bool fail(struct hf_client_conn *conn, enum hf_err err)
     return false;
 }
 
+/* The server takes no more. An answer that is there, or on its way, is worth more than the rest of
+ * the request; nothing can follow it. */
+static bool cannot_send(struct hf_client_conn *conn)
+{
+    struct hf_client_call *k = conn->call;
+    if (!k->answered && (!hf_call_receive(conn) || conn->call != k))
+        return false;
+    if (!k->answered) {
+        hf_cconn_break(conn, HF_FAULT_TERMINATED, 0,
+                       "the connection ended while the request was sent");
+        return false;
+    }
+    hf_waiter_disarm(&k->bytes);
+    hf_blob_reader_close(&k->body); /* its writer hears of it */
+    k->out = HF_CALL_SENT;
+    k->keep = false;
+    if (k->in_over)
+        hf_call_over(conn);
+    return conn->call == k;
+}
+
 bool hf_call_send(struct hf_client_conn *conn)
 {
     struct hf_client_call *k = conn->call;
@@ -211,14 +232,8 @@ bool hf_call_send(struct hf_client_conn *conn)
             err = hf_cconn_writev(conn, iov, entries, &n);
             if (err == HF_AGAIN)
                 break;
-            if (err != HF_OK) {
-                /* It may have answered before it closed: an answer that is there is worth more. */
-                if (!hf_call_wants_read(k) || !hf_call_receive(conn) || conn->call != k)
-                    return false;
-                hf_cconn_break(conn, HF_FAULT_TERMINATED, 0,
-                               "the connection ended while the request was sent");
-                return false;
-            }
+            if (err != HF_OK)
+                return cannot_send(conn);
             took(k, n);
             if (!k->answered)
                 k->in_ns = conn->c->now_ns;

@@ -617,6 +617,35 @@ static void an_answer_before_the_end_of_the_request(void **state)
     rig_close(&r);
 }
 
+/* The server has answered and is gone: what it said stands, the rest of the request is for nobody.
+ */
+static void an_answer_outlives_the_way_out(void **state)
+{
+    (void)state;
+    static char piece[16 * 1024];
+    for (int whole = 0; whole < 2; whole++) {
+        struct rig r;
+        struct got g;
+        rig_open(&r, NULL);
+        struct hf_blob *b = hf_blob_new_in(r.pool, HF_BLOB_LEN_UNKNOWN, 0);
+        call(&r, &g, &(struct ask){.method = "POST", .blob = b});
+        int fd = up_accept(&r);
+        up_read(&r, fd);
+        up_write(&r, fd, whole ? "HTTP/1.1 400 No\r\n" CLEN(2) "no" : "HTTP/1.1 400 No\r\n\r\nno");
+        up_close(&r, fd);
+        for (int i = 0; i < 20 && hf_blob_wanted(b); i++) {
+            if (hf_blob_room(b) > 0)
+                hf_blob_push(b, hf_view(piece, sizeof piece));
+            rig_run(&r);
+        }
+        assert_false(hf_blob_wanted(b));
+        hf_blob_fail(b, HF_CANCELLED);
+        expect_answer(&g, 400, "no");
+        assert_int_equal(rig_stats(&r).open, 0);
+        rig_close(&r);
+    }
+}
+
 static void freeing_ends_everything(void **state)
 {
     (void)state;
@@ -694,6 +723,7 @@ int main(void)
         cmocka_unit_test(cancelled_calls_close_their_connection),
         cmocka_unit_test(unwanted_bodies),
         cmocka_unit_test(an_answer_before_the_end_of_the_request),
+        cmocka_unit_test(an_answer_outlives_the_way_out),
         cmocka_unit_test(freeing_ends_everything),
         cmocka_unit_test(failures_of_the_system),
     };
