@@ -64,6 +64,13 @@ class Server:
     def fds(self):
         return len(os.listdir("/proc/%d/fd" % self.p.pid))
 
+    def fds_at_most(self, most, seconds=5):
+        """A client sees the end of a connection before the server has closed its side: waits for that."""
+        end = time.monotonic() + seconds * SLOW
+        while self.fds() > most and time.monotonic() < end:
+            time.sleep(0.01)
+        return self.fds() <= most
+
     def stop(self, sig=signal.SIGTERM):
         if self.p.poll() is None:
             self.p.send_signal(sig)
