@@ -1,4 +1,6 @@
-/* value_types.h - a type out of a fuzzer's first bytes, for the targets of values as text. */
+/* value_types.h - a type out of a fuzzer's first bytes, for the targets of values as text and as bytes.
+ *
+ * Handles come where VALUE_TYPES_HANDLES is defined before: an array of two resource types. */
 #ifndef HF_TESTS_FUZZ_VALUE_TYPES_H
 #define HF_TESTS_FUZZ_VALUE_TYPES_H
 
@@ -26,6 +28,13 @@ static const struct hf_type *make(struct hf_arena *a, const uint8_t **at, const 
                                               HF_T_OPTION, HF_T_RESULT, HF_T_FLAGS};
     uint8_t c = next(at, end);
     const struct hf_type *t = NULL;
+#ifdef VALUE_TYPES_HANDLES
+    if (c >= 250) {
+        MUST(hf_type_handle(a, c % 2 == 0 ? HF_T_OWN : HF_T_BORROW, VALUE_TYPES_HANDLES[c >= 253],
+                            &t, NULL) == HF_OK);
+        return t;
+    }
+#endif
     if (depth == 0 || c % 32 <= HF_T_STRING)
         return hf_type_prim((enum hf_type_kind)(c % (HF_T_STRING + 1)));
     if (c % 32 < 17) {
