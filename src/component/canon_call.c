@@ -426,8 +426,9 @@ static enum hf_err drop_at_host(struct hf_call *call, const struct hf_handle *h)
                          HF_FMT(h->type->name));
 }
 
+/* *gone: nobody owns the object any more, whatever comes back. */
 __attribute__((noinline)) static enum hf_err drop_shown(struct hf_call *call,
-                                                        const struct hf_handle *h)
+                                                        const struct hf_handle *h, bool *gone)
 {
     struct hf_instance *inst = call->inst;
     struct hf_membrane *m = inst->membrane;
@@ -435,6 +436,7 @@ __attribute__((noinline)) static enum hf_err drop_shown(struct hf_call *call,
     const struct hf_type own = {.kind = HF_T_OWN, .has_handles = true, .resource = h->type};
     const struct hf_member param = {.type = &own};
     const struct hf_ftype f = {.n_params = 1, .params = &param};
+    *gone = false;
     hf_membrane_open(m, HF_CROSS_DROP, NULL);
     m->x.ci = call->ci->index;
     m->x.iface = h->type->name;
@@ -446,7 +448,14 @@ __attribute__((noinline)) static enum hf_err drop_shown(struct hf_call *call,
         err = hf_membrane_before(inst, call);
     if (err != HF_OK && err != HF_CLOSED)
         return err;
-    err = err == HF_OK ? drop_at_host(call, h) : hf_membrane_answer(inst, NULL, NULL);
+    if (err == HF_OK) {
+        err = drop_at_host(call, h);
+    } else {
+        err = hf_membrane_answer(inst, NULL, NULL);
+        if (err == HF_OK) /* a real one goes too, but has no say */
+            (void)hf_host_drop(h->type, NULL, h->obj);
+    }
+    *gone = err == HF_OK;
     return hf_membrane_after(inst, call, err);
 }
 
@@ -456,10 +465,16 @@ static enum hf_err drop_host(struct hf_tramp_rt *tramp, const union hf_val *vals
     struct hf_instance *inst = tramp->ci->inst;
     struct hf_call call = {.inst = inst, .ci = tramp->ci, .tramp = tramp, .flat = vals};
     struct hf_arena_mark mark = hf_arena_mark(&inst->arena);
-    enum hf_err err =
-        HF_LIKELY(inst->membrane == NULL) ? drop_at_host(&call, h) : drop_shown(&call, h);
+    enum hf_err err;
+    bool gone;
+    if (HF_LIKELY(inst->membrane == NULL)) {
+        err = drop_at_host(&call, h);
+        gone = err == HF_OK;
+    } else {
+        err = drop_shown(&call, h, &gone);
+    }
     hf_arena_release(&inst->arena, &mark);
-    if (err == HF_OK)
+    if (HF_LIKELY(gone))
         hf_handles_remove(&tramp->ci->handles, vals[0].u32);
     return err;
 }

@@ -359,6 +359,40 @@ static void the_hook_sees_every_call(void **state)
     hf_buf_done(&h.result);
 }
 
+static enum hf_err drop_before(void *ctx, struct hf_call *call, struct hf_crossing *x)
+{
+    const struct hooked *h = ctx;
+    (void)call;
+    assert_int_equal(x->kind, HF_CROSS_DROP);
+    assert_true(hf_view_eq_text(x->func, "[resource-drop]"));
+    assert_int_equal(x->args_handles[0], 1);
+    return h->before;
+}
+
+/* A real object goes when its drop is answered, and never twice when the hook spoils the end. */
+static void a_drop_that_is_answered_or_spoilt(void **state)
+{
+    (void)state;
+    static const struct hf_hook hook = {drop_before, hook_after};
+    struct hooked h = {.before = HF_CLOSED};
+    struct hf_tramp_rt *drop = resource_tramp(g, HF_TRAMP_RESOURCE_DROP, &host_r);
+    union hf_val vals[HF_FLAT_MAX] = {{.u64 = 1}};
+    assert_int_equal(hf_instance_set_hook(&world.inst, &hook, &h), HF_OK);
+    assert_int_equal(give(g, &host_r, 91, true), 1);
+    assert_int_equal(call_tramp(drop, vals), HF_OK);
+    assert_int_equal(n_dropped, 1);
+    assert_int_equal(dropped[0], 91);
+    assert_null(hf_handles_at(&g->ci->handles, 1));
+
+    h.after = HF_LIMIT;
+    assert_int_equal(give(g, &host_r, 92, true), 1);
+    expect_trap(call_tramp(drop, vals), "[resource-drop]: the membrane refused how it ended");
+    assert_int_equal(n_dropped, 2);
+    assert_null(hf_handles_at(&g->ci->handles, 1));
+    assert_int_equal(hf_instance_set_hook(&world.inst, NULL, NULL), HF_OK);
+    hf_buf_done(&h.result);
+}
+
 /* Handles that a hook answered with have nothing behind them. */
 static void answered_handles_stand_in_for_objects(void **state)
 {
@@ -535,6 +569,7 @@ int main(void)
         T(w6_an_own_result_becomes_a_handle),
         T(the_hook_sees_every_call),
         T(answered_handles_stand_in_for_objects),
+        T(a_drop_that_is_answered_or_spoilt),
         T(host_functions_have_memory_names_and_limits),
         T(h5_dropping_host_resources),
     };

@@ -347,7 +347,7 @@ static enum hf_err told(void *ctx, struct hf_call *call, const struct hf_crossin
 {
     (void)ctx, (void)call;
     MUST(x->err == HF_OK || x->text.len > 0);
-    return HF_OK;
+    return canon_gen_below(&in, 8) == 0 ? HF_LIMIT : HF_OK;
 }
 
 static const struct hf_hook membrane = {shown, told};
