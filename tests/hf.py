@@ -8,6 +8,10 @@ top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BIN = os.environ.get("HF_BIN", os.path.join(top, "build", "holdfast"))
 GUESTS = os.environ.get("HF_GUESTS", os.path.join(top, "build", "guests"))
 SAN = os.environ.get("HF_SAN", "")
+# A shell gives its background jobs ignored signals, and they would be ours to pass on: what is tested must see the usual ones.
+for _sig in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(_sig) == signal.SIG_IGN:
+        signal.signal(_sig, signal.default_int_handler if _sig == signal.SIGINT else signal.SIG_DFL)
 SLOW = 6 if SAN else 1  # times are stretched under sanitizers
 
 
