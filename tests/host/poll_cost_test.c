@@ -134,7 +134,7 @@ static void polling_open(struct polling *p, void **state)
         fail_msg("%s", report.text);
     hf_buf_done(&wasm);
     void *shared = &p->shared;
-    world_open(&p->w, &shared);
+    world_open_with(&p->w, &shared, &(struct world_settings){.slice_ticks = 100000});
     p->i = post(&p->w, told);
     world_run(&p->w);
     assert_int_equal(p->w.requests[p->i].answers, 0);
