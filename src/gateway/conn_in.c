@@ -148,7 +148,7 @@ static bool next_request(struct hf_conn *c, struct hf_view *rest)
     struct hf_refusal why;
     struct hf_http1_request req;
     size_t len;
-    bool first = c->scan.at == 0;
+    bool first = !c->scan.begun;
     enum hf_err err = hf_http1_find_head(*rest, gw->s.head_max, &c->scan, &len, &why);
     if (err == HF_AGAIN) {
         if (first)
