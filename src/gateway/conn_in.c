@@ -148,7 +148,7 @@ static bool next_request(struct hf_conn *c, struct hf_view *rest)
     struct hf_refusal why;
     struct hf_http1_request req;
     size_t len;
-    bool first = c->scan.at == 0;
+    bool first = !c->scan.begun;
     enum hf_err err = hf_http1_find_head(*rest, gw->s.head_max, &c->scan, &len, &why);
     if (err == HF_AGAIN) {
         if (first)
@@ -225,7 +225,8 @@ static bool next_piece(struct hf_conn *c, struct hf_view *rest)
     switch (hf_http1_body_next(&s->body, rest, room, c->gw->s.head_max, &data, &why)) {
     case HF_BODY_DATA:
         s->expects = false; /* it did not wait to be asked */
-        c->in_ns = c->gw->now_ns;
+        if (room != SIZE_MAX || s->out != HF_OUT_DONE) /* else nobody waits for it: no progress */
+            c->in_ns = c->gw->now_ns;
         if (c->gw->s.body_max > 0 && s->body.data > c->gw->s.body_max) {
             hf_conn_refuse_body(c, 413, "refused",
                                 "the request body is longer than this server allows", HF_LIMIT);

@@ -21,6 +21,14 @@ static bool pieces_gone(const struct hf_stream *s)
            s->tail_at == s->tail.len;
 }
 
+/* When only the rest of the request's body keeps it, and nobody wants that, it has body_timeout in all. */
+static void answered(struct hf_stream *s)
+{
+    s->out = HF_OUT_DONE;
+    if (s->conn->reading == s)
+        s->conn->in_ns = s->conn->gw->now_ns;
+}
+
 static struct hf_view debug_line(const struct hf_stream *s, char *room, size_t len)
 {
     const struct hf_exchange *x = &s->x;
@@ -224,7 +232,7 @@ static bool prepare(struct hf_conn *c, struct hf_stream *s, bool first, enum hf_
     if (!pieces_gone(s))
         *err = HF_OK;
     if (s->out == HF_OUT_LAST && pieces_gone(s))
-        s->out = HF_OUT_DONE; /* nothing left to write at all */
+        answered(s); /* nothing left to write at all */
     return *err == HF_OK;
 }
 
@@ -303,7 +311,7 @@ static size_t took(struct hf_stream *s, size_t n)
     s->tail_at += some;
     n -= some;
     if (s->out == HF_OUT_LAST && pieces_gone(s))
-        s->out = HF_OUT_DONE;
+        answered(s);
     return n;
 }
 

@@ -207,5 +207,10 @@ void hf_gateway_get_stats(const struct hf_gateway *gw, struct hf_gateway_stats *
     {
         const struct hf_conn *c = HF_LIST_ENTRY(it, struct hf_conn, in_gateway);
         ret->buffer_bytes += c->in.cap;
+        HF_LIST_FOR(k, &c->streams)
+        {
+            const struct hf_stream *st = HF_LIST_ENTRY(k, struct hf_stream, in_conn);
+            ret->buffer_bytes += st->head.cap + st->tail.cap + st->x.names.cap;
+        }
     }
 }

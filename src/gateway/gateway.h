@@ -54,7 +54,8 @@ struct hf_gateway_settings {
     uint32_t pipeline_max;     /* requests read ahead of their answers on one connection; 0 = 16 */
     uint64_t head_timeout_ns;  /* whole head must be there; 0 = 10 s -> 408 */
     uint64_t idle_timeout_ns;  /* keep-alive; 0 = 75 s */
-    uint64_t body_timeout_ns;  /* no progress of a request body; 0 = 30 s -> 408 */
+    uint64_t body_timeout_ns;  /* no progress of a request body; 0 = 30 s -> 408. And how long
+                                  the rest of one that nobody wants is read after its answer */
     uint64_t write_timeout_ns; /* no progress of an answer; 0 = 30 s -> abort */
     uint64_t request_timeout_ns; /* given to the kernel; 0 = the class's */
     uint32_t body_window;        /* blob window; 0 = 64 KiB */

@@ -89,6 +89,7 @@ enum hf_err hf_http1_find_head(struct hf_view bytes, uint32_t head_max, struct h
                                size_t *len, struct hf_refusal *why)
 {
     enum hf_err err = HF_OK;
+    scan->begun |= bytes.len > 0;
     if (scan->at == 0)
         err = find_start(bytes, scan, why);
     if (err == HF_OK)

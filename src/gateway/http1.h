@@ -23,6 +23,7 @@ void hf_http1_parser_free(struct hf_http1_parser *p);
 
 /* How far a head was looked at; zeroes at the start of each head. */
 struct hf_http1_scan {
+    bool begun; /* a byte of it is there, if only of an empty line before it */
     uint32_t at; /* bytes seen to be whole lines */
     uint32_t
         skip; /* 2 when an empty line stood before the request line (RFC 9112 2.2 lets one pass) */

@@ -445,6 +445,61 @@ static void c6_w7_h6_resources_cross_by_identity(void **state)
                                      "the wrong type");
 }
 
+static struct hf_tramp_rt *used, *dropped_by_owner;
+static bool owner_drops;
+
+static enum hf_err use_what_is_lent(void *env, union hf_val *vals)
+{
+    struct canon_guest *me = env;
+    assert_false(world.guests[1].ci->may_enter); /* the owner runs no code meanwhile */
+    assert_int_equal(hf_handles_at(&world.guests[1].ci->handles, 1)->lends, 1);
+    assert_false(hf_handles_at(&me->ci->handles, vals[0].u32)->own);
+    union hf_val mine[HF_FLAT_MAX] = {{.u64 = vals[0].u32}};
+    enum hf_err err = call_tramp(used, mine);
+    event("used");
+    if (err != HF_OK)
+        return err;
+    mine[0].u64 = 1; /* as the owner would have to be entered for */
+    return owner_drops ? call_tramp(dropped_by_owner, mine)
+                       : call_tramp(resource_tramp(me, HF_TRAMP_RESOURCE_DROP, &host_r), vals);
+}
+
+static enum hf_err look_at_object(struct hf_call *call, const struct hf_value *args,
+                                  struct hf_value *result)
+{
+    (void)call, (void)result;
+    assert_int_equal((uintptr_t)args[0].obj, 71);
+    assert_int_equal(n_dropped, 0);
+    return HF_OK;
+}
+
+/* Guest 1 lends a host's object to guest 2, whose calls of the host work with it. Nobody takes it
+ * away meanwhile: not guest 2, whose drop ends its own handle only, and not the owner's table. */
+static void v10_what_is_lent_to_another_guest_stays(void **state)
+{
+    (void)state;
+    struct canon_guest *callee = &world.guests[2];
+    const struct hf_type *const params[] = {borrow_of(&host_r)};
+    make_lift(0, callee, canon_ftype(&world, params, 1, NULL), use_what_is_lent, NULL);
+    struct hf_tramp_rt *t = lower_guest(g, 0);
+    used = lower_host(callee, canon_ftype(&world, params, 1, NULL), look_at_object);
+    dropped_by_owner = resource_tramp(g, HF_TRAMP_RESOURCE_DROP, &host_r);
+    union hf_val vals[HF_FLAT_MAX] = {{.u64 = give(g, &host_r, 71, true)}};
+    g->ci->may_enter = world.cis[0].may_enter = false;
+    world.inst.current = g->ci;
+    owner_drops = false;
+    assert_int_equal(call_tramp(t, vals), HF_OK);
+    assert_string_equal(events, "used ");
+    assert_int_equal(n_dropped, 0);
+    assert_int_equal(hf_handles_at(&g->ci->handles, 1)->lends, 0);
+
+    owner_drops = true;
+    vals[0].u64 = 1;
+    expect_trap(call_tramp(t, vals),
+                "cannot remove owned resource while borrowed: handle index 1 (pollable) [H5]");
+    assert_int_equal(n_dropped, 0);
+}
+
 static void c6_host_objects_on_the_way_are_not_lost(void **state)
 {
     (void)state;
@@ -651,6 +706,7 @@ int main(void)
         T(c6_result_then_post_return),
         T(c6_same_instance_on_both_sides),
         T(c6_w7_h6_resources_cross_by_identity),
+        T(v10_what_is_lent_to_another_guest_stays),
         T(c6_host_objects_on_the_way_are_not_lost),
         T(c2_no_leaving_from_post_return),
         T(e1_what_is_entered),

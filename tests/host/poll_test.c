@@ -94,6 +94,71 @@ static void wrong_handles(struct guest *t)
     TRAPS("wrong type", "poll", LIST((struct hf_value[]){H(t->request)}, 1));
 }
 
+static struct hf_value *trap_with(struct guest *t, const uint32_t *list, size_t n, const char *fmt, uint32_t handle)
+{
+    char text[160];
+    snprintf(text, sizeof text, fmt, handle);
+    struct hf_value *r = poll_list(t, list, n);
+    if (r != NULL || !guest_trapped(t, text))
+        guest_failed(t, __FILE__, __LINE__, text);
+    return r;
+}
+
+/* A number is given out again (the ABI says which): whoever comes with an old one is told, or reaches what has the number
+ * now and nothing of what had it, though the objects may even lie at one address. */
+static void stale_handles(struct guest *t)
+{
+    uint32_t old = subscribe_ns(t, 0), timer = subscribe_ns(t, 5 * MS);
+    const uint32_t list[] = {timer, old, timer};
+    CHECK(strcmp(indexes(poll_list(t, list, 3)), "1") == 0);
+    DROP(old);
+    trap_with(t, list, 3, "unknown handle index %u (wanted: pollable) [H5]", old);
+    uint32_t again = subscribe_ns(t, 10 * S);
+    CHECK_INT(again, old);
+    CHECK(strcmp(indexes(poll_list(t, list, 3)), "0,2") == 0); /* waits: the old one's readiness is gone */
+    CALL(ready, "pollable.ready", H(old));
+    CHECK_INT(ready->u64, 0);
+    DROP(old);
+    CHECK_INT(new_fields(t, ""), old);
+    trap_with(t, list, 3, "handle index %u used with the wrong type, expected host-defined resource but found a different "
+                          "host-defined resource (wanted: pollable, it is: fields) [S5]", old);
+    DROP(timer); /* polls that trapped keep nothing lent */
+    CHECK(answer(t, "done"));
+}
+
+/* Pollables of every kind of this room in one list: each ends the wait for all. */
+static void sources(struct guest *t)
+{
+    uint32_t body, in = body_stream(t, &body);
+    struct reply r;
+    char filler[4096] = "";
+    CHECK(open_reply(t, "", true, &r));
+    CALL(w, "output-stream.check-write", H(r.stream));
+    CALL(wr, "output-stream.write", H(r.stream), hf_value_bytes(hf_view(filler, sizeof filler)));
+    CHECK(w->tag == 0 && w->items[0].u64 == sizeof filler && wr->tag == 0); /* full */
+    CALL(a, "input-stream.subscribe", H(in));
+    CALL(b, "output-stream.subscribe", H(r.stream));
+    uint32_t never = subscribe_ns(t, UINT64_MAX);
+    uint32_t list[] = {never, subscribe_ns(t, 5 * MS), (uint32_t)a->u64, (uint32_t)b->u64};
+    CHECK(strcmp(indexes(poll_list(t, list, 4)), "1") == 0); /* a timer */
+    list[1] = never;
+    t->w->seen[0] = 1;
+    CHECK(strcmp(indexes(poll_list(t, list, 4)), "2") == 0); /* bytes of the request */
+    list[2] = never;
+    t->w->seen[0] = 2;
+    CHECK(strcmp(indexes(poll_list(t, list, 4)), "3") == 0); /* room for the answer */
+    DROP((uint32_t)a->u64);
+    DROP(in);
+    CALL(f, "incoming-body.finish", H(body));
+    CALL(p, "future-trailers.subscribe", H((uint32_t)f->u64));
+    list[3] = (uint32_t)p->u64;
+    t->w->seen[0] = 3;
+    CHECK(strcmp(indexes(poll_list(t, list, 4)), "3") == 0); /* trailers */
+    t->w->seen[0] = 4;
+    DROP((uint32_t)b->u64);
+    CHECK(finish(t, &r));
+}
+
 /* ---- clocks ---- */
 
 static void at_once(struct guest *t)
@@ -297,6 +362,28 @@ static void poll_of_wrong_handles_traps(void **state)
 {
     run_script(state, wrong_handles);
 }
+static void poll_of_a_handle_that_is_gone_traps(void **state)
+{
+    timed(state, stale_handles, 5 * MS, 2);
+}
+static void poll_waits_for_all_kinds_of_sources(void **state)
+{
+    struct world w;
+    world_open_with(&w, state, &(struct world_settings){.body_window = 4096});
+    size_t i = post_with(&w, sources, &(struct req){.stream = true});
+    world_run(&w);
+    assert_int_equal(w.seen[0], 0);
+    world_pass(&w, 5 * MS);
+    assert_int_equal(w.seen[0], 1);
+    feed(&w, i, "x");
+    assert_int_equal(w.seen[0], 2);
+    take(&w, i, 1);
+    assert_int_equal(w.seen[0], 3);
+    feed_end(&w, i);
+    assert_int_equal(w.seen[0], 4);
+    assert_int_equal(status(&w, i), 200);
+    world_close(&w);
+}
 static void timer_of_zero_or_the_past_is_ready_at_once(void **state)
 {
     timed(state, at_once, MS, 1);
@@ -376,6 +463,8 @@ int main(void)
         cmocka_unit_test(poll_reports_many_in_list_order),
         cmocka_unit_test(poll_is_woken_only_by_what_is_listed),
         cmocka_unit_test(poll_of_wrong_handles_traps),
+        cmocka_unit_test(poll_of_a_handle_that_is_gone_traps),
+        cmocka_unit_test(poll_waits_for_all_kinds_of_sources),
         cmocka_unit_test(timer_of_zero_or_the_past_is_ready_at_once),
         cmocka_unit_test(timer_of_zero_makes_poll_look_without_waiting),
         cmocka_unit_test(timer_that_cannot_be_is_never),

@@ -100,6 +100,7 @@ struct world_settings {
     uint32_t max; /* instances; 0 = 1 */
     enum hf_lifecycle lifecycle;
     uint32_t body_window;
+    uint32_t slice_ticks; /* 0 = the engine's; many: a busy machine makes no guest yield */
     const char *const *env, *const *args;
     const int *stdio; /* stdin, stdout, stderr; NULL: the log */
     struct hf_kv *kv;                              /* the test's; NULL: no store */

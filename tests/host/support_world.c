@@ -241,6 +241,7 @@ void world_open_with(struct world *w, void **state, const struct world_settings 
         .args = s->args,
         .stdio = s->stdio,
         .body_window = s->body_window,
+        .slice_ticks = s->slice_ticks,
         .keyvalue = s->keyvalue,
         .config = s->config,
         .on_instance = s->on_instance,
