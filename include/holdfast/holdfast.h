@@ -62,6 +62,8 @@ struct hf_node_options {
     uint64_t drain_ns;          /* how long a stop waits for what is in hand; 0 = 10 s */
     uint64_t keyvalue_value_max, keyvalue_keys_max, keyvalue_bytes_max; /* of a value; of each bucket. 0 = 1 MiB, 1 million, 256 MiB */
     uint32_t outbound_max;      /* connections of guests' HTTP requests to one host and port, each worker and service; 0 = 64 */
+    const char *data_dir;       /* key-value buckets are kept here, in holdfast.db, by one node at a time; made if it is not there.
+                                 * NULL: in memory, gone when the node is closed */
 };
 HF_API void hf_node_options_init(struct hf_node_options *o);
 /* *ret is NULL on failure. */
