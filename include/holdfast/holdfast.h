@@ -88,8 +88,8 @@ struct hf_service_options {
     const char *const *env;      /* "K=V", NULL at the end; may be NULL */
     const char *const *args;     /* the same, for wasi:cli/environment.get-arguments */
     const char *host, *prefix;   /* route; NULL: any host, "/" */
-    const char *const *keyvalue; /* buckets of wasi:keyvalue it may open: "NAME" or "NAME:ro". Each service has its own, in the
-                                  * node's memory: shared by its instances and workers, gone when the node is closed */
+    const char *const *keyvalue; /* buckets of wasi:keyvalue it may open: "NAME" or "NAME:ro". Each service has its own,
+                                  * shared by its instances and workers, kept where hf_node_options.data_dir says */
     const char *const *config;   /* "K=V" for wasi:config */
     uint32_t min;          /* instances kept ready, over all workers; 0 = 1 a worker */
     uint32_t handles_max;  /* resources an instance may hold; 0 = 100000 */
