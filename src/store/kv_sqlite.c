@@ -9,10 +9,13 @@
 
 #include <poll.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define GROUP_RECORDS 4096u
 #define GROUP_BYTES   (1u << 20)
 #define WAL_PAGES     4000 /* then they go into the file */
+#define WAIT_NS       500000u
+#define WAIT_STEP_NS  20000u
 /* What one door may have in flight; a larger one alone is taken. */
 #define FLIGHT_RECORDS 200000u
 #define FLIGHT_BYTES   (256u << 20)
@@ -149,21 +152,54 @@ static void kvs_end(struct hf_kv *kv, struct hf_kv_op *op)
 /* ---- the committer -----------------------------------------------------------------------------
  */
 
+struct queue {
+    struct hf_list records;
+    uint32_t n;
+    uint32_t expected;  /* as many as came together last time */
+    uint64_t commit_ns; /* what the last one took */
+};
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 static void collect(void *ctx, struct hf_letter *letter)
 {
-    hf_list_push_back(ctx, &HF_CONTAINER_OF(letter, struct hf_kvs_record, letter)->in_queue);
+    struct queue *q = ctx;
+    hf_list_push_back(&q->records,
+                      &HF_CONTAINER_OF(letter, struct hf_kvs_record, letter)->in_queue);
+    q->n++;
+}
+
+/* Those who wait for the disk are answered together and come back together, but not in the same
+ * microsecond: the first of them alone would make all others wait for a commit of its own. So a
+ * group waits for as many as came last time, for a small part of what a commit takes; a client that
+ * is alone never waits, nor does anybody where commits are fast. */
+static void wait_for_company(struct hf_kvs *s, struct queue *q)
+{
+    uint64_t most = q->commit_ns / 4, until = now_ns() + (most < WAIT_NS ? most : WAIT_NS);
+    while (q->n < q->expected && most > WAIT_STEP_NS * 2 && now_ns() < until) {
+        struct timespec step = {.tv_nsec = WAIT_STEP_NS};
+        nanosleep(&step, NULL);
+        hf_wake_take_all(s->inbox, collect, q);
+    }
+    q->expected = q->n;
 }
 
 /* The oldest of the queue that go together; false: a barrier was first, and is done. */
-static bool gather(struct hf_kvs *s, struct hf_list *queue, struct hf_list *group)
+static bool gather(struct hf_kvs *s, struct queue *q, struct hf_list *group)
 {
     uint64_t bytes = 0;
-    for (uint32_t n = 0; n < GROUP_RECORDS && !hf_list_empty(queue); n++) {
-        struct hf_kvs_record *rec = HF_LIST_ENTRY(queue->next, struct hf_kvs_record, in_queue);
+    for (uint32_t n = 0; n < GROUP_RECORDS && !hf_list_empty(&q->records); n++) {
+        struct hf_kvs_record *rec = HF_LIST_ENTRY(q->records.next, struct hf_kvs_record, in_queue);
         bytes += rec->key.len + rec->value.len;
         if (n > 0 && (rec->is_barrier || bytes > GROUP_BYTES))
             break;
         hf_list_remove(&rec->in_queue);
+        q->n--;
         if (rec->is_barrier) {
             pthread_mutex_lock(&s->barrier_lock);
             rec->is_done = true;
@@ -185,25 +221,33 @@ static void answer(struct hf_list *group)
     }
 }
 
+static void commit_group(struct hf_kvs *s, struct queue *q)
+{
+    struct hf_list group;
+    hf_list_init(&group);
+    wait_for_company(s, q);
+    if (!gather(s, q, &group))
+        return;
+    uint64_t begun = now_ns();
+    hf_kvs_group(s, &group);
+    q->commit_ns = now_ns() - begun;
+    answer(&group);
+    if (s->wal_pages < WAL_PAGES || s->broken)
+        return;
+    s->wal_pages = 0; /* one that fails is tried again with the next pages: nothing is lost */
+    sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+}
+
 static void *commit_all(void *arg)
 {
     struct hf_kvs *s = arg;
-    struct hf_list queue, group;
-    hf_list_init(&queue);
-    hf_list_init(&group);
+    struct queue q = {.n = 0};
+    hf_list_init(&q.records);
     for (;;) {
         bool stop = atomic_load(&s->stop); /* read before the letters: none comes after it */
-        hf_wake_take_all(s->inbox, collect, &queue);
-        if (!hf_list_empty(&queue)) {
-            if (gather(s, &queue, &group)) {
-                hf_kvs_group(s, &group);
-                answer(&group);
-            }
-            if (s->wal_pages < WAL_PAGES || s->broken)
-                continue;
-            s->wal_pages =
-                0; /* one that fails is tried again with the next pages: nothing is lost */
-            sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        hf_wake_take_all(s->inbox, collect, &q);
+        if (q.n > 0) {
+            commit_group(s, &q);
             continue;
         }
         if (stop)
