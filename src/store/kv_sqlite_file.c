@@ -165,7 +165,7 @@ static enum hf_err load_row(struct hf_kvs *s, sqlite3_stmt *st, struct hf_report
     b->keys = b->kept.keys = (uint64_t)keys;
     b->bytes = b->kept.bytes = (uint64_t)bytes;
     if (id > s->last_bucket)
-        s->last_bucket = id;
+        s->last_bucket = s->last_bucket_kept = id;
     return HF_OK;
 }
 
@@ -217,6 +217,11 @@ static enum hf_err settings(struct hf_kvs *s, struct hf_report *report)
                   "PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -32768;"
                   "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY",
                   text, report);
+    if (err == HF_OK)
+        err = ask(s, "PRAGMA synchronous", text, report);
+    if (err == HF_OK && strcmp(text, "2") != 0) /* what every promise of this store stands on */
+        return hf_report_set(report, HF_UNSUPPORTED, "%s: SQLite does not sync each commit",
+                             s->path);
     return err;
 }
 

@@ -95,6 +95,8 @@ static int make_bucket(struct hf_kvs *s, struct hf_kv_bucket *b)
     sqlite3_stmt *st = s->statements[HF_KVS_NEW_BUCKET];
     if (b->id != 0)
         return SQLITE_OK;
+    if (s->last_bucket >= (int64_t)HF_KVS_BUCKETS)
+        return SQLITE_FULL;
     int rc = sqlite3_bind_int64(st, 1, s->last_bucket + 1);
     if (rc == SQLITE_OK)
         rc = bind(st, 2, b->space);
@@ -103,7 +105,7 @@ static int make_bucket(struct hf_kvs *s, struct hf_kv_bucket *b)
     if (rc == SQLITE_OK)
         rc = run(s, HF_KVS_NEW_BUCKET);
     if (rc == SQLITE_OK) {
-        b->id = ++s->last_bucket; /* one that is rolled back leaves a hole */
+        b->id = ++s->last_bucket;
         changed(s, b);
     }
     return rc;
@@ -353,10 +355,13 @@ static void keep(struct hf_kvs *s, bool committed)
             b->bytes = b->kept.bytes;
         }
     }
-    if (committed)
+    if (committed) {
         s->version_kept = s->version;
-    else
+        s->last_bucket_kept = s->last_bucket;
+    } else {
         s->version = s->version_kept;
+        s->last_bucket = s->last_bucket_kept;
+    }
 }
 
 static void forget(struct hf_kvs_record *rec, enum hf_kv_refusal refusal)

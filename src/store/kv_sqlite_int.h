@@ -67,7 +67,7 @@ struct hf_kvs {
     sqlite3_stmt *statements[HF_KVS_STATEMENTS];
     struct hf_list changed; /* buckets, in this transaction */
     int64_t version, version_kept;
-    int64_t last_bucket;
+    int64_t last_bucket, last_bucket_kept;
     int wal_pages;
     bool broken; /* nobody knows what the disk has: nothing is done any more */
 };

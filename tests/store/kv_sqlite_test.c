@@ -341,12 +341,17 @@ static void a_full_disk(void **state)
     for (unsigned i = 0; i < n; i++) /* what was there can be read, in company of what is refused */
         there += kvc_has(&w.c, b, kvc_name(text, i));
     assert_int_equal(there, n);
+    struct hf_kv_bucket *late = kvc_bucket(&w.c, "s", "late"); /* its first key does not fit */
+    assert_int_equal(kvc_set(&w.c, late, K("k"), hf_view(bytes, sizeof bytes)), HF_KV_DISK);
+    kvc_is(&w.c, late, K("k"), NULL);
+    assert_int_equal(mount("none", w.dir, "tmpfs", MS_REMOUNT, "size=64m"), 0);
+    assert_int_equal(kvc_set(&w.c, late, K("k"), K("v")),
+                     HF_KV_NONE); /* it goes on when there is room */
     shut(&w);
-    char path[128];
-    file_of(&w, "holdfast.db", path);
     assert_int_equal(mount("none", w.dir, "tmpfs", MS_REMOUNT, "size=64m"), 0);
     reopen(&w, (struct hf_kv_limits){0});
     b = kvc_bucket(&w.c, "s", "b");
+    kvc_is(&w.c, kvc_bucket(&w.c, "s", "late"), K("k"), "v");
     for (unsigned i = 0; i < n; i++)
         assert_true(kvc_has(&w.c, b, kvc_name(text, i)));
     assert_false(kvc_has(&w.c, b, kvc_name(text, n)));
