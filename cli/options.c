@@ -55,6 +55,11 @@ static size_t bucket_len(const char *v)
     size_t n = strlen(v);
     return n >= 3 && (strcmp(v + n - 3, ":ro") == 0 || strcmp(v + n - 3, ":rw") == 0) ? n - 3 : n;
 }
+int opt_data(void *to, const char *v)
+{
+    ((struct cli_settings *)to)->node.data_dir = v;
+    return v[0] == 0 ? -1 : 0;
+}
 int opt_keyvalue(void *to, const char *v)
 {
     struct cli_settings *s = to;

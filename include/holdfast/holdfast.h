@@ -62,6 +62,8 @@ struct hf_node_options {
     uint64_t drain_ns;          /* how long a stop waits for what is in hand; 0 = 10 s */
     uint64_t keyvalue_value_max, keyvalue_keys_max, keyvalue_bytes_max; /* of a value; of each bucket. 0 = 1 MiB, 1 million, 256 MiB */
     uint32_t outbound_max;      /* connections of guests' HTTP requests to one host and port, each worker and service; 0 = 64 */
+    const char *data_dir;       /* key-value buckets are kept here, in holdfast.db, by one node at a time; made if it is not there.
+                                 * NULL: in memory, gone when the node is closed */
 };
 HF_API void hf_node_options_init(struct hf_node_options *o);
 /* *ret is NULL on failure. */
@@ -86,8 +88,8 @@ struct hf_service_options {
     const char *const *env;      /* "K=V", NULL at the end; may be NULL */
     const char *const *args;     /* the same, for wasi:cli/environment.get-arguments */
     const char *host, *prefix;   /* route; NULL: any host, "/" */
-    const char *const *keyvalue; /* buckets of wasi:keyvalue it may open: "NAME" or "NAME:ro". Each service has its own, in the
-                                  * node's memory: shared by its instances and workers, gone when the node is closed */
+    const char *const *keyvalue; /* buckets of wasi:keyvalue it may open: "NAME" or "NAME:ro". Each service has its own,
+                                  * shared by its instances and workers, kept where hf_node_options.data_dir says */
     const char *const *config;   /* "K=V" for wasi:config */
     uint32_t min;          /* instances kept ready, over all workers; 0 = 1 a worker */
     uint32_t handles_max;  /* resources an instance may hold; 0 = 100000 */

@@ -99,7 +99,7 @@ bool hf_kv_copy(struct hf_call *call, struct hf_view bytes, struct hf_value *ret
 static enum hf_err store_open(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
     struct hf_guest *g = hf_guest_of(call);
-    if (hf_guest_services(g)->kv == NULL)
+    if (hf_kv_of(call) == NULL)
         return hf_kv_fail(hf_kv_error(call, HF_KV_NO_SUCH_STORE, ""), result);
     const struct hf_kv_grant *grant = hf_kv_grants_find(&g->worker->svc->kv, hf_value_view(&args[0]));
     if (grant == NULL)

@@ -12,12 +12,15 @@
 #include "os/os.h"
 
 struct hf_fetch_table; /* host/fetch.h */
+struct hf_kv;          /* base/kv.h */
 struct hf_io {
     struct hf_os *os;
     struct hf_os_poller *poller;
     struct hf_wake *wake;
     struct hf_jobs *jobs; /* the node's; shared by its threads */
     const struct hf_fetch_table *fetch; /* outgoing requests; NULL: none, as hf_io_init leaves it */
+    struct hf_kv *kv; /* this thread's door to the key-value store; NULL: hf_services.kv is for all
+                         threads, as hf_io_init leaves it */
     struct hf_list
         gone; /* watches freed in this turn of the loop: an event for them may be under way */
 };

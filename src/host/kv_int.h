@@ -26,7 +26,9 @@ struct hf_bucket { /* a guest's handle on one; nothing of a request is in it */
 };
 static inline struct hf_kv *hf_kv_of(const struct hf_call *call)
 {
-    return hf_guest_services(hf_guest_of(call))->kv;
+    const struct hf_guest *g = hf_guest_of(call);
+    const struct hf_io *io = hf_guest_io(g);
+    return io != NULL && io->kv != NULL ? io->kv : hf_guest_services(g)->kv;
 }
 /* Begins all of them and waits, off the thread, until each is done. HF_OK: look at them, then hf_kv_end each. Otherwise
  * (HF_CANCELLED) they are ended. */

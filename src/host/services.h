@@ -19,8 +19,8 @@ struct hf_services {
     struct hf_os *os; /* wall clock, random bytes; monotonic time comes from the turn */
     /* Any worker's thread; must not block. */
     void (*log)(void *ctx, const struct hf_log_line *line);
-    /* Key-value buckets; NULL: no store. The door of the thread the guests run on (a store whose doors are of one thread needs a
-     * table like this one for each worker; the memory store has one door for all). */
+    /* Key-value buckets; NULL: no store. A door for all threads; or, if each thread has its own (hf_io.kv), one that finds buckets
+     * and no more. */
     struct hf_kv *kv;
     struct hf_net *net; /* guests' sockets; NULL: the system's */
 };

@@ -96,8 +96,16 @@ static enum hf_err open_kv(struct hf_node *node, struct hf_report *report)
     enum hf_err err = node->os->random(node->os, &seed, sizeof seed);
     if (err != HF_OK)
         return hf_report_set(report, err, "no random bytes can be had");
+    node->kv_durable = node->opt.data_dir != NULL;
+    if (node->kv_durable)
+        return hf_kv_sqlite_open(node->opt.data_dir, &limits, seed, &node->kv, report);
     err = hf_kv_memory_new(&limits, seed, &node->kv);
     return err == HF_OK ? HF_OK : hf_report_set(report, err, "out of memory");
+}
+
+enum hf_err hf_node_kv_door(struct hf_node *node, struct hf_io *io)
+{
+    return node->kv_durable ? hf_kv_sqlite_door(node->kv, io->wake, &io->kv) : HF_OK;
 }
 
 static enum hf_err open_parts(struct hf_node *node, struct hf_report *report)

@@ -67,7 +67,8 @@ struct hf_node {
     struct hf_os *os;
     struct hf_log *log;
     struct hf_services host_services;
-    struct hf_kv *kv; /* one for all workers */
+    struct hf_kv *kv;  /* one for all workers, or */
+    bool kv_durable;   /* the first door of one that each thread has its own door to */
     struct hf_engine *engine;
     struct hf_registry *registry;
     struct hf_jobs *jobs;
@@ -82,6 +83,10 @@ struct hf_node {
     _Atomic uint32_t stop;    /* how often stop was asked for */
     _Atomic uint32_t at_rest; /* workers that have nothing of their own left to do */
 };
+
+/* node.c: a thread's door to the durable store, into io->kv; NULL stays when the store is in memory. hf_kv_close takes it back:
+ * before the last letters of io->wake are delivered. */
+enum hf_err hf_node_kv_door(struct hf_node *node, struct hf_io *io);
 
 /* worker.c */
 enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t number, struct hf_report *report);

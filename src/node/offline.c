@@ -111,6 +111,8 @@ static enum hf_err world_open(struct world *w, struct hf_node *node, bool call)
         err = os->poller_add(w->poller, hf_wake_fd(w->wake), HF_OS_IN, &w->bell);
     hf_io_init(&w->io, os, w->poller, w->wake, w->jobs);
     if (err == HF_OK)
+        err = hf_node_kv_door(node, &w->io);
+    if (err == HF_OK)
         err = hf_client_new(&(struct hf_client_settings){.os = os, .poller = w->poller}, &w->client, NULL);
     hf_node_fetch_table(&w->fetch, w->client);
     w->io.fetch = &w->fetch;
@@ -121,6 +123,7 @@ static enum hf_err world_open(struct world *w, struct hf_node *node, bool call)
 static void world_close(struct world *w)
 {
     hf_client_free(w->client);
+    hf_kv_close(w->io.kv);
     hf_jobs_free(w->jobs);
     if (w->wake != NULL)
         hf_wake_deliver_all(w->wake);

@@ -44,6 +44,8 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
         err = hf_wake_new(&w->wake, report);
     hf_io_init(&w->io, os, w->poller, w->wake, node->jobs);
     if (err == HF_OK)
+        err = hf_node_kv_door(node, &w->io);
+    if (err == HF_OK)
         err = os->poller_add(w->poller, hf_wake_fd(w->wake), HF_OS_IN, &w->wake_watch);
     if (err != HF_OK)
         return hf_report_set(report, err, "a worker could not be made");
@@ -129,6 +131,8 @@ void hf_worker_end(struct hf_worker *w)
     w->client = NULL;
     for (uint32_t i = 0; i < HF_SERVICES_MAX; i++)
         hf_service_worker_free(w->services[i]);
+    hf_kv_close(w->io.kv); /* what they left under way comes home with the last letters */
+    w->io.kv = NULL;
 }
 
 void hf_worker_settle(struct hf_worker *w)
