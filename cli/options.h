@@ -49,9 +49,9 @@ int opt_quiet(void *to, const char *v);
         {"dir", "HOST::GUEST[:ro]", "a folder for the guest, :ro if it may change nothing; may be repeated", opt_dir,                  \
          "HOST::GUEST or HOST::GUEST:ro, 64 times at most"},                                                                           \
         {"files", "N", "files and folders an instance may have open (1024)", opt_files, "a number from 1"},                            \
-        {"keyvalue", "BUCKET", "a wasi:keyvalue bucket it may open, BUCKET:ro to read only; may be repeated",                          \
+        {"keyvalue", "BUCKET", "a wasi:keyvalue bucket it may open, kept in memory or by --data, BUCKET:ro to read only; may be repeated", \
          opt_keyvalue, "a bucket's name, once"},                                                                                       \
-        {"data", "DIR", "keep its buckets in this folder, so that they outlive the process (in memory)", opt_data, "a folder"},        \
+        {"data", "DIR", "keep its buckets in this folder: they outlive the process (in memory)", opt_data, "a folder"},        \
         {"config", "K=V", "a value for wasi:config; may be repeated", opt_config, "K=V, each key once"},                                                 \
         {"net", "RULE", "what it may reach, nothing without: loopback:8080, 10.0.0.0/8:443, example.com:443,", opt_net,                \
          "a rule like loopback:8080 (doc/network.md)"},                                                                                  \

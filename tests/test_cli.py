@@ -161,7 +161,7 @@ def test_invoke():
 
 def test_keyvalue_and_config_options():
     code, out, _ = holdfast("serve", "--help")
-    check("help says where buckets are kept", "--keyvalue BUCKET" in out and "kept in memory" in out and "--config K=V" in out, out)
+    check("help says where buckets are kept", "--keyvalue BUCKET" in out and "kept in memory" in out and "--data DIR" in out and "--config K=V" in out, out)
     with tempfile.TemporaryDirectory() as d:
         path = write(d, "add.wasm", ADD_COMPONENT)
         code, out, err = holdfast("invoke", "--keyvalue", "a", "--keyvalue", "b:ro", "--keyvalue", "", "--config", "k=v", path, "add", "1", "2")
