@@ -119,19 +119,24 @@ static bool upstream(wasi_http_types_scheme_t *scheme, char *authority, size_t s
     return found;
 }
 
-/* The request as it came, for another server. */
+/* The request as it came, for another server. *tag: its method's; *bodiless: it has no body to wait for. */
 static wasi_http_types_own_outgoing_request_t copy_request(hf_request from, char *authority,
-                                                           wasi_http_types_scheme_t *scheme)
+                                                           wasi_http_types_scheme_t *scheme, uint8_t *tag,
+                                                           bool *bodiless)
 {
     wasi_http_types_borrow_incoming_request_t r = wasi_http_types_borrow_incoming_request(from);
     wasi_http_types_own_headers_t shown = wasi_http_types_method_incoming_request_headers(r);
     wasi_http_types_own_outgoing_request_t to = wasi_http_types_constructor_outgoing_request(
         wasi_http_types_method_fields_clone(wasi_http_types_borrow_fields(shown)));
     wasi_http_types_borrow_outgoing_request_t q = wasi_http_types_borrow_outgoing_request(to);
-    service_string_t path, name = hf_text(authority);
+    service_string_t path, name = hf_text(authority), length = hf_text("content-length");
     wasi_http_types_method_t method;
     wasi_http_types_method_incoming_request_method(r, &method);
-    wasi_http_types_method_outgoing_request_set_method(q, &method);
+    *tag = method.tag;
+    *bodiless = (method.tag == WASI_HTTP_TYPES_METHOD_GET || method.tag == WASI_HTTP_TYPES_METHOD_HEAD) &&
+                !wasi_http_types_method_fields_has(wasi_http_types_borrow_fields(shown), &length);
+    if (method.tag != WASI_HTTP_TYPES_METHOD_GET) /* which it is until somebody says something else */
+        wasi_http_types_method_outgoing_request_set_method(q, &method);
     wasi_http_types_method_free(&method);
     if (wasi_http_types_method_incoming_request_path_with_query(r, &path)) {
         wasi_http_types_method_outgoing_request_set_path_with_query(q, &path);
@@ -160,7 +165,8 @@ static void answer(hf_outparam out, wasi_http_types_own_incoming_response_t from
     wasi_http_types_own_incoming_body_t in;
     wasi_http_types_own_outgoing_body_t body;
     uint16_t status = wasi_http_types_method_incoming_response_status(a);
-    wasi_http_types_method_outgoing_response_set_status_code(r, status);
+    if (status != 200) /* which it is until somebody says something else */
+        wasi_http_types_method_outgoing_response_set_status_code(r, status);
     bool fine = !head && status != 304 && wasi_http_types_method_incoming_response_consume(a, &in) &&
                 wasi_http_types_method_outgoing_response_body(r, &body);
     wasi_http_types_fields_drop_own(shown);
@@ -192,6 +198,8 @@ static void carry(hf_outparam out, wasi_http_types_own_future_incoming_response_
     wasi_http_types_borrow_future_incoming_response_t f = wasi_http_types_borrow_future_incoming_response(future);
     wasi_io_poll_own_pollable_t answered = wasi_http_types_method_future_incoming_response_subscribe(f);
     bool waits = true;
+    if (!up->open) /* nothing to do until then */
+        wait_for(up, &down, &answered);
     while (waits || up->open || down.open) {
         wasi_http_types_result_result_own_incoming_response_error_code_void_t r;
         bool any = up->open && pipe_move(up);
@@ -219,7 +227,6 @@ void exports_wasi_http_incoming_handler_handle(hf_request request, hf_outparam o
     static char authority[256];
     static wasi_http_types_scheme_t scheme;
     static bool known;
-    char length[24];
     struct pipe up = {.open = false};
     wasi_http_types_own_incoming_body_t in;
     wasi_http_types_own_outgoing_body_t body;
@@ -231,14 +238,11 @@ void exports_wasi_http_incoming_handler_handle(hf_request request, hf_outparam o
         wasi_http_types_incoming_request_drop_own(request);
         return;
     }
-    wasi_http_types_own_outgoing_request_t to = copy_request(request, authority, &scheme);
-    wasi_http_types_method_t method;
+    uint8_t method;
+    bool bodiless;
+    wasi_http_types_own_outgoing_request_t to = copy_request(request, authority, &scheme, &method, &bodiless);
     wasi_http_types_borrow_incoming_request_t r = wasi_http_types_borrow_incoming_request(request);
-    wasi_http_types_method_incoming_request_method(r, &method);
-    bool bodiless = method.tag == WASI_HTTP_TYPES_METHOD_GET || method.tag == WASI_HTTP_TYPES_METHOD_HEAD;
-    bool head = method.tag == WASI_HTTP_TYPES_METHOD_HEAD;
-    wasi_http_types_method_free(&method);
-    bodiless = bodiless && !hf_request_header(request, "content-length", length, sizeof(length));
+    bool head = method == WASI_HTTP_TYPES_METHOD_HEAD;
     bool fine = bodiless ||
                 (wasi_http_types_method_incoming_request_consume(r, &in) &&
                  wasi_http_types_method_outgoing_request_body(wasi_http_types_borrow_outgoing_request(to), &body) &&
