@@ -125,16 +125,16 @@ static wasi_http_types_own_outgoing_request_t copy_request(hf_request from, char
                                                            bool *bodiless)
 {
     wasi_http_types_borrow_incoming_request_t r = wasi_http_types_borrow_incoming_request(from);
-    wasi_http_types_own_headers_t shown = wasi_http_types_method_incoming_request_headers(r);
-    wasi_http_types_own_outgoing_request_t to = wasi_http_types_constructor_outgoing_request(
-        wasi_http_types_method_fields_clone(wasi_http_types_borrow_fields(shown)));
-    wasi_http_types_borrow_outgoing_request_t q = wasi_http_types_borrow_outgoing_request(to);
     service_string_t path, name = hf_text(authority), length = hf_text("content-length");
     wasi_http_types_method_t method;
     wasi_http_types_method_incoming_request_method(r, &method);
     *tag = method.tag;
+    /* The fields go on as they are: what is not changed need not be copied. */
+    wasi_http_types_own_headers_t fields = wasi_http_types_method_incoming_request_headers(r);
     *bodiless = (method.tag == WASI_HTTP_TYPES_METHOD_GET || method.tag == WASI_HTTP_TYPES_METHOD_HEAD) &&
-                !wasi_http_types_method_fields_has(wasi_http_types_borrow_fields(shown), &length);
+                !wasi_http_types_method_fields_has(wasi_http_types_borrow_fields(fields), &length);
+    wasi_http_types_own_outgoing_request_t to = wasi_http_types_constructor_outgoing_request(fields);
+    wasi_http_types_borrow_outgoing_request_t q = wasi_http_types_borrow_outgoing_request(to);
     if (method.tag != WASI_HTTP_TYPES_METHOD_GET) /* which it is until somebody says something else */
         wasi_http_types_method_outgoing_request_set_method(q, &method);
     wasi_http_types_method_free(&method);
@@ -144,7 +144,6 @@ static wasi_http_types_own_outgoing_request_t copy_request(hf_request from, char
     }
     wasi_http_types_method_outgoing_request_set_scheme(q, scheme);
     wasi_http_types_method_outgoing_request_set_authority(q, &name);
-    wasi_http_types_fields_drop_own(shown);
     return to;
 }
 
@@ -158,9 +157,8 @@ static void refuse(hf_outparam out, wasi_http_types_error_code_t *code)
 static void answer(hf_outparam out, wasi_http_types_own_incoming_response_t from, bool head, struct pipe *down)
 {
     wasi_http_types_borrow_incoming_response_t a = wasi_http_types_borrow_incoming_response(from);
-    wasi_http_types_own_headers_t shown = wasi_http_types_method_incoming_response_headers(a);
-    wasi_http_types_own_outgoing_response_t to = wasi_http_types_constructor_outgoing_response(
-        wasi_http_types_method_fields_clone(wasi_http_types_borrow_fields(shown)));
+    wasi_http_types_own_outgoing_response_t to =
+        wasi_http_types_constructor_outgoing_response(wasi_http_types_method_incoming_response_headers(a));
     wasi_http_types_borrow_outgoing_response_t r = wasi_http_types_borrow_outgoing_response(to);
     wasi_http_types_own_incoming_body_t in;
     wasi_http_types_own_outgoing_body_t body;
@@ -169,7 +167,6 @@ static void answer(hf_outparam out, wasi_http_types_own_incoming_response_t from
         wasi_http_types_method_outgoing_response_set_status_code(r, status);
     bool fine = !head && status != 304 && wasi_http_types_method_incoming_response_consume(a, &in) &&
                 wasi_http_types_method_outgoing_response_body(r, &body);
-    wasi_http_types_fields_drop_own(shown);
     wasi_http_types_incoming_response_drop_own(from);
     wasi_http_types_result_own_outgoing_response_error_code_t result = {.is_err = false, .val.ok = to};
     wasi_http_types_static_response_outparam_set(out, &result);
