@@ -52,32 +52,34 @@ static void pipe_close(struct pipe *p, bool whole)
         wasi_http_types_error_code_free(&error);
 }
 
-/* Moves what can be moved now. False: nothing could. */
+/* Moves what can be moved now. False: nothing could. (splice takes no more than there is room for; only when it takes
+ * nothing do we have to ask which side that was.) */
 static bool pipe_move(struct pipe *p)
 {
     wasi_io_streams_borrow_output_stream_t out = wasi_io_streams_borrow_output_stream(p->out);
+    wasi_io_streams_borrow_input_stream_t in = wasi_io_streams_borrow_input_stream(p->in);
     wasi_io_streams_stream_error_t error;
     uint64_t permit = 0, moved = 0;
-    bool any = false;
-    for (;;) {
+    for (bool any = false;; any = true) {
+        if (!wasi_io_streams_method_output_stream_splice(out, in, PIECE, &moved, &error)) {
+            /* The end of one side, or nobody takes it any more on the other. */
+            bool closed = error.tag == WASI_IO_STREAMS_STREAM_ERROR_CLOSED;
+            wasi_io_streams_stream_error_free(&error);
+            bool end = closed && wasi_io_streams_method_output_stream_check_write(out, &permit, &error);
+            if (closed && !end)
+                wasi_io_streams_stream_error_free(&error);
+            pipe_close(p, end);
+            return true;
+        }
+        if (moved > 0)
+            continue;
         if (!wasi_io_streams_method_output_stream_check_write(out, &permit, &error)) {
             wasi_io_streams_stream_error_free(&error);
             pipe_close(p, false); /* nobody takes it any more */
             return true;
         }
         p->full = permit == 0;
-        if (permit == 0)
-            return any;
-        if (!wasi_io_streams_method_output_stream_splice(
-                out, wasi_io_streams_borrow_input_stream(p->in), PIECE, &moved, &error)) {
-            bool end = error.tag == WASI_IO_STREAMS_STREAM_ERROR_CLOSED;
-            wasi_io_streams_stream_error_free(&error);
-            pipe_close(p, end);
-            return true;
-        }
-        if (moved == 0)
-            return any;
-        any = true;
+        return any;
     }
 }
 
