@@ -108,6 +108,18 @@ enum hf_err hf_head_field(struct hf_head_writer *w, struct hf_view name, struct 
     return err;
 }
 
+enum hf_err hf_head_fields(struct hf_head_writer *w, const struct hf_head *from)
+{
+    size_t len = w->buf->len - w->start;
+    if (from->n_fields > UINT32_MAX - w->n_fields || from->fields.len > UINT32_MAX ||
+        len > UINT32_MAX - from->fields.len)
+        return HF_LIMIT;
+    enum hf_err err = hf_buf_add_view(w->buf, from->fields);
+    if (err == HF_OK)
+        w->n_fields += from->n_fields;
+    return err;
+}
+
 struct hf_view hf_head_end(struct hf_head_writer *w)
 {
     size_t len = w->buf->len - w->start;

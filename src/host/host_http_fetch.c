@@ -250,7 +250,6 @@ static enum hf_err write_head(struct future *f, const struct hf_outgoing_request
 {
     struct hf_head_writer w;
     struct hf_head head = hf_field_store_head(r->m.store);
-    struct hf_view name, value;
     uint32_t flags = HF_HEAD_HAS_SCHEME | HF_HEAD_HAS_AUTHORITY | HF_HEAD_HAS_PATH;
     /* All of it at once: the fields as they stand, the parts, and what stands before each. */
     enum hf_err err = hf_buf_reserve(&f->head, 64 + method.len + path.len +
@@ -260,8 +259,8 @@ static enum hf_err write_head(struct future *f, const struct hf_outgoing_request
     err = hf_head_begin_request(
         &w, &f->head, r->m.blob == NULL ? flags | HF_HEAD_NO_BODY : flags, method,
         secure ? HF_VIEW("https") : HF_VIEW("http"), hf_buf_view(&r->authority.text), path);
-    for (size_t at = 0; err == HF_OK && hf_head_next(&head, &at, &name, &value);)
-        err = hf_head_field(&w, name, value);
+    if (err == HF_OK)
+        err = hf_head_fields(&w, &head);
     if (err == HF_OK)
         hf_head_end(&w);
     return err;
