@@ -171,6 +171,7 @@ def test_servers_that_lie():
 
     def lie(c, r, head):
         c.sendall(wire[0])
+        time.sleep(0.1 * SLOW)  # what it said so far is passed on before it breaks off
         return False
 
     up = Upstream(lie)

@@ -30,6 +30,12 @@ static bool parts_fit(uint32_t flags, struct hf_view scheme, struct hf_view auth
            ((flags & HF_HEAD_HAS_PATH) || path.len == 0);
 }
 
+static void put_u32le(uint8_t *p, uint32_t v)
+{
+    for (unsigned i = 0; i < 4; i++)
+        p[i] = (uint8_t)(v >> (8 * i));
+}
+
 /* Adds a str, unless the head would outgrow its 32-bit length. */
 static enum hf_err write_str(struct hf_head_writer *w, struct hf_view v)
 {
@@ -37,11 +43,15 @@ static enum hf_err write_str(struct hf_head_writer *w, struct hf_view v)
     if (v.len > UINT32_MAX - 4 || len > UINT32_MAX - 4 - v.len)
         return HF_LIMIT;
     enum hf_err err = hf_buf_reserve(w->buf, 4 + v.len);
-    if (err == HF_OK)
-        err = hf_write_u32le(w->buf, (uint32_t)v.len);
-    if (err == HF_OK)
-        err = hf_buf_add_view(w->buf, v);
-    return err;
+    if (err != HF_OK)
+        return err;
+    uint8_t *p = w->buf->ptr + w->buf->len;
+    put_u32le(p, (uint32_t)v.len);
+    if (v.len > 0)
+        memcpy(p + 4, v.ptr, v.len);
+    p[4 + v.len] = '\0';
+    w->buf->len += 4 + v.len;
+    return HF_OK;
 }
 
 static enum hf_err write_fixed(struct hf_head_writer *w, enum hf_head_kind kind, uint16_t status,
@@ -98,10 +108,16 @@ enum hf_err hf_head_field(struct hf_head_writer *w, struct hf_view name, struct 
     return err;
 }
 
-static void put_u32le(uint8_t *p, uint32_t v)
+enum hf_err hf_head_fields(struct hf_head_writer *w, const struct hf_head *from)
 {
-    for (unsigned i = 0; i < 4; i++)
-        p[i] = (uint8_t)(v >> (8 * i));
+    size_t len = w->buf->len - w->start;
+    if (from->n_fields > UINT32_MAX - w->n_fields || from->fields.len > UINT32_MAX ||
+        len > UINT32_MAX - from->fields.len)
+        return HF_LIMIT;
+    enum hf_err err = hf_buf_add_view(w->buf, from->fields);
+    if (err == HF_OK)
+        w->n_fields += from->n_fields;
+    return err;
 }
 
 struct hf_view hf_head_end(struct hf_head_writer *w)

@@ -42,6 +42,9 @@ enum hf_err hf_head_begin_response(struct hf_head_writer *w, struct hf_buf *buf,
                                    uint16_t status) HF_MUST_CHECK;
 enum hf_err hf_head_field(struct hf_head_writer *w, struct hf_view name,
                           struct hf_view value) HF_MUST_CHECK;
+struct hf_head;
+/* All fields of a head that was read, as they stand there. */
+enum hf_err hf_head_fields(struct hf_head_writer *w, const struct hf_head *from) HF_MUST_CHECK;
 struct hf_view hf_head_end(struct hf_head_writer *w); /* fills the counts; a view into the buffer */
 void hf_head_abort(struct hf_head_writer *w);
 

@@ -15,11 +15,30 @@ bool hf_ip_parse(struct hf_view text, struct hf_ip *ret)
     return inet_pton(ret->family == HF_IPV6 ? AF_INET6 : AF_INET, copy, ret->bytes) == 1;
 }
 
+/* By hand: every outgoing request to a literal address prints it, and libc's goes through printf. */
+static char *print_v4(const uint8_t bytes[4], char *to)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        uint8_t n = bytes[i];
+        if (i > 0)
+            *to++ = '.';
+        if (n >= 100)
+            *to++ = (char)('0' + n / 100);
+        if (n >= 10)
+            *to++ = (char)('0' + n / 10 % 10);
+        *to++ = (char)('0' + n % 10);
+    }
+    return to;
+}
+
 const char *hf_ip_print(const struct hf_ip *ip, char to[HF_IP_TEXT_MAX])
 {
-    const char *text =
-        inet_ntop(ip->family == HF_IPV6 ? AF_INET6 : AF_INET, ip->bytes, to, HF_IP_TEXT_MAX);
-    HF_ASSERT(text != NULL); /* the family is one of two, and there is room */
+    if (ip->family != HF_IPV6) {
+        *print_v4(ip->bytes, to) = '\0';
+        return to;
+    }
+    const char *text = inet_ntop(AF_INET6, ip->bytes, to, HF_IP_TEXT_MAX);
+    HF_ASSERT(text != NULL); /* there is room */
     return text;
 }
 

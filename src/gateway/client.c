@@ -176,7 +176,9 @@ static void fill_defaults(struct hf_client_settings *s)
 {
     s->connections_max = or_u32(s->connections_max, 4096);
     s->host_max = or_u32(s->host_max, 64);
-    s->host_idle_max = or_u32(s->host_idle_max, 16);
+    /* What a burst needed the next one needs too: closing some of them only to connect again costs
+     * more than they do, and the idle timeout takes what is really too many. */
+    s->host_idle_max = or_u32(s->host_idle_max, s->host_max);
     s->host_waiting_max = or_u32(s->host_waiting_max, 1024);
     s->idle_timeout_ns = or_ns(s->idle_timeout_ns, 30 * SECOND);
     s->connect_timeout_ns = or_ns(s->connect_timeout_ns, 10 * SECOND);

@@ -36,7 +36,7 @@ struct hf_client_settings {
     struct hf_blob_pool *blobs; /* NULL: plain memory */
     uint32_t connections_max;   /* 0 = 4096; then the longest idle one gives way */
     uint32_t host_max;          /* connections to one host and port of a realm; 0 = 64 */
-    uint32_t host_idle_max;     /* of them kept idle; 0 = 16 */
+    uint32_t host_idle_max;     /* of them kept idle; 0: all */
     uint32_t host_waiting_max;  /* calls that wait for one of them; 0 = 1024 */
     uint64_t idle_timeout_ns;   /* 0 = 30 s */
     uint64_t

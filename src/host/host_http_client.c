@@ -126,20 +126,30 @@ static enum hf_err request_authority(struct hf_call *call, const struct hf_value
     return hf_http_option_text(call, r->authority.some, hf_buf_view(&r->authority.text), result);
 }
 
+/* What a host is not made of: blanks, controls, and what delimits the other parts. */
+static bool host_char(uint8_t c)
+{
+    switch (c) {
+    case '/': case '?': case '@': case '[': case ']': case '\\': case '<': case '>': case '"': case '^': case '`':
+    case '{': case '|': case '}': case '#': case 0x7f: return false;
+    default: return c > 0x20;
+    }
+}
+
 /* host[:port]; a host in brackets may hold colons; a port is 1-5 digits up to 65535 (1.4). */
 static bool authority_ok(struct hf_view v)
 {
-    if (v.len == 0 || !visible(v))
-        return false;
     size_t at = 0;
+    if (v.len == 0)
+        return false;
     if (v.ptr[0] == '[') {
         at = hf_view_find(v, ']');
-        if (at >= v.len || at < 3)
+        if (at >= v.len || at < 3 || !visible(hf_view_take(v, at)))
             return false;
         at++;
     } else {
         for (; at < v.len && v.ptr[at] != ':'; at++)
-            if (strchr("/?@[]\\<>\"^`{|}", v.ptr[at]) != NULL)
+            if (!host_char(v.ptr[at]))
                 return false;
         if (at == 0)
             return false;

@@ -142,10 +142,22 @@ static enum hf_err start(struct future *f, const struct hf_os_addr *addrs, uint3
 
 static void write_addr(struct hf_os_addr *to, const struct hf_ip *ip, uint16_t port)
 {
-    char text[HF_IP_TEXT_MAX];
+    _Static_assert(sizeof to->text >= HF_IP_TEXT_MAX + 8, "an address, brackets and a port");
+    char digits[5], *at = to->text;
     bool v6 = ip->family == HF_IPV6;
-    snprintf(to->text, sizeof to->text, "%s%s%s:%u", v6 ? "[" : "", hf_ip_print(ip, text),
-             v6 ? "]" : "", port);
+    size_t n = 0;
+    if (v6)
+        *at++ = '[';
+    at += strlen(hf_ip_print(ip, at));
+    if (v6)
+        *at++ = ']';
+    *at++ = ':';
+    do
+        digits[n++] = (char)('0' + port % 10);
+    while ((port /= 10) != 0);
+    while (n > 0)
+        *at++ = digits[--n];
+    *at = '\0';
 }
 
 /* The name is known, or never will be: those of its addresses that were granted are tried. */
@@ -238,13 +250,17 @@ static enum hf_err write_head(struct future *f, const struct hf_outgoing_request
 {
     struct hf_head_writer w;
     struct hf_head head = hf_field_store_head(r->m.store);
-    struct hf_view name, value;
     uint32_t flags = HF_HEAD_HAS_SCHEME | HF_HEAD_HAS_AUTHORITY | HF_HEAD_HAS_PATH;
-    enum hf_err err = hf_head_begin_request(
+    /* All of it at once: the fields as they stand, the parts, and what stands before each. */
+    enum hf_err err = hf_buf_reserve(&f->head, 64 + method.len + path.len +
+                                                   r->authority.text.len + head.fields.len);
+    if (err != HF_OK)
+        return err;
+    err = hf_head_begin_request(
         &w, &f->head, r->m.blob == NULL ? flags | HF_HEAD_NO_BODY : flags, method,
         secure ? HF_VIEW("https") : HF_VIEW("http"), hf_buf_view(&r->authority.text), path);
-    for (size_t at = 0; err == HF_OK && hf_head_next(&head, &at, &name, &value);)
-        err = hf_head_field(&w, name, value);
+    if (err == HF_OK)
+        err = hf_head_fields(&w, &head);
     if (err == HF_OK)
         hf_head_end(&w);
     return err;

@@ -183,10 +183,9 @@ static enum hf_err body_finish(struct hf_call *call, const struct hf_value *args
             struct hf_buf buf = {0};
             struct hf_head_writer w;
             struct hf_head head = hf_field_store_head(trailers);
-            struct hf_view name, value;
             err = hf_head_begin_response(&w, &buf, 0, 200); /* a head must have a status; nobody looks at this one */
-            for (size_t at = 0; err == HF_OK && hf_head_next(&head, &at, &name, &value);)
-                err = hf_head_field(&w, name, value);
+            if (err == HF_OK)
+                err = hf_head_fields(&w, &head);
             if (err == HF_OK)
                 err = hf_blob_set_trailers(b->blob, hf_head_end(&w));
             hf_buf_done(&buf);
@@ -287,14 +286,13 @@ static enum hf_err send_response(struct hf_call *call, uint64_t message, struct 
     struct hf_buf buf = {0};
     struct hf_head_writer w;
     struct hf_head head = hf_field_store_head(r->m.store);
-    struct hf_view name, value;
     struct hf_blob *blob = r->m.blob;
 
     enum hf_err err = hf_buf_reserve(&buf, head.fields.len + 64);
     if (err == HF_OK)
         err = hf_head_begin_response(&w, &buf, blob == NULL ? HF_HEAD_NO_BODY : 0, r->status);
-    for (size_t at = 0; err == HF_OK && hf_head_next(&head, &at, &name, &value);)
-        err = hf_head_field(&w, name, value);
+    if (err == HF_OK)
+        err = hf_head_fields(&w, &head);
     if (err != HF_OK) {
         hf_buf_done(&buf);
         hf_obj_release(&r->obj);

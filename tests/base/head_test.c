@@ -117,6 +117,36 @@ static void fields_keep_order_and_repeats(void **state)
     hf_buf_done(&buf);
 }
 
+static void fields_of_another_head(void **state)
+{
+    struct hf_buf from = {0}, buf = {0};
+    struct hf_head_writer w;
+    struct hf_head head, copy;
+    struct hf_view name, value;
+    size_t at = 0;
+    (void)state;
+    assert_int_equal(hf_head_begin_response(&w, &from, 0, 200), HF_OK);
+    assert_int_equal(hf_head_field(&w, HF_VIEW("a"), HF_VIEW("1")), HF_OK);
+    assert_int_equal(hf_head_field(&w, HF_VIEW("b"), HF_VIEW("")), HF_OK);
+    assert_int_equal(hf_head_read(hf_head_end(&w), &head, NULL), HF_OK);
+    assert_int_equal(hf_buf_add_text(&buf, "before"), HF_OK);
+    assert_int_equal(hf_head_begin_response(&w, &buf, 0, 404), HF_OK);
+    assert_int_equal(hf_head_field(&w, HF_VIEW("first"), HF_VIEW("x")), HF_OK);
+    assert_int_equal(hf_head_fields(&w, &head), HF_OK);
+    assert_int_equal(hf_head_fields(&w, &(struct hf_head){0}), HF_OK); /* none */
+    assert_int_equal(hf_head_field(&w, HF_VIEW("last"), HF_VIEW("y")), HF_OK);
+    assert_int_equal(hf_head_read(hf_head_end(&w), &copy, NULL), HF_OK);
+    assert_int_equal(copy.n_fields, 4);
+    static const char *const names[] = {"first", "a", "b", "last"}, *const values[] = {"x", "1", "", "y"};
+    for (int i = 0; i < 4; i++) {
+        assert_true(hf_head_next(&copy, &at, &name, &value));
+        assert_true(hf_view_eq_text(name, names[i]) && hf_view_eq_text(value, values[i]));
+    }
+    assert_false(hf_head_next(&copy, &at, &name, &value));
+    hf_buf_done(&from);
+    hf_buf_done(&buf);
+}
+
 static void abort_leaves_the_buffer_as_it_was(void **state)
 {
     (void)state;
@@ -240,6 +270,7 @@ int main(void)
         cmocka_unit_test(golden_bytes_of_version_1),
         cmocka_unit_test(golden_bytes_are_read),
         cmocka_unit_test(fields_keep_order_and_repeats),
+        cmocka_unit_test(fields_of_another_head),
         cmocka_unit_test(abort_leaves_the_buffer_as_it_was),
         cmocka_unit_test(writer_refuses),
         cmocka_unit_test(cut_off_anywhere),

@@ -312,6 +312,34 @@ static void a_host_has_a_limit_and_a_queue(void **state)
     rig_close(&r);
 }
 
+/* Unless fewer are asked for. */
+static void a_burst_leaves_its_connections_to_the_next(void **state)
+{
+    enum { N = 40 };
+    (void)state;
+    for (unsigned max = 0; max <= 3; max += 3) {
+        struct rig r;
+        struct got g[N];
+        int fd[N];
+        rig_open(&r, &(struct hf_client_settings){.host_idle_max = max});
+        for (int round = 0; round < 2; round++) {
+            for (int i = 0; i < N; i++)
+                call(&r, &g[i], &(struct ask){0});
+            for (int i = 0; i < N; i++)
+                if (round == 0 || (max != 0 && i >= (int)max))
+                    fd[i] = up_accept(&r);
+            assert_int_equal(up_accept(&r), -1);
+            for (int i = 0; i < N; i++)
+                up_write(&r, fd[i], "HTTP/1.1 200 OK\r\n" CLEN(1) "x");
+            for (int i = 0; i < N; i++)
+                expect_answer(&g[i], 200, "x");
+            assert_int_equal(rig_stats(&r).idle, max == 0 ? N : max);
+        }
+        assert_int_equal(rig_stats(&r).connects, max == 0 ? N : 2 * N - max);
+        rig_close(&r);
+    }
+}
+
 static void waiting_for_a_place_has_an_end(void **state)
 {
     (void)state;
@@ -713,6 +741,7 @@ int main(void)
         cmocka_unit_test(connections_are_used_again),
         cmocka_unit_test(idle_connections_go),
         cmocka_unit_test(a_host_has_a_limit_and_a_queue),
+        cmocka_unit_test(a_burst_leaves_its_connections_to_the_next),
         cmocka_unit_test(waiting_for_a_place_has_an_end),
         cmocka_unit_test(a_stale_connection_is_tried_once_more),
         cmocka_unit_test(what_was_begun_is_not_repeated),

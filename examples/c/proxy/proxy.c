@@ -52,32 +52,34 @@ static void pipe_close(struct pipe *p, bool whole)
         wasi_http_types_error_code_free(&error);
 }
 
-/* Moves what can be moved now. False: nothing could. */
+/* Moves what can be moved now. False: nothing could. (splice takes no more than there is room for; only when it takes
+ * nothing do we have to ask which side that was.) */
 static bool pipe_move(struct pipe *p)
 {
     wasi_io_streams_borrow_output_stream_t out = wasi_io_streams_borrow_output_stream(p->out);
+    wasi_io_streams_borrow_input_stream_t in = wasi_io_streams_borrow_input_stream(p->in);
     wasi_io_streams_stream_error_t error;
     uint64_t permit = 0, moved = 0;
-    bool any = false;
-    for (;;) {
+    for (bool any = false;; any = true) {
+        if (!wasi_io_streams_method_output_stream_splice(out, in, PIECE, &moved, &error)) {
+            /* The end of one side, or nobody takes it any more on the other. */
+            bool closed = error.tag == WASI_IO_STREAMS_STREAM_ERROR_CLOSED;
+            wasi_io_streams_stream_error_free(&error);
+            bool end = closed && wasi_io_streams_method_output_stream_check_write(out, &permit, &error);
+            if (closed && !end)
+                wasi_io_streams_stream_error_free(&error);
+            pipe_close(p, end);
+            return true;
+        }
+        if (moved > 0)
+            continue;
         if (!wasi_io_streams_method_output_stream_check_write(out, &permit, &error)) {
             wasi_io_streams_stream_error_free(&error);
             pipe_close(p, false); /* nobody takes it any more */
             return true;
         }
         p->full = permit == 0;
-        if (permit == 0)
-            return any;
-        if (!wasi_io_streams_method_output_stream_splice(
-                out, wasi_io_streams_borrow_input_stream(p->in), PIECE, &moved, &error)) {
-            bool end = error.tag == WASI_IO_STREAMS_STREAM_ERROR_CLOSED;
-            wasi_io_streams_stream_error_free(&error);
-            pipe_close(p, end);
-            return true;
-        }
-        if (moved == 0)
-            return any;
-        any = true;
+        return any;
     }
 }
 
@@ -119,19 +121,24 @@ static bool upstream(wasi_http_types_scheme_t *scheme, char *authority, size_t s
     return found;
 }
 
-/* The request as it came, for another server. */
+/* The request as it came, for another server. *tag: its method's; *bodiless: it has no body to wait for. */
 static wasi_http_types_own_outgoing_request_t copy_request(hf_request from, char *authority,
-                                                           wasi_http_types_scheme_t *scheme)
+                                                           wasi_http_types_scheme_t *scheme, uint8_t *tag,
+                                                           bool *bodiless)
 {
     wasi_http_types_borrow_incoming_request_t r = wasi_http_types_borrow_incoming_request(from);
-    wasi_http_types_own_headers_t shown = wasi_http_types_method_incoming_request_headers(r);
-    wasi_http_types_own_outgoing_request_t to = wasi_http_types_constructor_outgoing_request(
-        wasi_http_types_method_fields_clone(wasi_http_types_borrow_fields(shown)));
-    wasi_http_types_borrow_outgoing_request_t q = wasi_http_types_borrow_outgoing_request(to);
-    service_string_t path, name = hf_text(authority);
+    service_string_t path, name = hf_text(authority), length = hf_text("content-length");
     wasi_http_types_method_t method;
     wasi_http_types_method_incoming_request_method(r, &method);
-    wasi_http_types_method_outgoing_request_set_method(q, &method);
+    *tag = method.tag;
+    /* The fields go on as they are: what is not changed need not be copied. */
+    wasi_http_types_own_headers_t fields = wasi_http_types_method_incoming_request_headers(r);
+    *bodiless = (method.tag == WASI_HTTP_TYPES_METHOD_GET || method.tag == WASI_HTTP_TYPES_METHOD_HEAD) &&
+                !wasi_http_types_method_fields_has(wasi_http_types_borrow_fields(fields), &length);
+    wasi_http_types_own_outgoing_request_t to = wasi_http_types_constructor_outgoing_request(fields);
+    wasi_http_types_borrow_outgoing_request_t q = wasi_http_types_borrow_outgoing_request(to);
+    if (method.tag != WASI_HTTP_TYPES_METHOD_GET) /* which it is until somebody says something else */
+        wasi_http_types_method_outgoing_request_set_method(q, &method);
     wasi_http_types_method_free(&method);
     if (wasi_http_types_method_incoming_request_path_with_query(r, &path)) {
         wasi_http_types_method_outgoing_request_set_path_with_query(q, &path);
@@ -139,7 +146,6 @@ static wasi_http_types_own_outgoing_request_t copy_request(hf_request from, char
     }
     wasi_http_types_method_outgoing_request_set_scheme(q, scheme);
     wasi_http_types_method_outgoing_request_set_authority(q, &name);
-    wasi_http_types_fields_drop_own(shown);
     return to;
 }
 
@@ -153,17 +159,16 @@ static void refuse(hf_outparam out, wasi_http_types_error_code_t *code)
 static void answer(hf_outparam out, wasi_http_types_own_incoming_response_t from, bool head, struct pipe *down)
 {
     wasi_http_types_borrow_incoming_response_t a = wasi_http_types_borrow_incoming_response(from);
-    wasi_http_types_own_headers_t shown = wasi_http_types_method_incoming_response_headers(a);
-    wasi_http_types_own_outgoing_response_t to = wasi_http_types_constructor_outgoing_response(
-        wasi_http_types_method_fields_clone(wasi_http_types_borrow_fields(shown)));
+    wasi_http_types_own_outgoing_response_t to =
+        wasi_http_types_constructor_outgoing_response(wasi_http_types_method_incoming_response_headers(a));
     wasi_http_types_borrow_outgoing_response_t r = wasi_http_types_borrow_outgoing_response(to);
     wasi_http_types_own_incoming_body_t in;
     wasi_http_types_own_outgoing_body_t body;
     uint16_t status = wasi_http_types_method_incoming_response_status(a);
-    wasi_http_types_method_outgoing_response_set_status_code(r, status);
+    if (status != 200) /* which it is until somebody says something else */
+        wasi_http_types_method_outgoing_response_set_status_code(r, status);
     bool fine = !head && status != 304 && wasi_http_types_method_incoming_response_consume(a, &in) &&
                 wasi_http_types_method_outgoing_response_body(r, &body);
-    wasi_http_types_fields_drop_own(shown);
     wasi_http_types_incoming_response_drop_own(from);
     wasi_http_types_result_own_outgoing_response_error_code_t result = {.is_err = false, .val.ok = to};
     wasi_http_types_static_response_outparam_set(out, &result);
@@ -192,6 +197,8 @@ static void carry(hf_outparam out, wasi_http_types_own_future_incoming_response_
     wasi_http_types_borrow_future_incoming_response_t f = wasi_http_types_borrow_future_incoming_response(future);
     wasi_io_poll_own_pollable_t answered = wasi_http_types_method_future_incoming_response_subscribe(f);
     bool waits = true;
+    if (!up->open) /* nothing to do until then */
+        wait_for(up, &down, &answered);
     while (waits || up->open || down.open) {
         wasi_http_types_result_result_own_incoming_response_error_code_void_t r;
         bool any = up->open && pipe_move(up);
@@ -219,7 +226,6 @@ void exports_wasi_http_incoming_handler_handle(hf_request request, hf_outparam o
     static char authority[256];
     static wasi_http_types_scheme_t scheme;
     static bool known;
-    char length[24];
     struct pipe up = {.open = false};
     wasi_http_types_own_incoming_body_t in;
     wasi_http_types_own_outgoing_body_t body;
@@ -231,14 +237,11 @@ void exports_wasi_http_incoming_handler_handle(hf_request request, hf_outparam o
         wasi_http_types_incoming_request_drop_own(request);
         return;
     }
-    wasi_http_types_own_outgoing_request_t to = copy_request(request, authority, &scheme);
-    wasi_http_types_method_t method;
+    uint8_t method;
+    bool bodiless;
+    wasi_http_types_own_outgoing_request_t to = copy_request(request, authority, &scheme, &method, &bodiless);
     wasi_http_types_borrow_incoming_request_t r = wasi_http_types_borrow_incoming_request(request);
-    wasi_http_types_method_incoming_request_method(r, &method);
-    bool bodiless = method.tag == WASI_HTTP_TYPES_METHOD_GET || method.tag == WASI_HTTP_TYPES_METHOD_HEAD;
-    bool head = method.tag == WASI_HTTP_TYPES_METHOD_HEAD;
-    wasi_http_types_method_free(&method);
-    bodiless = bodiless && !hf_request_header(request, "content-length", length, sizeof(length));
+    bool head = method == WASI_HTTP_TYPES_METHOD_HEAD;
     bool fine = bodiless ||
                 (wasi_http_types_method_incoming_request_consume(r, &in) &&
                  wasi_http_types_method_outgoing_request_body(wasi_http_types_borrow_outgoing_request(to), &body) &&
