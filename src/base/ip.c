@@ -15,7 +15,7 @@ bool hf_ip_parse(struct hf_view text, struct hf_ip *ret)
     return inet_pton(ret->family == HF_IPV6 ? AF_INET6 : AF_INET, copy, ret->bytes) == 1;
 }
 
-/* By hand: every outgoing request to a literal address prints it, and libc's goes through printf. */
+/* By hand: every outgoing request to a literal address prints it; libc's goes through printf. */
 static char *print_v4(const uint8_t bytes[4], char *to)
 {
     for (unsigned i = 0; i < 4; i++) {

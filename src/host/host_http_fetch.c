@@ -252,13 +252,13 @@ static enum hf_err write_head(struct future *f, const struct hf_outgoing_request
     struct hf_head head = hf_field_store_head(r->m.store);
     uint32_t flags = HF_HEAD_HAS_SCHEME | HF_HEAD_HAS_AUTHORITY | HF_HEAD_HAS_PATH;
     /* All of it at once: the fields as they stand, the parts, and what stands before each. */
-    enum hf_err err = hf_buf_reserve(&f->head, 64 + method.len + path.len +
-                                                   r->authority.text.len + head.fields.len);
+    enum hf_err err = hf_buf_reserve(&f->head, 64 + method.len + path.len + r->authority.text.len +
+                                                   head.fields.len);
     if (err != HF_OK)
         return err;
-    err = hf_head_begin_request(
-        &w, &f->head, r->m.blob == NULL ? flags | HF_HEAD_NO_BODY : flags, method,
-        secure ? HF_VIEW("https") : HF_VIEW("http"), hf_buf_view(&r->authority.text), path);
+    err = hf_head_begin_request(&w, &f->head, r->m.blob == NULL ? flags | HF_HEAD_NO_BODY : flags,
+                                method, secure ? HF_VIEW("https") : HF_VIEW("http"),
+                                hf_buf_view(&r->authority.text), path);
     if (err == HF_OK)
         err = hf_head_fields(&w, &head);
     if (err == HF_OK)

@@ -137,7 +137,8 @@ static void fields_of_another_head(void **state)
     assert_int_equal(hf_head_field(&w, HF_VIEW("last"), HF_VIEW("y")), HF_OK);
     assert_int_equal(hf_head_read(hf_head_end(&w), &copy, NULL), HF_OK);
     assert_int_equal(copy.n_fields, 4);
-    static const char *const names[] = {"first", "a", "b", "last"}, *const values[] = {"x", "1", "", "y"};
+    static const char *const names[] = {"first", "a", "b", "last"};
+    static const char *const values[] = {"x", "1", "", "y"};
     for (int i = 0; i < 4; i++) {
         assert_true(hf_head_next(&copy, &at, &name, &value));
         assert_true(hf_view_eq_text(name, names[i]) && hf_view_eq_text(value, values[i]));
