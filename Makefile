@@ -158,7 +158,8 @@ setup:
 test:
 	$(Q)tools/setup build && tools/setup test && tools/setup guests
 	$(Q)$(MAKE) --no-print-directory test-built SAN=$(SAN) ONLY=$(ONLY)
-test-built: $(RUN_TESTS) $(NEED_APP)
+# Benches are built with the tests, so that they do not rot between measurements.
+test-built: $(RUN_TESTS) $(NEED_APP) $$(if $$(SAN)$$(ONLY),,$$(BENCHES))
 	$(Q)python3 tests/run.py --build $(B) --san '$(SAN)' --only '$(ONLY)' $(RUN_TESTS)
 
 # ---- guests ---------------------------------------------------------------------------------------------------

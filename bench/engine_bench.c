@@ -318,7 +318,7 @@ static __attribute__((noinline)) void bench_resets(const char *text, unsigned di
             die("instance", &report);
         hf_core_memory(r.store, m, &core, 0, &r.mem);
         if (template) {
-            if (hf_memimage_take(r.store, &r.mem, &r.img) != HF_OK)
+            if (hf_memimage_take(r.scanner, r.store, &r.mem, true, &r.img) != HF_OK)
                 exit(2);
             hf_store_free(r.store);
         }

@@ -285,7 +285,14 @@ static void bench_guest(const char *name)
     sv.os = hf_os_linux();
     struct hf_service_settings ss = {.name = "s", .component = b.c, .services = &sv};
     must(hf_service_new(&ss, &b.svc, &report), name);
-    must(hf_service_worker_new(b.svc, &b.worker, &report), name);
+    struct hf_os *os = hf_os_linux();
+    struct hf_os_poller *poller = NULL;
+    struct hf_wake *wake = NULL;
+    struct hf_io io; /* nothing here waits for a descriptor */
+    must(os->poller_new(os, &poller), "poller");
+    must(hf_wake_new(&wake, &report), "wake");
+    hf_io_init(&io, os, poller, wake, NULL);
+    must(hf_service_worker_new(b.svc, &io, &b.worker, &report), name);
     b.host = (struct hf_guest){.worker = b.worker, .pool = &b.worker->pool};
     hf_list_init(&b.host.objects);
     hf_list_init(&b.host.lazy);
@@ -304,6 +311,9 @@ static void bench_guest(const char *name)
     bench_keep(&b, served->inst);
     hf_kernel_free(k);
     hf_service_worker_free(b.worker);
+    hf_io_collect(&io);
+    os->poller_free(poller);
+    hf_wake_free(wake);
     hf_service_free(b.svc);
     hf_component_unref(b.c);
 }
