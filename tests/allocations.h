@@ -1,5 +1,8 @@
-/* allocations.h - counts every allocation of a test program: its own malloc and its kin stand
- * before the C library's. For one file of a program; the counter is that file's.
+/* allocations.h - counts every allocation a thread of a test program makes: its own malloc and its
+ * kin stand before the C library's. For one file of a program; the counter is that file's.
+ *
+ * Each thread has a count of its own: the engine keeps threads for compiling, which allocate when
+ * they please, while another thread counts what its call took. A fiber runs on its caller's thread.
  */
 #ifndef HF_TESTS_ALLOCATIONS_H
 #define HF_TESTS_ALLOCATIONS_H
@@ -7,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-static uint64_t n_allocations;
+static _Thread_local uint64_t n_allocations;
 
 #ifndef __SANITIZE_ADDRESS__
 #define COUNTED 1
@@ -22,7 +25,7 @@ void *memalign(size_t align, size_t size);
 void *aligned_alloc(size_t align, size_t size);
 int posix_memalign(void **ret, size_t align, size_t size);
 
-#define COUNT() __atomic_add_fetch(&n_allocations, 1, __ATOMIC_RELAXED)
+#define COUNT() (n_allocations++)
 
 __attribute__((visibility("default"))) void *malloc(size_t size)
 {
@@ -59,9 +62,10 @@ __attribute__((visibility("default"))) int posix_memalign(void **ret, size_t ali
 #define COUNTED 0 /* the sanitizer's own; the calls are made all the same */
 #endif
 
+/* What this thread has made so far. */
 static uint64_t allocations(void)
 {
-    return __atomic_load_n(&n_allocations, __ATOMIC_RELAXED);
+    return n_allocations;
 }
 
 #endif

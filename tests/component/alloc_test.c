@@ -1,5 +1,5 @@
 /* alloc_test.c - a warm call takes nothing from the heap: imports and exports, scalars, strings and
- * lists of bytes, handles, from guest to guest. Every allocation of the program is counted. */
+ * lists of bytes, handles, from guest to guest. Every allocation of the thread is counted. */
 #include "support_calls.h"
 
 #include "support_world.h"
