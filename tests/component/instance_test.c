@@ -1,4 +1,5 @@
-/* instance_test.c - the life of an instance: start, call, wait, end; who drops what, exactly once.
+/* instance_test.c - the life of an instance: start, call, wait, end; nested ones,
+ * re-entrance. (Resources and the hook: resource_test.c.)
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,43 +9,6 @@
 #include <cmocka.h>
 
 #include "support_world.h"
-
-static int setup(void **state)
-{
-    struct world *w = malloc(sizeof *w);
-    assert_non_null(w);
-    world_open(w);
-    *state = w;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_close(*state);
-    free(*state);
-    return 0;
-}
-
-/* Each test begins with an empty log and ends with no thing left. */
-static struct world *fresh(void **state)
-{
-    struct world *w = *state;
-    world_signals();
-    assert_int_equal(w->live, 0);
-    w->log[0] = '\0';
-    w->cancelled = w->slices = w->blocks = 0;
-    w->again = NULL;
-    return w;
-}
-
-static void is_dead(struct hf_instance *inst)
-{
-    assert_true(hf_instance_dead(inst));
-    assert_false(hf_instance_busy(inst));
-    assert_int_equal(hf_instance_poll(inst), HF_TRAP);
-    assert_int_equal(hf_instance_start(inst), HF_INVALID);
-    assert_null(hf_instance_result(inst));
-}
 
 /* ---- calls ---- */
 
@@ -60,7 +24,7 @@ static const char add_wat[] =
 
 static void test_call(void **state)
 {
-    struct world *w = fresh(state);
+    struct world *w = world_fresh(state);
     struct hf_instance *inst = world_from(w, add_wat);
     assert_int_equal(world_u32(w, inst, "add", 1, 2), 3);
     assert_int_equal(world_u32(w, inst, "add", UINT32_MAX, 2), 1);
@@ -76,7 +40,7 @@ static void test_call(void **state)
 
 static void test_wrong_moment_is_an_error(void **state)
 {
-    struct world *w = fresh(state);
+    struct world *w = world_fresh(state);
     struct hf_component *c = world_load(w, add_wat);
     struct hf_instance *inst = world_new(w, c);
     const struct hf_value args[2] = {hf_value_u64(1), hf_value_u64(2)};
@@ -103,7 +67,7 @@ static void test_wrong_moment_is_an_error(void **state)
 /* F3: 17 parameters go through memory; more values than the instance has room for itself. */
 static void test_many_params(void **state)
 {
-    struct world *w = fresh(state);
+    struct world *w = world_fresh(state);
     struct hf_buf wat = {0};
     assert_int_equal(
         hf_buf_add_text(
@@ -157,7 +121,7 @@ static const char echo_wat[] =
 
 static void test_result_lives_until_the_next_call(void **state)
 {
-    struct world *w = fresh(state);
+    struct world *w = world_fresh(state);
     struct hf_instance *inst = world_from(w, echo_wat);
     struct hf_value arg = hf_value_bytes(HF_VIEW("h\xc3\xa9llo"));
     for (unsigned i = 1; i <= 3; i++) {
@@ -180,15 +144,15 @@ static void test_post_return_traps(void **state)
                         "(post-return (func $m \"post-a\"))))"
                         "(func (export \"b\") (result u32) (canon lift (core func $m \"b\") "
                         "(post-return (func $m \"post-b\"))))");
-    struct world *w = fresh(state);
+    struct world *w = world_fresh(state);
     struct hf_component *c = world_load(w, wat);
     struct hf_instance *inst = world_start(w, c);
     world_traps(w, inst, "a", "unreachable");
-    is_dead(inst);
+    world_is_dead(inst);
     hf_instance_free(inst);
     inst = world_start(w, c);
     world_traps(w, inst, "b", "cannot leave component instance"); /* C3 */
-    is_dead(inst);
+    world_is_dead(inst);
     hf_instance_free(inst);
     hf_component_unref(c);
 }
@@ -203,11 +167,11 @@ static void test_e3_after_a_trap_nothing_runs(void **state)
                         "(call $inner) (i32.const 1))"
                         "(func (export \"fine\") (result i32) (call $new (i32.const 2)))",
                         WORLD_LIFT("trap", WORLD_U32) WORLD_LIFT("fine", WORLD_U32));
-    struct world *w = fresh(state);
+    struct world *w = world_fresh(state);
     struct hf_instance *inst = world_from(w, wat);
     assert_int_equal(world_u32(w, inst, "fine", 0, 0), 1);
     world_traps(w, inst, "trap", "inner"); /* the backtrace has names */
-    is_dead(inst);
+    world_is_dead(inst);
     world_traps(w, inst, "fine", "cannot enter component instance");
     world_traps(w, inst, "fine", "unreachable"); /* and says why */
     assert_string_equal(w->log, "new 2;new 1;");
@@ -220,10 +184,10 @@ static void test_host_trap(void **state)
     static const char wat[] = WORLD_COMPONENT("(func (export \"f\") (result i32) (drop (call $new "
                                               "(i32.const 5))) (call $fail) (i32.const 1))",
                                               WORLD_LIFT("f", WORLD_U32));
-    struct world *w = fresh(state);
+    struct world *w = world_fresh(state);
     struct hf_instance *inst = world_from(w, wat);
     world_traps(w, inst, "f", "test:host/it@1.0.0#fail: the test wants it");
-    is_dead(inst);
+    world_is_dead(inst);
     hf_instance_free(inst);
     assert_string_equal(w->log, "new 5;drop 5;");
 }
@@ -238,7 +202,7 @@ static const char block_wat[] = WORLD_COMPONENT(
 
 static void test_block_and_go_on(void **state)
 {
-    struct world *w = fresh(state);
+    struct world *w = world_fresh(state);
     struct hf_instance *inst = world_from(w, block_wat);
     assert_int_equal(world_u32(w, inst, "wait", 5, 0), 9);
     assert_int_equal(w->blocks, 5);
@@ -251,7 +215,7 @@ static void test_block_and_go_on(void **state)
 
 static void test_cancel_while_blocked(void **state)
 {
-    struct world *w = fresh(state);
+    struct world *w = world_fresh(state);
     struct hf_component *c = world_load(w, block_wat);
     const struct hf_value n = hf_value_u64(3);
     for (int by_free = 0; by_free < 2; by_free++) {
@@ -263,7 +227,7 @@ static void test_cancel_while_blocked(void **state)
         if (!by_free) {
             hf_instance_cancel(inst);
             assert_string_equal(w->log, "new 3;cancelled;");
-            is_dead(inst);
+            world_is_dead(inst);
             hf_instance_cancel(inst); /* once is enough, twice is fine */
         }
         hf_instance_free(inst);
@@ -275,7 +239,7 @@ static void test_cancel_while_blocked(void **state)
 
 static void test_slices_and_cancel_of_a_spin(void **state)
 {
-    struct world *w = fresh(state);
+    struct world *w = world_fresh(state);
     struct hf_instance *inst = world_from(w, block_wat);
     const struct hf_value n = hf_value_u64(0);
     assert_int_equal(hf_instance_call(inst, world_export(inst, "spin"), &n, 1), HF_OK);
@@ -284,7 +248,7 @@ static void test_slices_and_cancel_of_a_spin(void **state)
         assert_int_equal(hf_instance_why(inst), HF_WHY_SLICE);
     }
     hf_instance_cancel(inst);
-    is_dead(inst);
+    world_is_dead(inst);
     hf_instance_free(inst);
 }
 
@@ -298,7 +262,7 @@ static void test_slices_and_cancel_of_a_spin(void **state)
 static void test_s16_start_that_spins(void **state)
 {
     static const char wat[] = START("(drop (call $new (i32.const 1))) (loop $l (br $l))");
-    struct world *w = fresh(state);
+    struct world *w = world_fresh(state);
     struct hf_component *c = world_load(w, wat);
     struct hf_instance *inst = world_new(w, c);
     assert_int_equal(hf_instance_start(inst), HF_OK);
@@ -307,7 +271,7 @@ static void test_s16_start_that_spins(void **state)
         assert_int_equal(hf_instance_why(inst), HF_WHY_SLICE);
     }
     hf_instance_cancel(inst);
-    is_dead(inst);
+    world_is_dead(inst);
     hf_instance_free(inst);
     assert_string_equal(w->log, "new 1;drop 1;");
     hf_component_unref(c);
@@ -316,13 +280,13 @@ static void test_s16_start_that_spins(void **state)
 static void test_start_that_traps(void **state)
 {
     static const char wat[] = START("(drop (call $new (i32.const 1))) unreachable");
-    struct world *w = fresh(state);
+    struct world *w = world_fresh(state);
     struct hf_component *c = world_load(w, wat);
     struct hf_instance *inst = world_new(w, c);
     assert_int_equal(hf_instance_start(inst), HF_OK);
     assert_int_equal(world_run(w, inst), HF_TRAP);
     assert_non_null(strstr(hf_instance_report(inst)->text, "unreachable"));
-    is_dead(inst);
+    world_is_dead(inst);
     world_traps(w, inst, "f", "cannot enter component instance");
     hf_instance_free(inst);
     assert_string_equal(w->log, "new 1;drop 1;");
@@ -332,7 +296,7 @@ static void test_start_that_traps(void **state)
 static void test_start_that_blocks(void **state)
 {
     static const char wat[] = START("(drop (call $new (i32.const 1))) (call $block (i32.const 2))");
-    struct world *w = fresh(state);
+    struct world *w = world_fresh(state);
     struct hf_component *c = world_load(w, wat);
     struct hf_instance *inst = world_start(w, c);
     assert_int_equal(w->blocks, 2);
@@ -346,177 +310,6 @@ static void test_start_that_blocks(void **state)
     hf_instance_free(inst);
     assert_string_equal(w->log, "new 1;drop 1;new 1;cancelled;drop 1;");
     hf_component_unref(c);
-}
-
-/* ---- host resources ---- */
-
-static const char things_wat[] = WORLD_COMPONENT(
-    "(func (export \"new\") (param i32) (result i32) (call $new (local.get 0)))"
-    "(func (export \"get\") (param i32) (result i32) (call $get (local.get 0)))"
-    "(func (export \"take\") (param i32) (result i32) (call $take (local.get 0)))"
-    "(func (export \"drop\") (param i32) (result i32) (call $drop (local.get 0)) (i32.const 0))"
-    "(func (export \"keep\") (param i32) (result i32) (local.get 0))"
-    "(func (export \"peek\") (param i32) (result i32) (local $v i32) (local.set $v (call $get "
-    "(local.get 0)))"
-    "  (call $drop (local.get 0)) (local.get $v))"
-    "(func (export \"forget\") (param i32) (result i32) (i32.const 0))"
-    "(func (export \"give\") (param i32) (result i32) (call $new (local.get 0)))"
-    "(func (export \"pair\") (param i32 i32) (result i32) (i32.add (call $get (local.get 0)) (call "
-    "$get (local.get 1))))",
-    WORLD_LIFT("new", WORLD_U32_U32) WORLD_LIFT("get", WORLD_U32_U32)
-        WORLD_LIFT("take", WORLD_U32_U32) WORLD_LIFT("drop", WORLD_U32_U32)
-            WORLD_LIFT("keep", "(param \"t\" (own $thing)) (result u32)")
-                WORLD_LIFT("peek", "(param \"t\" (borrow $thing)) (result u32)")
-                    WORLD_LIFT("forget", "(param \"t\" (borrow $thing)) (result u32)")
-                        WORLD_LIFT("give", "(param \"v\" u32) (result (own $thing))") WORLD_LIFT(
-                            "pair",
-                            "(param \"a\" (own $thing)) (param \"b\" (own $thing)) (result u32)"));
-
-static void test_own_and_borrow_through_host_functions(void **state)
-{
-    struct world *w = fresh(state);
-    struct hf_instance *inst = world_from(w, things_wat);
-    assert_int_equal(world_u32(w, inst, "new", 10, 0), 1);
-    assert_int_equal(world_u32(w, inst, "new", 20, 0), 2);
-    assert_int_equal(world_u32(w, inst, "new", 30, 0), 3);
-    assert_int_equal(hf_instance_handles(inst), 3);
-    assert_int_equal(world_u32(w, inst, "get", 2, 0), 20);
-    assert_int_equal(world_u32(w, inst, "take", 2, 0), 20);
-    assert_int_equal(world_u32(w, inst, "drop", 1, 0), 0);
-    assert_int_equal(world_u32(w, inst, "new", 40, 0), 1); /* H1: last freed, first used */
-    assert_int_equal(world_u32(w, inst, "new", 50, 0), 2);
-    assert_string_equal(w->log, "new 10;new 20;new 30;get 20;drop 20;drop 10;new 40;new 50;");
-    w->log[0] = '\0';
-    hf_instance_free(inst);
-    assert_string_equal(w->log, "drop 50;drop 40;drop 30;"); /* newest first, not by index */
-}
-
-static void test_bad_handles_trap(void **state)
-{
-    static const struct {
-        const char *name, *text;
-    } cases[] = {
-        {"get", "unknown handle index 0"},
-        {"take", "unknown handle index 0"},
-        {"drop", "unknown handle index 0"},
-    };
-    struct world *w = fresh(state);
-    struct hf_component *c = world_load(w, things_wat);
-    for (size_t i = 0; i < HF_ARRAY_LEN(cases); i++) {
-        struct hf_instance *inst = world_start(w, c);
-        world_traps(w, inst, cases[i].name, cases[i].text);
-        is_dead(inst);
-        hf_instance_free(inst);
-    }
-    hf_component_unref(c);
-}
-
-/* A host may refuse a drop: the guest is trapped, the object is dropped at the end, once. */
-static void test_refused_drop(void **state)
-{
-    struct world *w = fresh(state);
-    struct hf_instance *inst = world_from(w, things_wat);
-    const struct hf_value index = hf_value_u64(1);
-    assert_int_equal(world_u32(w, inst, "new", 666, 0), 1);
-    assert_int_equal(world_call(w, inst, "drop", &index, 1), HF_TRAP);
-    assert_non_null(strstr(hf_instance_report(inst)->text, "thing 666 stays"));
-    hf_instance_free(inst);
-    assert_string_equal(w->log, "new 666;drop 666;");
-}
-
-static void test_own_arguments_move_in(void **state)
-{
-    struct world *w = fresh(state);
-    struct hf_instance *inst = world_from(w, things_wat);
-    struct hf_value t = hf_value_obj(world_thing(w, 7));
-    assert_int_equal(world_call(w, inst, "keep", &t, 1), HF_OK);
-    assert_int_equal(hf_instance_result(inst)->u64, 1);
-    assert_int_equal(hf_instance_handles(inst), 1);
-    assert_int_equal(world_u32(w, inst, "get", 1, 0), 7);
-    hf_instance_free(inst);
-    assert_string_equal(w->log, "new 7;get 7;drop 7;");
-}
-
-static void test_borrowed_arguments_come_back(void **state)
-{
-    struct world *w = fresh(state);
-    struct hf_instance *inst = world_from(w, things_wat);
-    struct thing *t = world_thing(w, 8);
-    struct hf_value arg = hf_value_obj(t);
-    assert_int_equal(world_call(w, inst, "peek", &arg, 1), HF_OK);
-    assert_int_equal(hf_instance_result(inst)->u64, 8);
-    assert_int_equal(hf_instance_handles(inst), 0);
-    assert_int_equal(world_call(w, inst, "forget", &arg, 1), HF_TRAP); /* C1 */
-    assert_non_null(strstr(hf_instance_report(inst)->text, "borrow handles still remain"));
-    hf_instance_free(inst);
-    assert_string_equal(w->log, "new 8;get 8;"); /* it is the host's */
-    arg.obj = NULL;
-    w->live--;
-    free(t);
-}
-
-/* Own arguments of a call that cannot be made are dropped, once each, whatever the reason. */
-static void test_own_arguments_of_no_call_are_dropped(void **state)
-{
-    struct world *w = fresh(state);
-    struct hf_component *c = world_load(w, things_wat);
-    struct hf_instance *inst = world_new(w, c);
-    struct hf_value args[2] = {hf_value_obj(world_thing(w, 1)), hf_value_obj(world_thing(w, 2))};
-    const struct hf_export *pair = world_export(inst, "pair");
-    assert_int_equal(hf_instance_call(inst, pair, args, 2), HF_INVALID); /* not started */
-    assert_string_equal(w->log, "new 1;new 2;drop 1;drop 2;");
-    hf_instance_free(inst);
-
-    inst = world_start(w, c);
-    w->log[0] = '\0';
-    args[0] = hf_value_obj(world_thing(w, 3));
-    args[1] = hf_value_obj(world_thing(w, 4));
-    assert_int_equal(hf_instance_call(inst, pair, args, 2), HF_OK);
-    hf_instance_cancel(inst); /* before the first poll */
-    assert_string_equal(w->log, "new 3;new 4;drop 3;drop 4;");
-    args[0] = hf_value_obj(world_thing(w, 5));
-    args[1] = hf_value_obj(world_thing(w, 6));
-    assert_int_equal(hf_instance_call(inst, pair, args, 2), HF_TRAP); /* dead */
-    hf_instance_free(inst);
-    assert_string_equal(w->log, "new 3;new 4;drop 3;drop 4;new 5;new 6;drop 5;drop 6;");
-
-    /* The table is full for the second: the first is in the guest's table, the second goes back. */
-    struct hf_instance_settings s = {.ctx = w, .handles_max = 1};
-    assert_int_equal(hf_instance_new(c, &s, &inst, NULL), HF_OK);
-    assert_int_equal(hf_instance_start(inst), HF_OK);
-    assert_int_equal(world_run(w, inst), HF_OK);
-    w->log[0] = '\0';
-    args[0] = hf_value_obj(world_thing(w, 7));
-    args[1] = hf_value_obj(world_thing(w, 8));
-    assert_int_equal(world_call(w, inst, "pair", args, 2), HF_TRAP);
-    assert_string_equal(w->log, "new 7;new 8;drop 8;");
-    is_dead(inst);
-    hf_instance_free(inst);
-    assert_string_equal(w->log, "new 7;new 8;drop 8;drop 7;");
-    hf_component_unref(c);
-}
-
-static void test_own_results(void **state)
-{
-    struct world *w = fresh(state);
-    struct hf_instance *inst = world_from(w, things_wat);
-    const struct hf_value v = hf_value_u64(9);
-    /* Looked at, never taken: dropped at the next call. */
-    assert_int_equal(world_call(w, inst, "give", &v, 1), HF_OK);
-    assert_int_equal(((const struct thing *)hf_instance_result(inst)->obj)->v, 9);
-    assert_int_equal(world_call(w, inst, "give", &v, 1), HF_OK);
-    assert_string_equal(w->log, "new 9;drop 9;new 9;");
-    /* Taken over. */
-    struct hf_value t = *hf_instance_result(inst);
-    hf_instance_take_result(inst);
-    w->log[0] = '\0';
-    assert_int_equal(world_call(w, inst, "keep", &t, 1), HF_OK);
-    assert_string_equal(w->log, "");
-    /* Never taken, and then the end. */
-    assert_int_equal(world_call(w, inst, "give", &v, 1), HF_OK);
-    assert_int_equal(w->live, 2);
-    hf_instance_free(inst);
-    assert_string_equal(w->log, "new 9;drop 9;drop 9;");
 }
 
 /* ---- nested components ---- */
@@ -551,91 +344,15 @@ static const char nested_wat[] =
 
 static void test_nested_instances(void **state)
 {
-    struct world *w = fresh(state);
+    struct world *w = world_fresh(state);
     struct hf_instance *inst = world_from(w, nested_wat);
     assert_int_equal(world_u32(w, inst, "both", 1, 10), 1010);
     assert_int_equal(world_u32(w, inst, "both", 1, 10), 2020);
     assert_int_equal(world_u32(w, inst, "bump-b", 5, 0),
                      25); /* a child's function, exported by the root */
     world_traps(w, inst, "die", "unreachable");
-    is_dead(inst); /* E3: the whole tree */
+    world_is_dead(inst); /* E3: the whole tree */
     world_traps(w, inst, "bump-b", "cannot enter component instance");
-    hf_instance_free(inst);
-}
-
-/* A guest resource: made in a child, its owner in the parent; the dtor runs in the child, once. */
-static const char guest_resource_wat[] =
-    "(component"
-    " (component $Child"
-    "  (core module $D (global $n (mut i32) (i32.const 0)) (func (export \"dtor\") (param i32)"
-    "   (global.set $n (i32.add (global.get $n) (local.get 0)))) (func (export \"sum\") (result "
-    "i32) (global.get $n)))"
-    "  (core instance $d (instantiate $D))"
-    "  (type $r' (resource (rep i32) (dtor (func $d \"dtor\"))))"
-    "  (core func $new (canon resource.new $r')) (core func $rep (canon resource.rep $r'))"
-    "  (core module $M (import \"\" \"new\" (func $new (param i32) (result i32)))"
-    "   (func (export \"new\") (param i32) (result i32) (call $new (local.get 0)))"
-    "   (func (export \"get\") (param i32) (result i32) (local.get 0)))"
-    "  (core instance $m (instantiate $M (with \"\" (instance (export \"new\" (func $new))))))"
-    "  (export $r \"r\" (type $r'))"
-    "  (func (export \"make\") (param \"v\" u32) (result (own $r)) (canon lift (core func $m "
-    "\"new\")))"
-    "  (func (export \"get\") (param \"r\" (borrow $r)) (result u32) (canon lift (core func $m "
-    "\"get\")))"
-    "  (func (export \"sum\") (result u32) (canon lift (core func $d \"sum\"))))"
-    " (instance $c (instantiate $Child)) (alias export $c \"r\" (type $r))"
-    " (core func $make (canon lower (func $c \"make\"))) (core func $get (canon lower (func $c "
-    "\"get\")))"
-    " (core func $drop (canon resource.drop $r))"
-    " (core module $M (import \"\" \"make\" (func $make (param i32) (result i32)))"
-    "  (import \"\" \"get\" (func $get (param i32) (result i32))) (import \"\" \"drop\" (func "
-    "$drop (param i32)))"
-    "  (func (export \"use\") (param i32) (result i32) (local $h i32) (local $v i32)"
-    "   (local.set $h (call $make (local.get 0))) (local.set $v (call $get (local.get $h)))"
-    "   (call $drop (local.get $h)) (local.get $v))"
-    "  (func (export \"leak\") (param i32) (result i32) (call $make (local.get 0)))"
-    "  (func (export \"stale\") (result i32) (call $get (i32.const 77))))"
-    " (core instance $m (instantiate $M (with \"\" (instance (export \"make\" (func $make)) "
-    "(export \"get\" (func $get))"
-    "  (export \"drop\" (func $drop))))))"
-    " (func (export \"use\") (param \"a\" u32) (result u32) (canon lift (core func $m \"use\")))"
-    " (func (export \"leak\") (param \"a\" u32) (result u32) (canon lift (core func $m \"leak\")))"
-    " (func (export \"stale\") (result u32) (canon lift (core func $m \"stale\")))"
-    " (export \"sum\" (func $c \"sum\")) (export $r2 \"r\" (type $r))"
-    " (export \"make\" (func $c \"make\") (func (param \"v\" u32) (result (own $r2))))"
-    " (export \"get\" (func $c \"get\") (func (param \"r\" (borrow $r2)) (result u32))))";
-
-static void test_guest_resources(void **state)
-{
-    struct world *w = fresh(state);
-    struct hf_instance *inst = world_from(w, guest_resource_wat);
-    assert_int_equal(world_u32(w, inst, "use", 5, 0), 5);
-    assert_int_equal(world_u32(w, inst, "sum", 0, 0), 5); /* the dtor got the rep */
-    assert_int_equal(world_u32(w, inst, "use", 7, 0), 7);
-    assert_int_equal(world_u32(w, inst, "sum", 0, 0), 12);
-    assert_int_equal(world_u32(w, inst, "leak", 100, 0), 1);
-    assert_int_equal(hf_instance_handles(inst), 1);
-    world_traps(w, inst, "stale", "unknown handle index 77");
-    hf_instance_free(inst); /* the leaked one goes with its memory: no guest code runs */
-}
-
-/* H7: the host owns a guest resource, lends it, and drops it through the dtor. */
-static void test_h7_host_owns_guest_resource(void **state)
-{
-    struct world *w = fresh(state);
-    struct hf_instance *inst = world_from(w, guest_resource_wat);
-    const struct hf_value v = hf_value_u64(41);
-    assert_int_equal(world_call(w, inst, "make", &v, 1), HF_OK);
-    struct hf_value own = *hf_instance_result(inst);
-    assert_int_equal(own.u64, 41);
-    assert_int_equal(hf_instance_handles(inst), 0);
-    assert_int_equal(world_call(w, inst, "get", &own, 1), HF_OK);
-    assert_int_equal(hf_instance_result(inst)->u64, 41);
-    const struct hf_resource_type *t = hf_export_type(world_export(inst, "make"))->result->resource;
-    assert_int_equal(hf_instance_drop_guest(inst, t, own.u64), HF_OK);
-    assert_true(hf_instance_busy(inst));
-    assert_int_equal(world_run(w, inst), HF_OK);
-    assert_int_equal(world_u32(w, inst, "sum", 0, 0), 41);
     hf_instance_free(inst);
 }
 
@@ -672,13 +389,13 @@ static const char donut_wat[] =
 
 static void test_e1_donut_is_fine_reentry_traps(void **state)
 {
-    struct world *w = fresh(state);
+    struct world *w = world_fresh(state);
     struct hf_instance *inst = world_from(w, donut_wat);
     assert_int_equal(world_u32(w, inst, "down", 0, 0), 6);
     const struct hf_value deep = hf_value_u64(1);
     assert_int_equal(world_call(w, inst, "down", &deep, 1), HF_TRAP);
     assert_non_null(strstr(hf_instance_report(inst)->text, "cannot enter component instance"));
-    is_dead(inst);
+    world_is_dead(inst);
     hf_instance_free(inst);
 }
 
@@ -688,7 +405,7 @@ static void test_e2_no_call_from_inside_an_import(void **state)
         WORLD_COMPONENT("(func (export \"f\") (result i32) (call $again))"
                         "(func (export \"g\") (result i32) (i32.const 2))",
                         WORLD_LIFT("f", WORLD_U32) WORLD_LIFT("g", WORLD_U32));
-    struct world *w = fresh(state);
+    struct world *w = world_fresh(state);
     struct hf_instance *inst = world_from(w, wat);
     w->again = world_export(inst, "g");
     assert_int_equal(world_u32(w, inst, "f", 0, 0), HF_INVALID);
@@ -696,126 +413,11 @@ static void test_e2_no_call_from_inside_an_import(void **state)
     hf_instance_free(inst);
 }
 
-/* ---- the membrane ---- */
-
-struct hooked {
-    struct world *world;
-    char log[1024];
-    bool closed;
-};
-
-static const char *const kinds[] = {"import", "drop", "start", "export", "drop-guest"};
-
-static void note(struct hooked *h, const char *fmt, const char *a, struct hf_view b,
-                 struct hf_view bytes)
-{
-    size_t at = strlen(h->log);
-    at += (size_t)snprintf(h->log + at, sizeof h->log - at, fmt, a, HF_FMT(b));
-    for (size_t i = 0; i < bytes.len; i++)
-        at += (size_t)snprintf(h->log + at, sizeof h->log - at, "%02x", bytes.ptr[i]);
-    snprintf(h->log + at, sizeof h->log - at, ";");
-}
-
-static enum hf_err before(void *ctx, struct hf_call *call, struct hf_crossing *x)
-{
-    struct hooked *h = ctx;
-    assert_true((call != NULL) == (x->kind <= HF_CROSS_DROP));
-    note(h, "%s %.*s ", kinds[x->kind], x->func, x->args);
-    if (h->closed && hf_view_eq_text(x->func, "[method]thing.get")) {
-        x->result = hf_view("\x63\0\0\0", 4);
-        return HF_CLOSED;
-    }
-    return call != NULL && hf_view_eq_text(x->func, "take") && h->closed
-               ? hf_call_trap(call, "not today")
-               : HF_OK;
-}
-
-static enum hf_err after(void *ctx, struct hf_call *call, const struct hf_crossing *x)
-{
-    (void)call;
-    note(ctx, x->err == HF_OK ? "%s%.*s=" : "%s%.*s!", "", hf_view("", 0), x->result);
-    return HF_OK;
-}
-
-static void test_hook_sees_every_import(void **state)
-{
-    static const struct hf_hook hook = {before, after};
-    struct world *w = fresh(state);
-    struct hooked h = {.world = w};
-    struct hf_component *c = world_load(w, things_wat);
-    struct hf_instance *inst = world_new(w, c);
-    hf_component_unref(c);
-    assert_int_equal(hf_instance_set_hook(inst, &hook, &h), HF_OK);
-    assert_int_equal(hf_instance_start(inst), HF_OK);
-    assert_int_equal(world_run(w, inst), HF_OK);
-    assert_string_equal(h.log, "start [start] ;=;");
-    h.log[0] = '\0';
-    assert_int_equal(world_u32(w, inst, "new", 1, 0), 1);
-    assert_string_equal(h.log, "export new 01000000;import [constructor]thing 01000000;=01000000;"
-                               "=01000000;");
-    assert_int_equal(world_u32(w, inst, "get", 1, 0), 1);
-    h.closed = true;
-    h.log[0] = '\0';
-    assert_int_equal(world_u32(w, inst, "get", 1, 0), 99); /* answered by the hook */
-    assert_string_equal(h.log, "export get 01000000;import [method]thing.get 01000000;=63000000;"
-                               "=63000000;");
-    const struct hf_value one = hf_value_u64(1);
-    h.log[0] = '\0';
-    assert_int_equal(world_call(w, inst, "take", &one, 1), HF_TRAP);
-    assert_string_equal(h.log, "export take 01000000;import take 01000000;!;");
-    assert_string_equal(w->log, "new 1;get 1;drop 1;"); /* its argument was ours and went nowhere */
-    hf_instance_free(inst);
-}
-
-/* ---- what a component passes on ---- */
-
-static void test_host_function_exported_again(void **state)
-{
-    static const char wat[] =
-        "(component " WORLD_IT " (export $t2 \"thing\" (type $thing))"
-        " (export \"make\" (func $it \"make\") (func (param \"v\" u32) (result (own $t2))))"
-        " (export \"get\" (func $it \"[method]thing.get\") (func (param \"self\" (borrow $t2)) "
-        "(result u32)))"
-        " (export \"fail\" (func $it \"fail\")) (export \"block\" (func $it \"block\")))";
-    struct world *w = fresh(state);
-    struct hf_instance *inst = world_from(w, wat);
-    const struct hf_value v = hf_value_u64(6);
-    assert_int_equal(world_call(w, inst, "make", &v, 1), HF_OK);
-    struct hf_value t = *hf_instance_result(inst);
-    hf_instance_take_result(inst);
-    assert_int_equal(world_call(w, inst, "get", &t, 1), HF_OK);
-    assert_int_equal(hf_instance_result(inst)->u64, 6);
-    assert_int_equal(world_call(w, inst, "block", &v, 1), HF_OK);
-    assert_int_equal(w->blocks, 6);
-    world_traps(w, inst, "fail", "the test wants it");
-    hf_instance_free(inst);
-    free(t.obj);
-    w->live--;
-}
-
 /* ---- limits ---- */
-
-static void test_handle_limit_traps(void **state)
-{
-    struct world *w = fresh(state);
-    struct hf_component *c = world_load(w, things_wat);
-    struct hf_instance_settings s = {.ctx = w, .handles_max = 2};
-    struct hf_instance *inst = NULL;
-    assert_int_equal(hf_instance_new(c, &s, &inst, NULL), HF_OK);
-    assert_int_equal(hf_instance_start(inst), HF_OK);
-    assert_int_equal(world_run(w, inst), HF_OK);
-    assert_int_equal(world_u32(w, inst, "new", 1, 0), 1);
-    assert_int_equal(world_u32(w, inst, "new", 2, 0), 2);
-    world_traps(w, inst, "new", "handle");
-    is_dead(inst);
-    hf_instance_free(inst);
-    assert_string_equal(w->log, "new 1;new 2;new 0;drop 0;drop 2;drop 1;");
-    hf_component_unref(c);
-}
 
 static void test_call_bytes_limit_traps(void **state)
 {
-    struct world *w = fresh(state);
+    struct world *w = world_fresh(state);
     struct hf_component *c = world_load(w, echo_wat);
     struct hf_instance_settings s = {.ctx = w, .call_bytes_max = 8192};
     struct hf_instance *inst = NULL;
@@ -835,7 +437,7 @@ static void test_call_bytes_limit_traps(void **state)
 
 static void test_parse_only_cannot_run(void **state)
 {
-    struct world *w = fresh(state);
+    struct world *w = world_fresh(state);
     struct hf_load_options opt = {.parse_only = true};
     struct hf_component *c = NULL;
     struct hf_instance *inst = NULL;
@@ -866,23 +468,11 @@ int main(void)
         cmocka_unit_test(test_s16_start_that_spins),
         cmocka_unit_test(test_start_that_traps),
         cmocka_unit_test(test_start_that_blocks),
-        cmocka_unit_test(test_own_and_borrow_through_host_functions),
-        cmocka_unit_test(test_bad_handles_trap),
-        cmocka_unit_test(test_refused_drop),
-        cmocka_unit_test(test_own_arguments_move_in),
-        cmocka_unit_test(test_borrowed_arguments_come_back),
-        cmocka_unit_test(test_own_arguments_of_no_call_are_dropped),
-        cmocka_unit_test(test_own_results),
         cmocka_unit_test(test_nested_instances),
-        cmocka_unit_test(test_guest_resources),
-        cmocka_unit_test(test_h7_host_owns_guest_resource),
         cmocka_unit_test(test_e1_donut_is_fine_reentry_traps),
         cmocka_unit_test(test_e2_no_call_from_inside_an_import),
-        cmocka_unit_test(test_hook_sees_every_import),
-        cmocka_unit_test(test_host_function_exported_again),
-        cmocka_unit_test(test_handle_limit_traps),
         cmocka_unit_test(test_call_bytes_limit_traps),
         cmocka_unit_test(test_parse_only_cannot_run),
     };
-    return cmocka_run_group_tests_name("instance", tests, setup, teardown);
+    return cmocka_run_group_tests_name("instance", tests, world_setup, world_teardown);
 }

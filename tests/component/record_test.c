@@ -10,30 +10,6 @@
 #include "component/record.h"
 #include "support_world.h"
 
-static int setup(void **state)
-{
-    struct world *w = malloc(sizeof *w);
-    assert_non_null(w);
-    world_open(w);
-    *state = w;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_close(*state);
-    free(*state);
-    return 0;
-}
-
-static struct world *fresh(void **state)
-{
-    struct world *w = *state;
-    world_signals();
-    w->log[0] = '\0';
-    return w;
-}
-
 /* ---- the format ---- */
 
 static void the_format_to_the_byte(void **state)
@@ -147,7 +123,7 @@ static const char busy_wat[] =
 
 static void starts_blocks_handles_and_drops(void **state)
 {
-    struct world *w = fresh(state);
+    struct world *w = world_fresh(state);
     struct hf_recorder *rec;
     struct hf_instance *inst = record(w, busy_wat, 0, &rec);
     assert_int_equal(world_run(w, inst), HF_OK);
@@ -160,7 +136,7 @@ static void starts_blocks_handles_and_drops(void **state)
 
 static void a_trap_of_the_host_and_a_cancel_while_it_waits(void **state)
 {
-    struct world *w = fresh(state);
+    struct world *w = world_fresh(state);
     struct hf_recorder *rec;
     struct hf_instance *inst = record(w, busy_wat, 0, &rec);
     assert_int_equal(world_run(w, inst), HF_OK);
@@ -184,7 +160,7 @@ static void a_trap_of_the_host_and_a_cancel_while_it_waits(void **state)
  * Its replay has to be cut off in the same way, by its owner's deadline. */
 static void a_cancel_in_mid_computation(void **state)
 {
-    struct world *w = fresh(state);
+    struct world *w = world_fresh(state);
     struct hf_recorder *rec;
     struct hf_instance *inst = record(w, busy_wat, 0, &rec);
     assert_int_equal(world_run(w, inst), HF_OK);
@@ -203,52 +179,11 @@ static void a_cancel_in_mid_computation(void **state)
     hf_recorder_free(rec);
 }
 
-static const char guest_resource_wat[] =
-    "(component"
-    " (component $Child"
-    "  (core module $D (global $n (mut i32) (i32.const 0)) (func (export \"dtor\") (param i32)"
-    "   (global.set $n (i32.add (global.get $n) (local.get 0)))) (func (export \"sum\") (result "
-    "i32) (global.get $n)))"
-    "  (core instance $d (instantiate $D))"
-    "  (type $r' (resource (rep i32) (dtor (func $d \"dtor\"))))"
-    "  (core func $new (canon resource.new $r')) (core func $rep (canon resource.rep $r'))"
-    "  (core module $M (import \"\" \"new\" (func $new (param i32) (result i32)))"
-    "   (func (export \"new\") (param i32) (result i32) (call $new (local.get 0)))"
-    "   (func (export \"get\") (param i32) (result i32) (local.get 0)))"
-    "  (core instance $m (instantiate $M (with \"\" (instance (export \"new\" (func $new))))))"
-    "  (export $r \"r\" (type $r'))"
-    "  (func (export \"make\") (param \"v\" u32) (result (own $r)) (canon lift (core func $m "
-    "\"new\")))"
-    "  (func (export \"get\") (param \"r\" (borrow $r)) (result u32) (canon lift (core func $m "
-    "\"get\")))"
-    "  (func (export \"sum\") (result u32) (canon lift (core func $d \"sum\"))))"
-    " (instance $c (instantiate $Child)) (alias export $c \"r\" (type $r))"
-    " (core func $make (canon lower (func $c \"make\"))) (core func $get (canon lower (func $c "
-    "\"get\")))"
-    " (core func $drop (canon resource.drop $r))"
-    " (core module $M (import \"\" \"make\" (func $make (param i32) (result i32)))"
-    "  (import \"\" \"get\" (func $get (param i32) (result i32))) (import \"\" \"drop\" (func "
-    "$drop (param i32)))"
-    "  (func (export \"use\") (param i32) (result i32) (local $h i32) (local $v i32)"
-    "   (local.set $h (call $make (local.get 0))) (local.set $v (call $get (local.get $h)))"
-    "   (call $drop (local.get $h)) (local.get $v))"
-    "  (func (export \"leak\") (param i32) (result i32) (call $make (local.get 0)))"
-    "  (func (export \"stale\") (result i32) (call $get (i32.const 77))))"
-    " (core instance $m (instantiate $M (with \"\" (instance (export \"make\" (func $make)) "
-    "(export \"get\" (func $get))"
-    "  (export \"drop\" (func $drop))))))"
-    " (func (export \"use\") (param \"a\" u32) (result u32) (canon lift (core func $m \"use\")))"
-    " (func (export \"leak\") (param \"a\" u32) (result u32) (canon lift (core func $m \"leak\")))"
-    " (func (export \"stale\") (result u32) (canon lift (core func $m \"stale\")))"
-    " (export \"sum\" (func $c \"sum\")) (export $r2 \"r\" (type $r))"
-    " (export \"make\" (func $c \"make\") (func (param \"v\" u32) (result (own $r2))))"
-    " (export \"get\" (func $c \"get\") (func (param \"r\" (borrow $r2)) (result u32))))";
-
 static void resources_of_the_guest(void **state)
 {
-    struct world *w = fresh(state);
+    struct world *w = world_fresh(state);
     struct hf_recorder *rec;
-    struct hf_instance *inst = record(w, guest_resource_wat, 0, &rec);
+    struct hf_instance *inst = record(w, world_guest_resource_wat, 0, &rec);
     const struct hf_value v = hf_value_u64(41);
     assert_int_equal(world_run(w, inst), HF_OK);
     assert_int_equal(world_call(w, inst, "make", &v, 1), HF_OK);
@@ -259,7 +194,7 @@ static void resources_of_the_guest(void **state)
     assert_int_equal(world_run(w, inst), HF_OK);
     assert_int_equal(world_u32(w, inst, "sum", 0, 0), 41);
     hf_instance_free(inst);
-    assert_int_equal(replay(w, guest_resource_wat, hf_recorder_bytes(rec)), HF_OK);
+    assert_int_equal(replay(w, world_guest_resource_wat, hf_recorder_bytes(rec)), HF_OK);
     hf_recorder_free(rec);
 }
 
@@ -280,7 +215,7 @@ static size_t place_of(struct hf_view record, const char *func)
 /* The guest traps at the import that would not be recorded; the host does not hear of it. */
 static void a_full_record_ends_the_guest(void **state)
 {
-    struct world *w = fresh(state);
+    struct world *w = world_fresh(state);
     struct hf_recorder *rec;
     size_t max = 0;
     for (int i = 0; i < 2; i++) {
@@ -313,5 +248,5 @@ int main(void)
         cmocka_unit_test(resources_of_the_guest),
         cmocka_unit_test(a_full_record_ends_the_guest),
     };
-    return cmocka_run_group_tests_name("record", tests, setup, teardown);
+    return cmocka_run_group_tests_name("record", tests, world_setup, world_teardown);
 }

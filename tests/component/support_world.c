@@ -291,3 +291,80 @@ void world_traps(struct world *w, struct hf_instance *inst, const char *name, co
         fail_msg("%s: %s: \"%s\", wanted a trap with \"%s\"", name, hf_err_text(err),
                  hf_instance_report(inst)->text, text);
 }
+
+int world_setup(void **state)
+{
+    struct world *w = malloc(sizeof *w);
+    assert_non_null(w);
+    world_open(w);
+    *state = w;
+    return 0;
+}
+
+int world_teardown(void **state)
+{
+    world_close(*state);
+    free(*state);
+    return 0;
+}
+
+struct world *world_fresh(void **state)
+{
+    struct world *w = *state;
+    world_signals();
+    assert_int_equal(w->live, 0);
+    w->log[0] = '\0';
+    w->cancelled = w->slices = w->blocks = 0;
+    w->again = NULL;
+    return w;
+}
+
+void world_is_dead(struct hf_instance *inst)
+{
+    assert_true(hf_instance_dead(inst));
+    assert_false(hf_instance_busy(inst));
+    assert_int_equal(hf_instance_poll(inst), HF_TRAP);
+    assert_int_equal(hf_instance_start(inst), HF_INVALID);
+    assert_null(hf_instance_result(inst));
+}
+
+const char world_guest_resource_wat[] =
+    "(component"
+    " (component $Child"
+    "  (core module $D (global $n (mut i32) (i32.const 0)) (func (export \"dtor\") (param i32)"
+    "   (global.set $n (i32.add (global.get $n) (local.get 0)))) (func (export \"sum\") (result "
+    "i32) (global.get $n)))"
+    "  (core instance $d (instantiate $D))"
+    "  (type $r' (resource (rep i32) (dtor (func $d \"dtor\"))))"
+    "  (core func $new (canon resource.new $r')) (core func $rep (canon resource.rep $r'))"
+    "  (core module $M (import \"\" \"new\" (func $new (param i32) (result i32)))"
+    "   (func (export \"new\") (param i32) (result i32) (call $new (local.get 0)))"
+    "   (func (export \"get\") (param i32) (result i32) (local.get 0)))"
+    "  (core instance $m (instantiate $M (with \"\" (instance (export \"new\" (func $new))))))"
+    "  (export $r \"r\" (type $r'))"
+    "  (func (export \"make\") (param \"v\" u32) (result (own $r)) (canon lift (core func $m "
+    "\"new\")))"
+    "  (func (export \"get\") (param \"r\" (borrow $r)) (result u32) (canon lift (core func $m "
+    "\"get\")))"
+    "  (func (export \"sum\") (result u32) (canon lift (core func $d \"sum\"))))"
+    " (instance $c (instantiate $Child)) (alias export $c \"r\" (type $r))"
+    " (core func $make (canon lower (func $c \"make\"))) (core func $get (canon lower (func $c "
+    "\"get\")))"
+    " (core func $drop (canon resource.drop $r))"
+    " (core module $M (import \"\" \"make\" (func $make (param i32) (result i32)))"
+    "  (import \"\" \"get\" (func $get (param i32) (result i32))) (import \"\" \"drop\" (func "
+    "$drop (param i32)))"
+    "  (func (export \"use\") (param i32) (result i32) (local $h i32) (local $v i32)"
+    "   (local.set $h (call $make (local.get 0))) (local.set $v (call $get (local.get $h)))"
+    "   (call $drop (local.get $h)) (local.get $v))"
+    "  (func (export \"leak\") (param i32) (result i32) (call $make (local.get 0)))"
+    "  (func (export \"stale\") (result i32) (call $get (i32.const 77))))"
+    " (core instance $m (instantiate $M (with \"\" (instance (export \"make\" (func $make)) "
+    "(export \"get\" (func $get))"
+    "  (export \"drop\" (func $drop))))))"
+    " (func (export \"use\") (param \"a\" u32) (result u32) (canon lift (core func $m \"use\")))"
+    " (func (export \"leak\") (param \"a\" u32) (result u32) (canon lift (core func $m \"leak\")))"
+    " (func (export \"stale\") (result u32) (canon lift (core func $m \"stale\")))"
+    " (export \"sum\" (func $c \"sum\")) (export $r2 \"r\" (type $r))"
+    " (export \"make\" (func $c \"make\") (func (param \"v\" u32) (result (own $r2))))"
+    " (export \"get\" (func $c \"get\") (func (param \"r\" (borrow $r2)) (result u32))))";

@@ -35,6 +35,11 @@ void world_open(struct world *w);
  * an earlier one (world_open does it itself). */
 void world_signals(void);
 void world_close(struct world *w); /* every thing must be gone */
+/* For cmocka groups: one world for all tests of a file. */
+int world_setup(void **state);
+int world_teardown(void **state);
+/* The group's world, for one test: nothing of an earlier one is left, the log is empty. */
+struct world *world_fresh(void **state);
 struct thing *world_thing(struct world *w, uint32_t v);
 
 struct hf_component *world_load(struct world *w, const char *wat);
@@ -49,6 +54,12 @@ enum hf_err world_call(struct world *w, struct hf_instance *inst, const char *na
 uint32_t world_u32(struct world *w, struct hf_instance *inst, const char *name, uint32_t a, uint32_t b);
 /* The call must trap with this in the report. */
 void world_traps(struct world *w, struct hf_instance *inst, const char *name, const char *text);
+/* Dead: it refuses everything. */
+void world_is_dead(struct hf_instance *inst);
+
+/* A component with a guest's resource: made in a child, owned by its parent; the dtor runs in the child, once, and
+ * adds the rep to `sum`. */
+extern const char world_guest_resource_wat[];
 
 #define WORLD_IT                                                                                                       \
     "(import \"test:host/it@1.0.0\" (instance $it"                                                                    \
