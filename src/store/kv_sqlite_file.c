@@ -33,6 +33,7 @@ static const char *const statements[HF_KVS_STATEMENTS] = {
     [HF_KVS_ROLLBACK] = "ROLLBACK",
     [HF_KVS_FIND] = "SELECT id, version, length(value), crc, value FROM kv"
                     " WHERE bucket = ?1 AND key = ?2",
+    [HF_KVS_LOOK] = "SELECT id, version, length(value) FROM kv WHERE bucket = ?1 AND key = ?2",
     [HF_KVS_INSERT] = "INSERT INTO kv VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
     [HF_KVS_UPDATE] = "UPDATE kv SET version = ?2, crc = ?3, value = ?4 WHERE id = ?1",
     [HF_KVS_DELETE] = "DELETE FROM kv WHERE id = ?1",
@@ -89,8 +90,9 @@ static enum hf_err lock(struct hf_kvs *s, const char *dir, struct hf_report *rep
                              strtol(pid, NULL, 10));
     }
     int len = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
-    if (ftruncate(s->lock_fd, 0) != 0 || pwrite(s->lock_fd, pid, (size_t)len, 0) != len)
-        return HF_OK; /* a full disk: it is only for people, and the lock is held */
+    /* May fail on a full disk: the number is only for people, and the lock is held. */
+    (void)!ftruncate(s->lock_fd, 0);
+    (void)!pwrite(s->lock_fd, pid, (size_t)len, 0);
     return HF_OK;
 }
 

@@ -50,10 +50,10 @@ struct row {
     struct hf_view value; /* until the statement is reset */
 };
 
-/* The caller resets HF_KVS_FIND. */
+/* The caller resets with find_done. */
 static int find(struct hf_kvs *s, struct hf_kvs_record *rec, bool value, struct row *ret)
 {
-    sqlite3_stmt *st = s->statements[HF_KVS_FIND];
+    sqlite3_stmt *st = s->statements[value ? HF_KVS_FIND : HF_KVS_LOOK];
     *ret = (struct row){0};
     if (rec->bucket->id == 0)
         return SQLITE_OK;
@@ -80,6 +80,7 @@ static int find(struct hf_kvs *s, struct hf_kvs_record *rec, bool value, struct 
 static int find_done(struct hf_kvs *s, int rc)
 {
     sqlite3_reset(s->statements[HF_KVS_FIND]);
+    sqlite3_reset(s->statements[HF_KVS_LOOK]);
     return rc;
 }
 

@@ -24,7 +24,8 @@ enum hf_kvs_statement {
     HF_KVS_BEGIN_WRITE,
     HF_KVS_COMMIT,
     HF_KVS_ROLLBACK,
-    HF_KVS_FIND, /* bucket, key -> id, version, bytes of the value, value, crc */
+    HF_KVS_FIND, /* bucket, key -> id, version, bytes of the value, crc, value */
+    HF_KVS_LOOK, /* the same without the value, which SQLite would read whole */
     HF_KVS_INSERT,
     HF_KVS_UPDATE,
     HF_KVS_DELETE,
