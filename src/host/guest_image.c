@@ -123,14 +123,13 @@ static enum hf_err save_fields(void *obj, struct hf_buf *ret, struct hf_report *
     const struct hf_fields *f = obj;
     struct hf_head head = hf_field_store_head(f->store);
     struct hf_head_writer w;
-    struct hf_view name, value;
     enum hf_err err = check_alone(&f->obj, report);
     if (err == HF_OK)
         err = hf_buf_add_byte(ret, f->immutable);
     if (err == HF_OK)
         err = hf_head_begin_response(&w, ret, 0, 200);
-    for (size_t at = 0; err == HF_OK && hf_head_next(&head, &at, &name, &value);)
-        err = hf_head_field(&w, name, value);
+    if (err == HF_OK)
+        err = hf_head_fields(&w, &head);
     if (err == HF_OK)
         hf_head_end(&w);
     return err;

@@ -105,7 +105,7 @@ static enum hf_err grant_http(struct hf_service *svc, const struct hf_service_se
     svc->s.tls_ca = NULL;
     svc->s.tls = NULL;
     enum hf_err err = hf_outbound_rules(s->outbound, s->net, &svc->http, report);
-    if (err != HF_OK || !hf_net_rules_any(svc->http, HF_NET_TCP))
+    if (err != HF_OK || !hf_net_rules_client(svc->http, HF_NET_TCP))
         return err;
     if (s->tls != NULL) {
         svc->tls = hf_tls_context_ref(s->tls);
