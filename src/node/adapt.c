@@ -87,8 +87,10 @@ static int run_tool(const char *tool, const char *in, const char *out, char says
     int ends[2], status = 0;
 
     says[0] = 0;
-    if (pipe2(ends, O_CLOEXEC) != 0)
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        snprintf(says, SAYS_MAX, "%s", strerror(errno));
         return -1;
+    }
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
@@ -114,9 +116,14 @@ static int run_tool(const char *tool, const char *in, const char *out, char says
         return -1;
     }
     while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
+        if (errno != EINTR) {
+            snprintf(says, SAYS_MAX, "%s", strerror(errno));
             return -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+        }
+    if (WIFEXITED(status))
+        return WEXITSTATUS(status);
+    snprintf(says, SAYS_MAX, "%.900s ended by signal %d", tool, WTERMSIG(status));
+    return -1;
 }
 
 static enum hf_err componentise(const char *tool, struct hf_view module, struct hf_buf *ret,

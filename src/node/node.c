@@ -487,7 +487,11 @@ static enum hf_status invoke(struct hf_node *node, const struct hf_service_optio
     enum hf_status status = hf_status_of(err);
     if (err == HF_OK && a.kind == HF_ANSWER_OK) {
         *text = hf_view_dup(hf_buf_view(&a.body));
-    } else if (err == HF_OK) {
+        if (*text == NULL)
+            status = hf_status_of(hf_report_set(&report, HF_LIMIT, "out of memory"));
+    } else if (err != HF_OK) {
+        hf_report_set(&report, err, "%s: %s", name, hf_err_text(err)); /* what was said before stays */
+    } else {
         struct hf_view words = a.body.len > 0 ? hf_buf_view(&a.body) : hf_view_of(hf_answer_text(a.kind));
         status = a.kind == HF_ANSWER_NO_SUCH   ? HF_STATUS_USAGE
                  : a.kind == HF_ANSWER_TIMEOUT ? HF_STATUS_TIMEOUT
