@@ -1,4 +1,4 @@
-/* node_int.h - the inside of a node: what node.c, worker.c, service.c and offline.c share. */
+/* node_int.h - the inside of a node: what node.c, worker.c, load.c, adapt.c, exec.c, template.c and offline.c share. */
 #ifndef HF_NODE_NODE_INT_H
 #define HF_NODE_NODE_INT_H
 

@@ -1,7 +1,7 @@
 /* store.h - where batches become durable. One interface, several backends; `memory:` is for
  * throw-away runs and tests.
  *
- * (SQLite and PostgreSQL come with the store issue; design store.md.)
+ * (Batches in SQLite and PostgreSQL come with the store issue; design store.md.)
  */
 #ifndef HF_STORE_STORE_H
 #define HF_STORE_STORE_H
