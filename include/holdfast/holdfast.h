@@ -45,6 +45,8 @@ HF_API const char *hf_version(void); /* "0.1.0"; a constant */
 struct hf_node; /* opaque; used from the thread that opened it, but for hf_node_stop */
 
 enum hf_log_format { HF_LOG_TEXT = 0, HF_LOG_JSON = 1 };
+/* OWN: our line; COMMON: the "common log format"; COMBINED: with referer and user agent. */
+enum hf_access_format { HF_ACCESS_OWN = 0, HF_ACCESS_COMMON = 1, HF_ACCESS_COMBINED = 2 };
 
 struct hf_node_options {
     size_t size;
@@ -64,6 +66,9 @@ struct hf_node_options {
     uint32_t outbound_max;      /* connections of guests' HTTP requests to one host and port, each worker and service; 0 = 64 */
     const char *data_dir;       /* key-value buckets are kept here, in holdfast.db, by one node at a time; made if it is not there.
                                  * NULL: in memory, gone when the node is closed */
+    const char *manifest;       /* what a reload by the admin door reads; NULL: it refuses */
+    const char *admin_token;    /* asked for on the admin door's HOST:PORT; on its Unix socket the file's mode decides */
+    enum hf_access_format access; /* of the access log, when `log` is text */
 };
 HF_API void hf_node_options_init(struct hf_node_options *o);
 /* *ret is NULL on failure. */
@@ -73,6 +78,13 @@ HF_API void hf_node_close(struct hf_node *node); /* after hf_node_run has return
 /* REUSE: an instance serves one request after another. PER_REQUEST: each request sees one as fresh as after its start.
  * SINGLETON: one instance in the whole node takes all requests, one after another; when it ends, another is started. */
 enum hf_instances { HF_INSTANCES_REUSE = 0, HF_INSTANCES_PER_REQUEST = 1, HF_INSTANCES_SINGLETON = 2 };
+
+/* Where requests come in for a service. */
+struct hf_route {
+    const char *host;   /* NULL: any; "example.org", or "*.example.org" for any below */
+    const char *path;   /* prefix of whole segments; NULL: "/" */
+    const char *method; /* NULL: any */
+};
 
 struct hf_service_options {
     size_t size;
@@ -104,6 +116,10 @@ struct hf_service_options {
     const char *const *outbound; /* where its HTTP requests may go, as of --allow-outbound, NULL at the end; may be NULL. What
                                     `net` grants for TCP is granted too */
     const char *tls_ca;          /* PEM file of more roots for its https requests; may be NULL */
+    const struct hf_route *routes; /* instead of host and prefix; may be NULL */
+    size_t n_routes;
+    const char *tenant; /* a label that counters and limits are summed by; NULL: "default" */
+    uint64_t body_max;  /* bytes of a request's body, then 413; 0 = hf_node_options.body_max */
 };
 HF_API void hf_service_options_init(struct hf_service_options *o);
 /* Loads, compiles (or finds it in the cache), checks, and starts one instance to see that it starts. */
@@ -116,6 +132,45 @@ HF_API enum hf_status hf_node_run(struct hf_node *node, struct hf_words *msg);
 /* Any thread, and async-signal-safe. The second call ends without waiting. hf_exec and hf_invoke end too (STOPPED), and the
  * node runs nothing any more. */
 HF_API void hf_node_stop(struct hf_node *node);
+
+/* ---- changing what is served ------------------------------------------------------------------------------ */
+
+/* From here on the node serves these services and no others. Those whose options and component's bytes are as before stay as
+ * they are; others are loaded, checked and started first, take over, and what they replace is drained. On any failure nothing
+ * has changed. Any thread, also while the node runs; one change at a time (a second caller waits). */
+HF_API enum hf_status hf_node_apply(struct hf_node *node, const struct hf_service_options *services, size_t n, struct hf_words *msg);
+/* Service `name` gets another component: these bytes (copied), all else as before. The same promises as hf_node_apply. The
+ * component that it had is kept for hf_node_rollback, which puts it back (and itself can be undone by another). A later
+ * hf_node_apply with the same options as before keeps what was deployed. */
+HF_API enum hf_status hf_node_deploy(struct hf_node *node, const char *name, const void *bytes, size_t len, struct hf_words *msg);
+HF_API enum hf_status hf_node_rollback(struct hf_node *node, const char *name, struct hf_words *msg);
+
+/* ---- a manifest: holdfast.toml (doc/manifest.md) ----------------------------------------------------------- */
+
+struct hf_manifest;
+/* `path` is the file, or the folder that has holdfast.toml. Reads and checks it, not the components it names. *ret is NULL on
+ * failure; msg then says file, line and column of every mistake. INVALID: a mistake in it; IO: it could not be read. */
+HF_API enum hf_status hf_manifest_read(const char *path, struct hf_manifest **ret, struct hf_words *msg);
+HF_API void hf_manifest_free(struct hf_manifest *m);
+/* What it says, lent until it is freed: options that the caller may change before hf_node_open. */
+HF_API struct hf_node_options *hf_manifest_node(struct hf_manifest *m);
+HF_API const struct hf_service_options *hf_manifest_services(const struct hf_manifest *m, size_t *n);
+HF_API const char *const *hf_manifest_listeners(const struct hf_manifest *m, size_t *n);
+/* Reads the manifest again and applies its services: what a SIGHUP means. Listeners and node options do not change in a running
+ * node: that they differ is said in msg with OK. Any thread. */
+HF_API enum hf_status hf_node_reload(struct hf_node *node, const char *path, struct hf_words *msg);
+
+/* ---- the admin door (doc/admin.md) -------------------------------------------------------------------------- */
+
+/* Serves the admin door: "unix:PATH" (made with mode 0600) or a loopback "HOST:PORT", which needs hf_node_options.admin_token.
+ * After hf_node_open, before run. */
+HF_API enum hf_status hf_node_listen_admin(struct hf_node *node, const char *addr, char bound[128], struct hf_words *msg);
+/* One request to the admin door of a running node. addr as above; token may be NULL. `body` may be NULL. *answer (free() it) is
+ * the whole answer's body, NUL-terminated, *len its length; *http its status. `each` (may be NULL) gets the body piece by piece
+ * as it comes instead, and ends the call by returning false. IO: nobody is there. */
+HF_API enum hf_status hf_admin_call(const char *addr, const char *token, const char *method, const char *target, const void *body,
+                                    size_t body_len, bool (*each)(void *ctx, const void *bytes, size_t n), void *ctx,
+                                    uint32_t *http, char **answer, size_t *len, struct hf_words *msg);
 
 /* ---- without serving ------------------------------------------------------------------------------------- */
 
