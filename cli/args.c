@@ -66,6 +66,47 @@ static int unknown(const char *command, const struct cli_option *options, const 
     return -1;
 }
 
+/* Values are copied, so that no cast claims what lies at the offset. */
+static int set(const struct cli_target *t, void *to, const char *v)
+{
+    void *at = (char *)to + t->at;
+    uint64_t n = 1;
+    uint32_t small;
+    bool on = true;
+    switch (t->kind) {
+    case CLI_KIND_CALL: return t->call(to, v);
+    case CLI_KIND_ON: memcpy(at, &on, sizeof on); return 0;
+    case CLI_KIND_TEXT: memcpy(at, &v, sizeof v); return v[0] == 0 ? -1 : 0;
+    case CLI_KIND_WORD:
+        for (n = 0; t->words[n] != NULL && strcmp(t->words[n], v) != 0;)
+            n++;
+        if (t->words[n] == NULL)
+            return -1;
+        small = (uint32_t)n;
+        memcpy(at, &small, sizeof small);
+        return 0;
+    case CLI_KIND_SIZE:
+        if (cli_size(v, &n) != 0)
+            return -1;
+        break;
+    case CLI_KIND_TIME:
+        if (cli_duration(v, &n) != 0)
+            return -1;
+        break;
+    default:
+        if (cli_number(v, UINT64_MAX, &n) != 0)
+            return -1;
+    }
+    if (n < t->min || n > t->max)
+        return -1;
+    small = (uint32_t)n;
+    if (t->kind == CLI_KIND_U32)
+        memcpy(at, &small, sizeof small);
+    else
+        memcpy(at, &n, sizeof n);
+    return 0;
+}
+
 int cli_parse(const char *command, const char *operands, const char *about, const struct cli_option *options, void *to, int *argc,
               char **argv)
 {
@@ -101,7 +142,7 @@ int cli_parse(const char *command, const char *operands, const char *about, cons
                 return -1;
             }
         }
-        if (o->set(to, value) != 0) {
+        if (set(&o->target, to, value) != 0) {
             fprintf(stderr, "holdfast %s: --%s: '%s' is not %s\n", command, o->name, value, o->expect);
             return -1;
         }

@@ -4,13 +4,34 @@
 
 #include "holdfast/holdfast.h"
 
+enum cli_kind {
+    CLI_KIND_CALL = 0, /* `call` does it */
+    CLI_KIND_ON,       /* bool: a switch */
+    CLI_KIND_U32,      /* uint32_t: a number */
+    CLI_KIND_U64,      /* uint64_t: a number */
+    CLI_KIND_SIZE,     /* uint64_t: cli_size */
+    CLI_KIND_TIME,     /* uint64_t, nanoseconds: cli_duration */
+    CLI_KIND_TEXT,     /* const char *: the argument itself, not empty */
+    CLI_KIND_WORD      /* an enum: which of `words` it is */
+};
+/* Where an option's value goes, and what it may be: made by CLI_CALL and CLI_TO (options.h has shorter ones). */
+struct cli_target {
+    enum cli_kind kind;
+    size_t at;                                /* offset into the command's settings */
+    uint64_t min, max;                        /* of numbers, sizes and times */
+    const char *const *words;                 /* NULL at the end */
+    int (*call)(void *to, const char *value); /* 0, or -1 when the value makes no sense */
+};
+#define CLI_CALL(f) {.kind = CLI_KIND_CALL, .call = (f)}
+#define CLI_TO(type, field, k, ...) {.kind = (k), .at = offsetof(type, field), __VA_ARGS__}
+
 /* One option of a command. `arg` names its argument in the help; NULL: a switch. */
 struct cli_option {
     const char *name; /* without "--" */
     const char *arg;
     const char *help;
-    int (*set)(void *to, const char *value); /* 0, or -1 when the value makes no sense */
-    const char *expect;                      /* what a value looks like, for the message */
+    struct cli_target target;
+    const char *expect; /* what a value looks like, for the message */
 };
 /* Parses `argv[1..]` into `to`; operands (and everything behind "--") are left in argv[0..*argc). "--name value" and
  * "--name=value" are the same. Returns 0; 1 when help was printed; -1 after a message on standard error. */

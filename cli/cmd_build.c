@@ -35,28 +35,10 @@ struct command {
     bool full; /* an argument was lost: nothing is run */
 };
 
-static int set_out(void *to, const char *v)
-{
-    ((struct build *)to)->out = v;
-    return v[0] == 0 ? -1 : 0;
-}
-static int set_keep(void *to, const char *v)
-{
-    (void)v;
-    ((struct build *)to)->keep = true;
-    return 0;
-}
-static int set_verbose(void *to, const char *v)
-{
-    (void)v;
-    ((struct build *)to)->verbose = true;
-    return 0;
-}
-
 static const struct cli_option options[] = {
-    {"out", "FILE", "the component to write (the folder's name with .wasm)", set_out, "a file"},
-    {"keep", NULL, "keep the folder with bindings and core module, and say where it is", set_keep, NULL},
-    {"verbose", NULL, "print the commands that are run", set_verbose, NULL},
+    {"out", "FILE", "the component to write (the folder's name with .wasm)", CLI_TO(struct build, out, CLI_KIND_TEXT, .max = 1), "a file"},
+    {"keep", NULL, "keep the folder with bindings and core module, and say where it is", CLI_TO(struct build, keep, CLI_KIND_ON, .max = 1), NULL},
+    {"verbose", NULL, "print the commands that are run", CLI_TO(struct build, verbose, CLI_KIND_ON, .max = 1), NULL},
     {0},
 };
 

@@ -59,13 +59,6 @@ static void hold_closed(void)
             _exit(EXIT_OURS);
 }
 
-static int set_inherit(void *to, const char *v)
-{
-    (void)v;
-    ((struct cli_settings *)to)->inherit_env = true;
-    return 0;
-}
-
 /* --env first: what is named there wins. NULL: memory out. */
 static const char **whole_env(const struct cli_settings *s)
 {
@@ -87,11 +80,10 @@ static const char **whole_env(const struct cli_settings *s)
 }
 
 static const struct cli_option options[] = {
-    {"timeout", "TIME", "for the whole run, then it is ended (no limit)", opt_timeout,
-     "a time like 3s"},
+    OPT_TIMEOUT("timeout", "for the whole run, then it is ended (no limit)"),
     CLI_OPTIONS_GUEST,
     {"inherit-env", NULL, "the guest also gets the environment of this process (--env wins)",
-     set_inherit, NULL},
+     OPT_ON(inherit_env), NULL},
     CLI_OPTIONS_CACHE,
     {0},
 };

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 static const struct cli_option options[] = {
-    {"json", NULL, "as JSON", opt_json, NULL},
+    OPT_JSON("as JSON"),
     CLI_OPTIONS_CACHE,
     {0},
 };

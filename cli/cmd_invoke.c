@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 static const struct cli_option options[] = {
-    {"timeout", "TIME", "for the start and the call (30s)", opt_timeout, "a time like 3s"},
-    {"json", NULL, "arguments and result are JSON", opt_json, NULL},
+    OPT_TIMEOUT("timeout", "for the start and the call (30s)"),
+    OPT_JSON("arguments and result are JSON"),
     CLI_OPTIONS_GUEST,
     CLI_OPTIONS_CACHE,
     {0},

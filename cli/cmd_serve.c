@@ -40,186 +40,44 @@ static int set_addr(void *to, const char *v)
     ((struct cli_settings *)to)->addr = v;
     return strchr(v, ':') == NULL ? -1 : 0;
 }
-static int set_workers(void *to, const char *v)
-{
-    uint64_t n;
-    if (cli_number(v, 256, &n) != 0 || n == 0)
-        return -1;
-    ((struct cli_settings *)to)->node.workers = (uint32_t)n;
-    return 0;
-}
-static int set_instances(void *to, const char *v)
-{
-    struct cli_settings *s = to;
-    static const char *const names[] = {"reuse", "per-request", "singleton"}; /* by enum hf_instances */
-    for (int i = 0; i < 3; i++)
-        if (strcmp(v, names[i]) == 0) {
-            s->service.instances = (enum hf_instances)i;
-            return 0;
-        }
-    return -1;
-}
-static int set_max(void *to, const char *v)
-{
-    uint64_t n;
-    if (cli_number(v, 100000, &n) != 0 || n == 0)
-        return -1;
-    ((struct cli_settings *)to)->service.max = (uint32_t)n;
-    return 0;
-}
-static int set_min(void *to, const char *v)
-{
-    uint64_t n;
-    if (cli_number(v, 100000, &n) != 0 || n == 0)
-        return -1;
-    ((struct cli_settings *)to)->service.min = (uint32_t)n;
-    return 0;
-}
-static int set_handles(void *to, const char *v)
-{
-    uint64_t n;
-    if (cli_number(v, 100000000, &n) != 0 || n == 0)
-        return -1;
-    ((struct cli_settings *)to)->service.handles_max = (uint32_t)n;
-    return 0;
-}
-static int set_slice(void *to, const char *v)
-{
-    struct cli_settings *s = to;
-    return cli_duration(v, &s->service.slice_ns) != 0 || s->service.slice_ns == 0 ? -1 : 0;
-}
-static int set_max_age(void *to, const char *v)
-{
-    return cli_duration(v, &((struct cli_settings *)to)->service.max_age_ns);
-}
-static int set_after(void *to, const char *v)
-{
-    struct cli_settings *s = to;
-    return cli_duration(v, &s->service.after_timeout_ns) != 0 || s->service.after_timeout_ns == 0 ? -1 : 0;
-}
-static int set_queue(void *to, const char *v)
-{
-    uint64_t n;
-    if (cli_number(v, 1000000, &n) != 0 || n == 0)
-        return -1;
-    ((struct cli_settings *)to)->service.queue_max = (uint32_t)n;
-    return 0;
-}
-static int set_queue_timeout(void *to, const char *v)
-{
-    return cli_duration(v, &((struct cli_settings *)to)->service.queue_timeout_ns);
-}
-static int set_max_requests(void *to, const char *v)
-{
-    return cli_number(v, UINT64_MAX, &((struct cli_settings *)to)->service.max_requests);
-}
-static int set_idle(void *to, const char *v)
-{
-    return cli_duration(v, &((struct cli_settings *)to)->service.idle_timeout_ns);
-}
-static int set_body(void *to, const char *v)
-{
-    return cli_size(v, &((struct cli_settings *)to)->node.body_max);
-}
-static int set_head(void *to, const char *v)
-{
-    struct cli_settings *s = to;
-    return cli_size(v, &s->node.head_max) != 0 || s->node.head_max > (1 << 20) ? -1 : 0;
-}
-static int set_head_timeout(void *to, const char *v)
-{
-    return cli_duration(v, &((struct cli_settings *)to)->node.head_timeout_ns);
-}
-static int set_body_timeout(void *to, const char *v)
-{
-    return cli_duration(v, &((struct cli_settings *)to)->node.body_timeout_ns);
-}
-static int set_keep_alive(void *to, const char *v)
-{
-    return cli_duration(v, &((struct cli_settings *)to)->node.idle_timeout_ns);
-}
-static int set_keyvalue_value(void *to, const char *v)
-{
-    struct cli_settings *s = to;
-    uint64_t *n = &s->node.keyvalue_value_max;
-    return cli_size(v, n) != 0 || *n == 0 || *n > 64 << 20 ? -1 : 0;
-}
-static int set_keyvalue_max(void *to, const char *v)
-{
-    struct cli_settings *s = to;
-    return cli_size(v, &s->node.keyvalue_bytes_max) != 0 || s->node.keyvalue_bytes_max == 0 ? -1 : 0;
-}
-static int set_keyvalue_keys(void *to, const char *v)
-{
-    struct cli_settings *s = to;
-    return cli_number(v, UINT64_MAX, &s->node.keyvalue_keys_max) != 0 || s->node.keyvalue_keys_max == 0 ? -1 : 0;
-}
-static int set_drain(void *to, const char *v)
-{
-    return cli_duration(v, &((struct cli_settings *)to)->node.drain_ns);
-}
-static int set_connections(void *to, const char *v)
-{
-    uint64_t n;
-    if (cli_number(v, 10000000, &n) != 0 || n == 0)
-        return -1;
-    ((struct cli_settings *)to)->node.connections_max = (uint32_t)n;
-    return 0;
-}
-static int set_outbound_max(void *to, const char *v)
-{
-    uint64_t n;
-    if (cli_number(v, 100000, &n) != 0 || n == 0)
-        return -1;
-    ((struct cli_settings *)to)->node.outbound_max = (uint32_t)n;
-    return 0;
-}
-static int set_log(void *to, const char *v)
-{
-    struct cli_settings *s = to;
-    s->node.log = strcmp(v, "json") == 0 ? HF_LOG_JSON : HF_LOG_TEXT;
-    return strcmp(v, "json") == 0 || strcmp(v, "text") == 0 ? 0 : -1;
-}
-static int set_debug(void *to, const char *v)
-{
-    (void)v;
-    ((struct cli_settings *)to)->node.debug = true;
-    return 0;
-}
+static const char *const instances[] = {"reuse", "per-request", "singleton", NULL}; /* by enum hf_instances */
+static const char *const formats[] = {"text", "json", NULL};                        /* by enum hf_log_format */
 
+// clang-format off
 static const struct cli_option options[] = {
-    {"addr", "HOST:PORT", "where to listen (127.0.0.1:8080); port 0 lets the system choose", set_addr, "HOST:PORT"},
-    {"workers", "N", "threads that serve (one a core)", set_workers, "a number from 1 to 256"},
-    {"instances", "MODE", "reuse: an instance serves one request after another (default);", set_instances, "'reuse', 'per-request' or 'singleton'"},
-    {"max", "N", "instances at most, over all workers (64 a worker)", set_max, "a number from 1"},
-    {"min", "N", "instances kept ready, over all workers (1 a worker)", set_min, "a number from 1"},
-    {"max-requests", "N", "an instance retires after so many requests (never)", set_max_requests, "a number"},
-    {"idle-timeout", "TIME", "an instance that served nothing for so long ends (never)", set_idle, "a time like 30s"},
-    {"max-age", "TIME", "an instance retires when it is so old and free (never)", set_max_age, "a time like 1h"},
-    {"queue", "N", "requests that may wait for an instance, each worker (1024)", set_queue, "a number from 1"},
-    {"queue-timeout", "TIME", "how long one may wait there, then 503 (the request timeout)", set_queue_timeout, "a time like 1s"},
-    {"request-timeout", "TIME", "for a whole request, then 504 and the instance ends (30s)", opt_timeout, "a time like 3s"},
-    {"after-timeout", "TIME", "from an answer's head on, for its body and work after it (the request's)", set_after, "a time like 10m"},
-    {"slice", "TIME", "a guest that computes makes way for others after so long (10ms)", set_slice, "a time like 10ms"},
-    {"handles", "N", "resources an instance may hold (100000)", set_handles, "a number from 1"},
+    {"addr", "HOST:PORT", "where to listen (127.0.0.1:8080); port 0 lets the system choose", CLI_CALL(set_addr), "HOST:PORT"},
+    {"workers", "N", "threads that serve (one a core)", OPT_U32(node.workers, 1, 256), "a number from 1 to 256"},
+    {"instances", "MODE", "reuse: an instance serves one request after another (default);", OPT_WORD(service.instances, instances), "'reuse', 'per-request' or 'singleton'"},
+    {"max", "N", "instances at most, over all workers (64 a worker)", OPT_U32(service.max, 1, 100000), "a number from 1"},
+    {"min", "N", "instances kept ready, over all workers (1 a worker)", OPT_U32(service.min, 1, 100000), "a number from 1"},
+    {"max-requests", "N", "an instance retires after so many requests (never)", OPT_U64(service.max_requests, 0), "a number"},
+    {"idle-timeout", "TIME", "an instance that served nothing for so long ends (never)", OPT_TIME(service.idle_timeout_ns, 0), "a time like 30s"},
+    {"max-age", "TIME", "an instance retires when it is so old and free (never)", OPT_TIME(service.max_age_ns, 0), "a time like 1h"},
+    {"queue", "N", "requests that may wait for an instance, each worker (1024)", OPT_U32(service.queue_max, 1, 1000000), "a number from 1"},
+    {"queue-timeout", "TIME", "how long one may wait there, then 503 (the request timeout)", OPT_TIME(service.queue_timeout_ns, 0), "a time like 1s"},
+    OPT_TIMEOUT("request-timeout", "for a whole request, then 504 and the instance ends (30s)"),
+    {"after-timeout", "TIME", "from an answer's head on, for its body and work after it (the request's)", OPT_TIME(service.after_timeout_ns, 1), "a time like 10m"},
+    {"slice", "TIME", "a guest that computes makes way for others after so long (10ms)", OPT_TIME(service.slice_ns, 1), "a time like 10ms"},
+    {"handles", "N", "resources an instance may hold (100000)", OPT_U32(service.handles_max, 1, 100000000), "a number from 1"},
     CLI_OPTIONS_GUEST,
-    {"keyvalue-value", "SIZE", "largest value of a bucket (1MiB)", set_keyvalue_value, "a size up to 64MiB"},
-    {"keyvalue-bytes", "SIZE", "keys and values of each bucket together (256MiB)", set_keyvalue_max, "a size like 1GiB"},
-    {"keyvalue-keys", "N", "keys of each bucket (1000000)", set_keyvalue_keys, "a number from 1"},
-    {"body-max", "SIZE", "largest request body, then 413 (no limit)", set_body, "a size like 10MiB"},
-    {"head-max", "SIZE", "largest request head, then 431 (32KiB)", set_head, "a size up to 1MiB"},
-    {"head-timeout", "TIME", "for a whole request head, then 408 (10s)", set_head_timeout, "a time like 10s"},
-    {"body-timeout", "TIME", "without progress of a request body, then 408 (30s)", set_body_timeout, "a time like 30s"},
-    {"keep-alive", "TIME", "an idle connection is kept so long (75s)", set_keep_alive, "a time like 75s"},
-    {"connections", "N", "open connections at most, each worker (20000)", set_connections, "a number from 1"},
-    {"outbound-max", "N", "connections of its HTTP requests to one host and port, each worker (64)", set_outbound_max, "a number from 1"},
-    {"drain", "TIME", "how long a stop waits for requests in hand (10s)", set_drain, "a time like 10s"},
-    {"log", "FORMAT", "text or json, to standard error (text)", set_log, "'text' or 'json'"},
-    {"quiet", NULL, "no access log and no notices", opt_quiet, NULL},
-    {"debug", NULL, "answers carry holdfast-instance: id=..; served=..; age=..", set_debug, NULL},
+    {"keyvalue-value", "SIZE", "largest value of a bucket (1MiB)", OPT_SIZE(node.keyvalue_value_max, 1, 64 << 20), "a size up to 64MiB"},
+    {"keyvalue-bytes", "SIZE", "keys and values of each bucket together (256MiB)", OPT_SIZE(node.keyvalue_bytes_max, 1, UINT64_MAX), "a size like 1GiB"},
+    {"keyvalue-keys", "N", "keys of each bucket (1000000)", OPT_U64(node.keyvalue_keys_max, 1), "a number from 1"},
+    {"body-max", "SIZE", "largest request body, then 413 (no limit)", OPT_SIZE(node.body_max, 0, UINT64_MAX), "a size like 10MiB"},
+    {"head-max", "SIZE", "largest request head, then 431 (32KiB)", OPT_SIZE(node.head_max, 0, 1 << 20), "a size up to 1MiB"},
+    {"head-timeout", "TIME", "for a whole request head, then 408 (10s)", OPT_TIME(node.head_timeout_ns, 0), "a time like 10s"},
+    {"body-timeout", "TIME", "without progress of a request body, then 408 (30s)", OPT_TIME(node.body_timeout_ns, 0), "a time like 30s"},
+    {"keep-alive", "TIME", "an idle connection is kept so long (75s)", OPT_TIME(node.idle_timeout_ns, 0), "a time like 75s"},
+    {"connections", "N", "open connections at most, each worker (20000)", OPT_U32(node.connections_max, 1, 10000000), "a number from 1"},
+    {"outbound-max", "N", "connections of its HTTP requests to one host and port, each worker (64)", OPT_U32(node.outbound_max, 1, 100000), "a number from 1"},
+    {"drain", "TIME", "how long a stop waits for requests in hand (10s)", OPT_TIME(node.drain_ns, 0), "a time like 10s"},
+    {"log", "FORMAT", "text or json, to standard error (text)", OPT_WORD(node.log, formats), "'text' or 'json'"},
+    {"quiet", NULL, "no access log and no notices", OPT_ON(node.quiet), NULL},
+    {"debug", NULL, "answers carry holdfast-instance: id=..; served=..; age=..", OPT_ON(node.debug), NULL},
     CLI_OPTIONS_CACHE,
     {0},
 };
+// clang-format on
 
 int cmd_serve(int argc, char **argv)
 {

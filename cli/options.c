@@ -19,11 +19,6 @@ void cli_settings_init(struct cli_settings *s)
     s->addr = "127.0.0.1:8080";
 }
 
-int opt_cache(void *to, const char *v)
-{
-    ((struct cli_settings *)to)->node.cache_dir = v;
-    return v[0] == 0 ? -1 : 0;
-}
 int opt_env(void *to, const char *v)
 {
     struct cli_settings *s = to;
@@ -41,24 +36,11 @@ int opt_dir(void *to, const char *v)
     s->dirs[s->n_dirs++] = v;
     return 0;
 }
-int opt_files(void *to, const char *v)
-{
-    uint64_t n;
-    if (cli_number(v, 1000000, &n) != 0 || n == 0)
-        return -1;
-    ((struct cli_settings *)to)->service.files_max = (uint32_t)n;
-    return 0;
-}
 /* Bytes of a bucket's name without its mode. */
 static size_t bucket_len(const char *v)
 {
     size_t n = strlen(v);
     return n >= 3 && (strcmp(v + n - 3, ":ro") == 0 || strcmp(v + n - 3, ":rw") == 0) ? n - 3 : n;
-}
-int opt_data(void *to, const char *v)
-{
-    ((struct cli_settings *)to)->node.data_dir = v;
-    return v[0] == 0 ? -1 : 0;
 }
 int opt_keyvalue(void *to, const char *v)
 {
@@ -84,11 +66,6 @@ int opt_config(void *to, const char *v)
     s->config[s->n_config++] = v;
     return 0;
 }
-int opt_memory(void *to, const char *v)
-{
-    struct cli_settings *s = to;
-    return cli_size(v, &s->service.memory_max) != 0 || s->service.memory_max < 65536 ? -1 : 0;
-}
 int opt_net(void *to, const char *v)
 {
     struct cli_settings *s = to;
@@ -103,33 +80,5 @@ int opt_outbound(void *to, const char *v)
     if (s->n_outbound == CLI_NET_MAX || v[0] == 0)
         return -1;
     s->outbound[s->n_outbound++] = v;
-    return 0;
-}
-int opt_tls_ca(void *to, const char *v)
-{
-    ((struct cli_settings *)to)->service.tls_ca = v;
-    return v[0] == 0 ? -1 : 0;
-}
-int opt_timeout(void *to, const char *v)
-{
-    struct cli_settings *s = to;
-    return cli_duration(v, &s->service.request_timeout_ns) != 0 || s->service.request_timeout_ns == 0 ? -1 : 0;
-}
-int opt_json(void *to, const char *v)
-{
-    (void)v;
-    ((struct cli_settings *)to)->json = true;
-    return 0;
-}
-int opt_no_cache(void *to, const char *v)
-{
-    (void)v;
-    ((struct cli_settings *)to)->node.no_cache = true;
-    return 0;
-}
-int opt_quiet(void *to, const char *v)
-{
-    (void)v;
-    ((struct cli_settings *)to)->node.quiet = true;
     return 0;
 }

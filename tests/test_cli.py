@@ -88,6 +88,30 @@ def test_help_and_version():
     check("bad value names what it wants", code == 2 and "a size like" in err, err)
 
 
+def test_options_say_what_they_want():
+    """Each kind of option at its ends: what is in range goes on to the missing file (exit 6), what is not is refused by name."""
+    good = ["--workers=256", "--max=1", "--max-requests=0", "--queue=1000000", "--idle-timeout=0", "--slice=1ms", "--slice=500us",
+            "--request-timeout=1ns", "--memory=64KiB", "--head-max=1MiB", "--body-max=0", "--keyvalue-value=64MiB", "--keyvalue-keys=1",
+            "--instances=singleton", "--log=json", "--quiet", "--no-cache"]
+    bad = [("--workers=0", "a number from 1 to 256"), ("--workers=257", "a number from 1 to 256"), ("--workers=-1", "a number"),
+           ("--max=0", "a number from 1"), ("--max=4294967297", "a number from 1"), ("--queue=1000001", "a number"),
+           ("--max-requests=x", "a number"), ("--max-requests=1.5", "a number"), ("--idle-timeout=5x", "a time like"),
+           ("--slice=0", "a time like"), ("--request-timeout=0s", "a time like"), ("--memory=65535", "a size like"),
+           ("--head-max=1048577", "a size up to 1MiB"), ("--keyvalue-value=0", "a size up to 64MiB"),
+           ("--keyvalue-value=65MiB", "a size up to 64MiB"), ("--keyvalue-keys=0", "a number from 1"), ("--instances=per", "'per-request'"),
+           ("--instances=", "'per-request'"), ("--log=xml", "'text' or 'json'"), ("--data=", "a folder"), ("--env=K", "K=V"),
+           ("--addr=8080", "HOST:PORT")]
+    for arg in good:
+        code, _, err = holdfast("serve", arg, "/nowhere/x.wasm")
+        check("serve %s is taken" % arg, code == 6 and "x.wasm" in err, (code, err))
+    for arg, words in bad:
+        name, value = arg.split("=")
+        code, _, err = holdfast("serve", arg, "/nowhere/x.wasm")
+        check("serve %s is refused" % arg, code == 2 and "%s: '%s' is not" % (name, value) in err and words in err, (code, err))
+    code, _, err = holdfast("serve", "--quiet=yes", "x")
+    check("a switch takes no value", code == 2 and "--quiet takes no value" in err, err)
+
+
 def test_bad_files():
     with tempfile.TemporaryDirectory() as d:
         hello = open(guest("c-hello"), "rb").read()
