@@ -19,6 +19,7 @@ static const struct {
     [HF_ANSWER_UNANSWERED] = {500, false, "unanswered", "the service gave no answer"},
     [HF_ANSWER_LIMITED] = {503, false, "limit", "the service reached a limit"},
     [HF_ANSWER_CANCELLED] = {503, false, "cancelled", "the server is stopping"},
+    [HF_ANSWER_CYCLE] = {500, false, "cycle", "the service would wait for itself"},
 };
 
 void hf_reply_done(struct hf_reply *r)

@@ -24,7 +24,7 @@ static void add(struct hf_buf *ret, const char *fmt, ...)
 
 static const char *duty_text(enum hf_duty duty)
 {
-    static const char *const texts[] = {"none", "open", "answered", "void"};
+    static const char *const texts[] = {"none", "open", "answered", "void", "moved", "deferred"};
     return texts[duty];
 }
 

@@ -113,6 +113,7 @@ static void count(struct hf_class_stats *s, enum hf_answer_kind kind)
     case HF_ANSWER_OK: s->answered++; return;
     case HF_ANSWER_TIMEOUT: s->timeouts++; return;
     case HF_ANSWER_NO_SUCH:
+    case HF_ANSWER_CYCLE:
     case HF_ANSWER_FULL: s->refused++; return;
     case HF_ANSWER_DEAD:
     case HF_ANSWER_LIMITED: s->dead++; return;

@@ -22,7 +22,8 @@ struct hf_kernel;
     X(HF_ANSWER_DEAD, "dead") /* the process died while it held the request: text says why */      \
     X(HF_ANSWER_UNANSWERED, "unanswered") /* the process finished without answering */             \
     X(HF_ANSWER_LIMITED, "limit")         /* a limit stopped the process: memory, handles ... */   \
-    X(HF_ANSWER_CANCELLED, "cancelled")
+    X(HF_ANSWER_CANCELLED, "cancelled")                                                            \
+    X(HF_ANSWER_CYCLE, "cycle") /* it would wait for itself */
 enum hf_answer_kind {
 #define X(name, text) name,
     HF_ANSWER_LIST(X)
@@ -48,7 +49,7 @@ struct hf_port {
 };
 
 struct hf_post {
-    struct hf_view target; /* class or process name */
+    struct hf_view target; /* class or process name (kernel/name.h) */
     struct hf_buf body;    /* moved: empty after a successful post */
     struct hf_blob *blob;  /* moved: NULL after */
     uint64_t timeout_ns;   /* 0 = the class's request timeout */

@@ -1,0 +1,110 @@
+/* named.h - named processes: their classes, and what may be done to them from outside.
+ *
+ * A named process has a name (name.h), a bounded mailbox and one instance at a time of its class's
+ * behaviour. It is made by the first message to its name (unless its class says `spawned`), or by
+ * hf_turn_spawn. What it may do stands in turn.h and message.h.
+ *
+ * Two shapes. HANDLE: behaviour->turn is called once a message; between messages nothing of it
+ * runs. RUN: behaviour->turn is called once, without a message, and takes messages with
+ * hf_turn_receive until it is DONE (then the process ends in order).
+ *
+ * Ports post to it by name like to any class (port.h); a port is an origin that needs no
+ * capability.
+ */
+#ifndef HF_KERNEL_NAMED_H
+#define HF_KERNEL_NAMED_H
+
+#include "kernel/kernel.h"
+
+enum hf_shape { HF_SHAPE_HANDLE, HF_SHAPE_RUN };
+
+/* What happens when one fails. The mailbox is kept over a restart, with all messages that wait
+ * there; what was in hand, deferred or pending is lost (its origins are told `dead`). Between death
+ * and restart messages wait. */
+enum hf_restart {
+    HF_RESTART_NEVER,  /* whoever waits is told `dead`; the next message to the name makes a new one
+                        */
+    HF_RESTART_ALWAYS, /* after back-off: `backoff_ns`, doubled each time up to `backoff_max_ns`; at
+                        * its start again after it lived for 5 back-offs and at least 10 s */
+    HF_RESTART_SOME    /* the same, but the restart that would be more than `restart_max` in
+                        * `restart_within_ns`    is not made: it ends for good, and whoever waits is told
+                        * `dead` */
+};
+
+struct hf_named_settings {
+    const struct hf_behaviour *behaviour;
+    void *ctx;           /* given to behaviour->start */
+    enum hf_shape shape; /* RUN cannot be recorded: HF_UNSUPPORTED */
+    bool recorded;       /* effects wait for hf_kernel_acked */
+    bool spawned;    /* only spawn makes one; messages to other names are told no-such-process */
+    bool trap_links; /* the death of a linked process is a notice, not its own death */
+    uint32_t processes_max; /* of this class; 0 = 10000 */
+    uint32_t
+        mailbox_max; /* requests that wait; 0 = 1024. Responses, errors, notices are not counted */
+    uint32_t pending_max; /* requests out at a time; 0 = 1024 */
+    uint32_t tokens_max;  /* deferred at a time; 0 = 1024 */
+    uint32_t sends_max;   /* sends in one segment of a turn; 0 = 1024 */
+    uint32_t caps_max;    /* capabilities held; 0 = 1024 */
+    uint32_t watches_max; /* monitors and links made; 0 = 256 */
+    uint32_t timers_max;  /* 0 = 256 */
+    uint32_t message_max; /* bytes of body, metadata, context and capabilities of what it sends; 0 =
+                             1 MiB */
+    uint64_t request_timeout_ns; /* of requests to it and from it that say none; 0 = 30 s */
+    uint64_t start_timeout_ns;   /* 0 = 30 s */
+    uint64_t leave_timeout_ns;   /* 0 = 5 s */
+    uint64_t turn_timeout_ns;    /* a turn (HANDLE) that takes longer fails; 0 = never */
+    uint64_t idle_timeout_ns; /* ends in order when it had nothing to do for so long; 0 = never */
+    enum hf_restart restart;
+    uint64_t backoff_ns, backoff_max_ns; /* 0 = 100 ms, 60 s */
+    uint32_t restart_max;                /* 0 = 5 */
+    uint64_t restart_within_ns;          /* 0 = 60 s */
+    /* Patterns (name.h) of whom it may message and of which classes it may spawn; NULL at the end;
+     * may be NULL. Copied. */
+    const char *const *grants, *const *spawns;
+    /* Told of each instance when it is gone; may be NULL. It may not call the kernel. */
+    void (*ended)(void *ctx, const struct hf_ended *e);
+    void *ended_ctx;
+};
+/* HF_INVALID: no class name, taken, a bad pattern; HF_UNSUPPORTED; HF_LIMIT. Closing, freeing,
+ * statistics: as for any class (kernel.h). */
+enum hf_err hf_named_class_add(struct hf_kernel *k, const char *name,
+                               const struct hf_named_settings *s, struct hf_class **ret,
+                               struct hf_report *report);
+
+/* By name, between steps (not from a behaviour). HF_NOT_FOUND: there is no such process now. */
+/* In order: it handles what is in hand, says its last words, goes; whoever waits in its mailbox is
+ * told `dead`. */
+enum hf_err hf_named_stop(struct hf_kernel *k, struct hf_view name);
+/* Now, without its doing; not restarted. `why` is copied and goes into `dead`. */
+enum hf_err hf_named_kill(struct hf_kernel *k, struct hf_view name, struct hf_view why);
+/* It does not run until resume; messages wait, timeouts go on. */
+enum hf_err hf_named_suspend(struct hf_kernel *k, struct hf_view name);
+enum hf_err hf_named_resume(struct hf_kernel *k, struct hf_view name);
+/* Makes it when it is not there (as the first message would). HF_LIMIT, HF_NOT_FOUND, HF_INVALID.
+ */
+enum hf_err hf_named_wake(struct hf_kernel *k, struct hf_view name, struct hf_report *report);
+/* One process as text: mailbox, duties, pending, capabilities, watches, last failure. */
+enum hf_err hf_named_inspect(const struct hf_kernel *k, struct hf_view name, struct hf_buf *ret);
+/* Every named process in the order of their making. */
+struct hf_named_info {
+    struct hf_view name, group;
+    uint64_t process; /* instance, 0: none now (waits for its restart) */
+    uint32_t shard, mailbox, pending, tokens, restarts;
+    const char
+        *state; /* "starting", "idle", "busy", "suspended", "parked", "restarting", "leaving" */
+};
+void hf_named_each(const struct hf_kernel *k,
+                   void (*each)(void *ctx, const struct hf_named_info *i), void *ctx);
+uint32_t hf_named_count(const struct hf_kernel *k);
+
+/* What became of messages of named processes since the kernel was made. */
+struct hf_message_stats {
+    uint64_t sent, tells, delivered, responses, forwards, deferred;
+    uint64_t errors[16];    /* by enum hf_answer_kind, those told to an origin */
+    uint64_t late;          /* answers that nobody waited for any more: dropped */
+    uint64_t refused_tells; /* full mailbox, no such process */
+    uint64_t notices, parked, spawned, restarts, given_up, deaths;
+};
+void hf_message_get_stats(const struct hf_kernel *k, struct hf_message_stats *ret);
+
+#endif
