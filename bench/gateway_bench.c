@@ -100,7 +100,8 @@ int main(int argc, char **argv)
                        &report),
           &report);
     check(hf_route_table_new(&routes), &report);
-    check(hf_route_add(routes, HF_VIEW(""), HF_VIEW("/"), HF_VIEW(""), HF_VIEW("hello"), &report),
+    check(hf_route_add(routes, HF_VIEW(""), HF_VIEW("/"), HF_VIEW(""),
+                       &(struct hf_route_target){HF_VIEW("hello"), 0}, &report),
           &report);
     struct hf_gateway_settings s = {
         .os = os, .poller = poller, .kernel = kernel, .routes = routes, .access = on_access};

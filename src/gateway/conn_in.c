@@ -10,6 +10,7 @@
  */
 #include "gateway/conn.h"
 
+#define TOO_LONG  "the request body is longer than this server allows"
 #define READ_MORE 4096u /* behind half a head: who sends it slowly gets no large buffer for it */
 
 static bool may_start(const struct hf_conn *c)
@@ -102,10 +103,6 @@ static size_t start_request(struct hf_conn *c, struct hf_stream *s,
         refuse_request(c, s, 417, "the only expectation known here is 100-continue");
         return 0;
     }
-    if (c->gw->s.body_max > 0 && in->has_length && in->length > c->gw->s.body_max) {
-        refuse_request(c, s, 413, "the request body is longer than this server allows");
-        return 0;
-    }
     bool whole = req->has_body && !in->chunked && in->length <= rest.len;
     struct hf_exchange_request post = {
         .method = in->method,
@@ -117,6 +114,11 @@ static size_t start_request(struct hf_conn *c, struct hf_stream *s,
         .has_body = req->has_body,
         .length = in->chunked ? HF_BLOB_LEN_UNKNOWN : in->length,
     };
+    hf_exchange_route(&s->x, &post);
+    if (s->x.body_max > 0 && in->has_length && in->length > s->x.body_max) {
+        refuse_request(c, s, 413, TOO_LONG);
+        return 0;
+    }
     if (whole)
         post.whole = hf_view_take(rest, (size_t)in->length);
     if (req->has_body && !whole) {
@@ -227,9 +229,8 @@ static bool next_piece(struct hf_conn *c, struct hf_view *rest)
         s->expects = false; /* it did not wait to be asked */
         if (room != SIZE_MAX || s->out != HF_OUT_DONE) /* else nobody waits for it: no progress */
             c->in_ns = c->gw->now_ns;
-        if (c->gw->s.body_max > 0 && s->body.data > c->gw->s.body_max) {
-            hf_conn_refuse_body(c, 413, "refused",
-                                "the request body is longer than this server allows", HF_LIMIT);
+        if (s->x.body_max > 0 && s->body.data > s->x.body_max) {
+            hf_conn_refuse_body(c, 413, "refused", TOO_LONG, HF_LIMIT);
             return false;
         }
         if (room == SIZE_MAX)

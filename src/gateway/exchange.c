@@ -78,10 +78,19 @@ static enum hf_err make_blob(struct hf_exchange *x, const struct hf_exchange_req
     return *ret == NULL ? HF_LIMIT : HF_OK;
 }
 
+void hf_exchange_route(struct hf_exchange *x, const struct hf_exchange_request *r)
+{
+    struct hf_gateway *gw = x->gw;
+    struct hf_route_target to = {0};
+    hf_route_find(gw->s.routes, r->authority, r->route, r->method, &to);
+    x->service = to.service;
+    x->body_max = to.body_max != 0 ? to.body_max : gw->s.body_max;
+}
+
 void hf_exchange_post(struct hf_exchange *x, const struct hf_exchange_request *r)
 {
     struct hf_gateway *gw = x->gw;
-    if (!hf_route_find(gw->s.routes, r->authority, r->route, r->method, &x->service)) {
+    if (x->service.len == 0) {
         hf_exchange_refuse(x, 404, "no-route", "nothing is served at this address", HF_CANCELLED);
         return;
     }

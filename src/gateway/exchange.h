@@ -4,7 +4,7 @@
  * blob takes it, receives the answer and reports to the access log. A connection embeds it in what
  * it keeps for one request.
  *
- * Order of verbs: open, name, then post or refuse; feed while the body arrives; when `answered` is
+ * Order of verbs: open, name, route, then post or refuse; feed while the body arrives; when `answered` is
  * set, `reply` says what to send; close at the end, whatever happened. After close the memory still
  * belongs to the kernel's answer if one is owed: owner->release says when it is free.
  */
@@ -38,7 +38,8 @@ struct hf_exchange {
     struct hf_blob_reader out; /* the answer's body, once opened */
     struct hf_reply reply;
     /* for the access log */
-    struct hf_view service; /* the route's */
+    struct hf_view service; /* the route's; empty: none, or not looked for */
+    uint64_t body_max;      /* bytes of its body, then 413; 0: no limit */
     struct hf_buf names;    /* method, target, host, one after the other */
     uint32_t method_len, target_len;
     uint64_t start_ns, first_byte_ns, bytes_in, bytes_out;
@@ -60,7 +61,10 @@ struct hf_exchange_request {
     uint64_t length;      /* of the body, or HF_BLOB_LEN_UNKNOWN */
     struct hf_view whole; /* all of the body when it is here already; else empty: it will be fed */
 };
-/* Routes and posts it. Refuses it by itself when that fails. */
+/* Finds where it goes, and with that how long its body may be. Before post, which refuses what goes
+ * nowhere. */
+void hf_exchange_route(struct hf_exchange *x, const struct hf_exchange_request *r);
+/* Posts it. Refuses it by itself when that fails. */
 void hf_exchange_post(struct hf_exchange *x, const struct hf_exchange_request *r);
 /* Answers it ourselves instead of the service: any earlier reply is let go, the kernel's duty is
  * void, a body still being fed fails with `err`. Static texts. */

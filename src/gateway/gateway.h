@@ -50,7 +50,7 @@ struct hf_gateway_settings {
     uint32_t connections_max;  /* 0 = 20000; beyond: accept waits */
     uint32_t head_max;         /* request line + headers in bytes; 0 = 32 KiB -> 431 */
     uint32_t fields_max;       /* header lines; 0 = 128 -> 431 */
-    uint64_t body_max;         /* 0 = no limit; -> 413 */
+    uint64_t body_max;         /* of routes that say none; 0 = no limit; -> 413 */
     uint32_t pipeline_max;     /* requests read ahead of their answers on one connection; 0 = 16 */
     uint64_t head_timeout_ns;  /* whole head must be there; 0 = 10 s -> 408 */
     uint64_t idle_timeout_ns;  /* keep-alive; 0 = 75 s */

@@ -17,8 +17,9 @@ enum host_kind { HOST_EXACT, HOST_SUFFIX, HOST_ANY };
 struct rule {
     enum host_kind kind;
     struct hf_view host; /* lower case; SUFFIX: with its leading dot */
-    struct hf_view prefix, method, target;
-    char *text; /* owns the bytes of all four */
+    struct hf_view prefix, method;
+    struct hf_route_target target;
+    char *text; /* owns the bytes of all of them */
 };
 struct hf_route_table {
     struct rule *ptr;
@@ -51,14 +52,14 @@ static struct hf_view put(char **at, struct hf_view v)
 }
 
 static bool rule_init(struct rule *r, struct hf_view host, struct hf_view prefix,
-                      struct hf_view method, struct hf_view target)
+                      struct hf_view method, const struct hf_route_target *target)
 {
     *r = (struct rule){.kind = host.len == 0 ? HOST_ANY : HOST_EXACT};
     if (hf_view_starts(host, HF_VIEW("*."))) {
         r->kind = HOST_SUFFIX;
         host = hf_view_skip(host, 1);
     }
-    r->text = malloc(host.len + prefix.len + method.len + target.len + 1);
+    r->text = malloc(host.len + prefix.len + method.len + target->service.len + 1);
     if (r->text == NULL)
         return false;
     for (size_t i = 0; i < host.len; i++)
@@ -68,7 +69,7 @@ static bool rule_init(struct rule *r, struct hf_view host, struct hf_view prefix
     char *at = r->text + host.len;
     r->prefix = put(&at, prefix);
     r->method = put(&at, method);
-    r->target = put(&at, target);
+    r->target = (struct hf_route_target){put(&at, target->service), target->body_max};
     return true;
 }
 
@@ -86,12 +87,13 @@ static int rule_cmp(const struct rule *a, const struct rule *b)
 }
 
 enum hf_err hf_route_add(struct hf_route_table *t, struct hf_view host, struct hf_view prefix,
-                         struct hf_view method, struct hf_view target, struct hf_report *report)
+                         struct hf_view method, const struct hf_route_target *target,
+                         struct hf_report *report)
 {
     if (prefix.len == 0 || prefix.ptr[0] != '/')
         return hf_report_set(report, HF_INVALID, "route \"%.*s\": a path prefix starts with /",
                              HF_FMT(prefix));
-    if (target.len == 0)
+    if (target->service.len == 0)
         return hf_report_set(report, HF_INVALID, "route \"%.*s\" leads nowhere: name a service",
                              HF_FMT(prefix));
     struct hf_view plain = hf_view_starts(host, HF_VIEW("*.")) ? hf_view_skip(host, 2) : host;
@@ -145,7 +147,7 @@ static bool prefix_fits(struct hf_view prefix, struct hf_view path)
 }
 
 bool hf_route_find(const struct hf_route_table *t, struct hf_view host, struct hf_view path,
-                   struct hf_view method, struct hf_view *target)
+                   struct hf_view method, struct hf_route_target *target)
 {
     host = bare_host(host);
     for (size_t i = 0; i < t->len; i++) {

@@ -297,7 +297,7 @@ enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_service
         err = hf_template_try(node, svc, o->instances == HF_INSTANCES_PER_REQUEST, start_ns, &report);
     if (err == HF_OK)
         err = hf_route_add(node->routes, hf_view_of(o->host), hf_view_of(o->prefix != NULL ? o->prefix : "/"), (struct hf_view){0},
-                           hf_view_of(hf_service_name(svc)), &report);
+                           &(struct hf_route_target){hf_view_of(hf_service_name(svc)), o->body_max}, &report);
     if (err != HF_OK) {
         hf_service_free(svc);
         return hf_node_result(err, &report, msg);

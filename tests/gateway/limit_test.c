@@ -84,6 +84,46 @@ static void test_bodies_too_long_are_413(void **state)
     close_both(&w, &c);
 }
 
+/* Less or more than the gateway's limit, and each to the byte; /tell/less takes 4, /tell/more 16. */
+static void test_a_route_may_have_its_own_body_limit(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t body_max; /* the gateway's */
+        const char *request;
+        bool fits;
+    } rows[] = {
+        {8, POST("/tell/less") "Content-Length: 4\r\n\r\n1234", true},
+        {8, POST("/tell/less") "Content-Length: 5\r\n\r\n12345", false},
+        {0, POST("/tell/less") "Content-Length: 5\r\n\r\n", false}, /* before any of it came */
+        {8, POST("/tell/less") "Content-Length: 5\r\nExpect: 100-continue\r\n\r\n", false},
+        {0, POST("/tell/less") "Transfer-Encoding: chunked\r\n\r\n4\r\n1234\r\n0\r\n\r\n", true},
+        {0, POST("/tell/less") "Transfer-Encoding: chunked\r\n\r\n4\r\n1234\r\n1\r\n5\r\n", false},
+        {8, POST("/tell/more") "Content-Length: 16\r\n\r\n1234567812345678", true},
+        {8, POST("/tell/more") "Content-Length: 17\r\n\r\n", false},
+        {8, POST("/tell/more") "Transfer-Encoding: chunked\r\n\r\n11\r\n12345678123456781\r\n", false},
+        {8, POST("/tell/mo") "Content-Length: 9\r\n\r\n", false}, /* another route: the gateway's */
+        {0, POST("/tell/mo") "Content-Length: 17\r\n\r\n12345678123456781", true},
+    };
+    for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+        const struct hf_gateway_settings s = {.body_max = rows[i].body_max};
+        struct world w;
+        struct client c;
+        open_both(&w, &c, &s);
+        assert_true(client_send(&c, hf_view_of(rows[i].request)));
+        if (rows[i].fits) {
+            client_run(&c);
+            assert_int_equal(w.exchanges, 1);
+            assert_non_null(strstr((const char *)w.log.ptr, " 200 ok "));
+        } else {
+            client_expect_end(&c, client_page(&c, "413 Content Too Large", CLOSE,
+                                              "the request body is longer than this server allows"));
+            assert_true(hf_kernel_idle(w.kernel));
+        }
+        close_both(&w, &c);
+    }
+}
+
 static void test_connections_max_makes_others_wait(void **state)
 {
     (void)state;
@@ -496,6 +536,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_heads_too_long_are_431),
         cmocka_unit_test(test_bodies_too_long_are_413),
+        cmocka_unit_test(test_a_route_may_have_its_own_body_limit),
         cmocka_unit_test(test_connections_max_makes_others_wait),
         cmocka_unit_test(test_out_of_descriptors_is_tried_again),
         cmocka_unit_test(test_a_full_queue_is_503_with_retry_after),

@@ -41,14 +41,23 @@ void world_open(struct world *w, const struct hf_gateway_settings *settings, boo
     c.queue_timeout_ns = S;
     assert_int_equal(hf_class_add(w->kernel, "small", &c, &w->service, NULL), HF_OK);
     assert_int_equal(hf_route_table_new(&w->routes), HF_OK);
-    static const char *const routes[][3] = {
-        {"/", "GET", "service"},     {"/", "HEAD", "service"}, {"/", "POST", "service"},
-        {"/", "OPTIONS", "service"}, {"/small", "", "small"},  {"/nobody", "", "nobody"},
+    static const struct {
+        const char *prefix, *method, *service;
+        uint64_t body_max;
+    } routes[] = {
+        {"/", "GET", "service", 0},       {"/", "HEAD", "service", 0},
+        {"/", "POST", "service", 0},      {"/", "OPTIONS", "service", 0},
+        {"/small", "", "small", 0},       {"/nobody", "", "nobody", 0},
+        {"/tell/less", "", "service", 4}, {"/tell/more", "", "service", 16},
     };
     for (size_t i = 0; i < HF_ARRAY_LEN(routes); i++)
-        assert_int_equal(hf_route_add(w->routes, HF_VIEW(""), hf_view_of(routes[i][0]),
-                                      hf_view_of(routes[i][1]), hf_view_of(routes[i][2]), NULL),
-                         HF_OK);
+        assert_int_equal(
+            hf_route_add(w->routes, HF_VIEW(""), hf_view_of(routes[i].prefix),
+                         hf_view_of(routes[i].method),
+                         &(struct hf_route_target){hf_view_of(routes[i].service),
+                                                   routes[i].body_max},
+                         NULL),
+            HF_OK);
     if (settings != NULL)
         s = *settings;
     s.os = w->os;

@@ -20,12 +20,13 @@ static bool guest(const char *name, char out[512])
     return access(out, R_OK) == 0;
 }
 
-static struct hf_node *open_node(void)
+static struct hf_node *open_node_with(uint64_t body_max)
 {
     struct hf_node_options o;
     struct hf_words msg;
     struct hf_node *node = NULL;
     hf_node_options_init(&o);
+    o.body_max = body_max;
     o.workers = 1;
     o.quiet = true;
     o.instances_max = 100;
@@ -35,27 +36,45 @@ static struct hf_node *open_node(void)
     return node;
 }
 
+static struct hf_node *open_node(void)
+{
+    return open_node_with(0);
+}
+
 static int port_of(const char *bound)
 {
     return atoi(strrchr(bound, ':') + 1);
 }
 
-static void ask(int port, const char *path, char *out, size_t size)
+static void send_text(int port, const char *text, char *out, size_t size)
 {
-    char text[256];
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_true(fd >= 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
-    int n = snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path);
-    assert_int_equal(write(fd, text, (size_t)n), n);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
     size_t at = 0;
     ssize_t got;
     while (at + 1 < size && (got = read(fd, out + at, size - 1 - at)) > 0)
         at += (size_t)got;
     out[at] = 0;
     close(fd);
+}
+
+static void ask(int port, const char *path, char *out, size_t size)
+{
+    char text[256];
+    snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path);
+    send_text(port, text, out, size);
+}
+
+static void post(int port, const char *path, const char *body, char *out, size_t size)
+{
+    char text[256];
+    snprintf(text, sizeof text, "POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s", path,
+             strlen(body), body);
+    send_text(port, text, out, size);
 }
 
 struct runner {
@@ -136,6 +155,44 @@ static void routes_choose_a_service(void **state)
     assert_non_null(strstr(answer, "\r\n\r\n1"));
     ask(port_of(bound), "/nowhere", answer, sizeof answer);
     assert_non_null(strstr(answer, "404"));
+    hf_node_stop(r.node);
+    pthread_join(r.thread, NULL);
+    hf_node_close(r.node);
+}
+
+/* Its own, be it less or more than the node's; without one the node's. */
+static void a_service_has_its_own_body_limit(void **state)
+{
+    static const struct {
+        const char *prefix, *fits, *more;
+        uint64_t body_max;
+    } rows[] = {{"/less", "1234", "12345", 4}, {"/more", "1234567812345678", "12345678123456781", 16}, {"/node", "12345678", "123456781", 0}};
+    char hello[512], bound[128], answer[2048];
+    struct hf_words msg;
+    struct hf_service_options so;
+    struct runner r = {0};
+    (void)state;
+    if (!guest("c-hello", hello)) {
+        printf("SKIP: a_service_has_its_own_body_limit: guests are not built\n");
+        skip();
+    }
+    r.node = open_node_with(8);
+    hf_service_options_init(&so);
+    so.path = hello;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        so.name = rows[i].prefix + 1;
+        so.prefix = rows[i].prefix;
+        so.body_max = rows[i].body_max;
+        assert_int_equal(hf_node_add_service(r.node, &so, &msg), HF_STATUS_OK);
+    }
+    assert_int_equal(hf_node_listen(r.node, "127.0.0.1:0", bound, &msg), HF_STATUS_OK);
+    assert_int_equal(pthread_create(&r.thread, NULL, run, &r), 0);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        post(port_of(bound), rows[i].prefix, rows[i].fits, answer, sizeof answer);
+        assert_memory_equal(answer, "HTTP/1.1 200 ", 13);
+        post(port_of(bound), rows[i].prefix, rows[i].more, answer, sizeof answer);
+        assert_memory_equal(answer, "HTTP/1.1 413 ", 13);
+    }
     hf_node_stop(r.node);
     pthread_join(r.thread, NULL);
     hf_node_close(r.node);
@@ -236,6 +293,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_nodes_in_one_process),
         cmocka_unit_test(routes_choose_a_service),
+        cmocka_unit_test(a_service_has_its_own_body_limit),
         cmocka_unit_test(mistakes_are_said),
         cmocka_unit_test(services_do_not_share_buckets),
         cmocka_unit_test(keyvalue_mistakes_are_said),
