@@ -26,9 +26,7 @@ void hf_call_free(struct hf_client_call *k)
     hf_blob_unref(k->blob);
     hf_tls_context_unref(k->tls);
     hf_buf_done(&k->request);
-    hf_buf_done(&k->head);
-    hf_buf_done(&k->tail);
-    free(k->server);
+    hf_pieces_done(&k->p);
     free(k->addrs);
     free(k);
 }
@@ -56,10 +54,7 @@ void hf_call_deadline(struct hf_client_call *k, uint64_t at)
 void hf_call_rewind(struct hf_client_call *k)
 {
     k->out = HF_CALL_HEAD;
-    k->head_at = k->tail_at = 0;
-    k->chunk_len = k->chunk_at = 0;
-    k->left = 0;
-    hf_buf_clear(&k->tail);
+    hf_pieces_reset(&k->p);
     k->scan = (struct hf_http1_scan){0};
     k->interim = 0;
 }
@@ -96,14 +91,11 @@ static enum hf_err call_new(struct hf_client *c, const struct hf_client_request 
     k->is_head = hf_view_eq_text(head.method, "HEAD");
     k->n_addrs = r->n_addrs < HF_CLIENT_ADDRS_MAX ? r->n_addrs : HF_CLIENT_ADDRS_MAX;
     hf_waitset_init(&k->set, on_wake);
-    if (r->tls != NULL) {
+    if (r->tls != NULL)
         k->tls = hf_tls_context_ref(r->tls);
-        k->server = hf_view_dup(r->host);
-    }
     if (k->n_addrs > 0)
         k->addrs = malloc(k->n_addrs * sizeof k->addrs[0]);
-    if (hf_buf_add_view(&k->request, r->head) != HF_OK || (k->n_addrs > 0 && k->addrs == NULL) ||
-        (r->tls != NULL && k->server == NULL)) {
+    if (hf_buf_add_view(&k->request, r->head) != HF_OK || (k->n_addrs > 0 && k->addrs == NULL)) {
         hf_call_free(k);
         return HF_LIMIT;
     }
@@ -118,10 +110,12 @@ enum hf_err hf_client_start(struct hf_client *c, const struct hf_client_request 
 {
     struct hf_client_call *k;
     HF_ASSERT(r->done != NULL);
-    struct hf_client_host *h = hf_chost_get(c, r);
-    if (h == NULL)
-        return HF_LIMIT;
-    enum hf_err err = h->n_waiting >= c->s.host_waiting_max ? HF_LIMIT : HF_OK;
+    struct hf_client_host *h;
+    enum hf_err err = hf_chost_get(c, r, &h);
+    if (err != HF_OK)
+        return err;
+    if (h->n_waiting >= c->s.host_waiting_max)
+        err = HF_LIMIT;
     if (err == HF_OK && r->n_addrs == 0 && hf_list_empty(&h->idle))
         err = HF_AGAIN;
     if (err == HF_OK)
@@ -316,4 +310,12 @@ void hf_client_get_stats(const struct hf_client *c, struct hf_client_stats *ret)
     size_t at = 0;
     for (const struct hf_client_host *h; (h = hf_map_next(&c->hosts, &at)) != NULL;)
         ret->waiting += h->n_waiting;
+    ret->buffer_bytes = HF_CLIENT_READ_MAX;
+    HF_LIST_FOR(it, &c->conns)
+    {
+        const struct hf_client_conn *conn = HF_LIST_ENTRY(it, struct hf_client_conn, in_client);
+        ret->buffer_bytes += conn->in.cap;
+        if (conn->tls != NULL)
+            ret->buffer_bytes += hf_tls_buffers(conn->tls);
+    }
 }

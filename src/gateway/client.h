@@ -81,7 +81,8 @@ struct hf_client_request {
     void *owner;
 };
 /* HF_AGAIN: no addresses were given, and no connection to use is kept (look the name up, call
- * again). HF_LIMIT: too many wait, or memory. On failure nothing has moved. */
+ * again). HF_LIMIT: too many wait, or memory. HF_INVALID: no request head, or the host is none
+ * (empty, above 256 bytes). On failure nothing has moved. */
 enum hf_err hf_client_start(struct hf_client *c, const struct hf_client_request *r,
                             struct hf_client_call **ret);
 /* Before done: nobody wants the answer any more; `done` is not called. */
@@ -97,6 +98,7 @@ bool hf_client_busy(const struct hf_client *c);
 struct hf_client_stats {
     uint64_t calls, connects, reused, retried, faults;
     uint32_t open, idle, waiting; /* connections; of them idle; calls without one */
+    size_t buffer_bytes;          /* held by connections now, and the shared one */
 };
 void hf_client_get_stats(const struct hf_client *c, struct hf_client_stats *ret);
 

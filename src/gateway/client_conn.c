@@ -383,7 +383,7 @@ static bool finish_connect(struct hf_client_conn *conn)
     if (k->tls == NULL)
         return true;
     conn->state = HF_CC_SHAKING;
-    err = hf_tls_new(k->tls, hf_view_of(k->server), &conn->tls);
+    err = hf_tls_new(k->tls, hf_chost_name(conn->host), &conn->tls);
     if (err == HF_OK)
         return true;
     hf_cconn_break(conn, err == HF_LIMIT ? HF_FAULT_INTERNAL : HF_FAULT_TLS_CERTIFICATE, 0,
@@ -395,10 +395,8 @@ static bool finish_connect(struct hf_client_conn *conn)
 static bool shake(struct hf_client_conn *conn)
 {
     for (;;) {
-        enum hf_err err = hf_tls_handshake(conn->tls), sent = flush_tls(conn);
-        if (err == HF_AGAIN && sent != HF_OK &&
-            sent != HF_AGAIN) /* what it said before may tell why */
-            conn->blocked = false;
+        enum hf_err err = hf_tls_handshake(conn->tls);
+        (void)!flush_tls(conn); /* a server that takes no more may have said why before */
         if (err == HF_AGAIN)
             err = feed_tls(conn);
         else if (err == HF_OK)

@@ -30,6 +30,8 @@ void hf_call_over(struct hf_client_conn *conn)
     hf_buf_clear(&conn->in);
     if (conn->in.cap > HF_CLIENT_SPARE_MAX)
         hf_buf_done(&conn->in);
+    if (conn->tls != NULL)
+        hf_tls_trim(conn->tls, HF_CLIENT_SPARE_MAX);
     if (keep)
         hf_chost_keep(conn);
     else

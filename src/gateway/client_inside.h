@@ -14,6 +14,7 @@
 #include "base/map.h"
 #include "gateway/client.h"
 #include "gateway/http1_client.h"
+#include "gateway/pieces.h"
 
 #define HF_CLIENT_READ_MAX   (64u * 1024)
 #define HF_CLIENT_MOVES_MAX  8u           /* reads, and writes, of one connection in one go */
@@ -79,7 +80,6 @@ struct hf_client_call {
     struct hf_heap_node deadline;
     struct hf_list in_queue; /* of the client, or of its host */
     struct hf_tls_context *tls;
-    char *server; /* for TLS: the host's name */
     struct hf_os_addr *addrs;
     uint32_t n_addrs, at_addr;
     uint64_t connect_ns, first_byte_ns, between_ns;
@@ -91,16 +91,9 @@ struct hf_client_call {
     bool is_head, fresh;    /* fresh: on a new connection only */
     bool retried, got_byte; /* a byte of the answer was seen */
     bool timed_out;         /* an address did */
-    /* the way out: pieces in this order */
+    /* the way out */
     uint8_t out; /* enum hf_call_out */
-    uint8_t framing;
-    struct hf_buf head;
-    size_t head_at;
-    char chunk[HF_HTTP1_CHUNK_HEAD];
-    uint8_t chunk_len, chunk_at;
-    uint64_t left; /* body bytes of this piece */
-    struct hf_buf tail;
-    size_t tail_at;
+    struct hf_pieces p;
     struct hf_blob_reader body;
     struct hf_waitset set;
     struct hf_waiter bytes, room; /* room: or nobody wants the answer's body */
@@ -121,9 +114,11 @@ void hf_call_deadline(struct hf_client_call *k, uint64_t at); /* not later than 
 void hf_call_rewind(struct hf_client_call *k); /* as if nothing of it had been sent */
 
 /* ---- client_pool.c ---- */
-/* The host of a key, made when it is not there, with a reference; NULL: memory, or the name is
- * none. */
-struct hf_client_host *hf_chost_get(struct hf_client *c, const struct hf_client_request *r);
+/* The host of a request, made when it is not there, with a reference. HF_INVALID: its name is none;
+ * HF_LIMIT: memory. */
+enum hf_err hf_chost_get(struct hf_client *c, const struct hf_client_request *r,
+                         struct hf_client_host **ret);
+struct hf_view hf_chost_name(const struct hf_client_host *h); /* in lower case */
 void hf_chost_unref(struct hf_client_host *h);
 bool hf_chost_give_idle(struct hf_client_call *k); /* a kept connection, if there is one to use */
 void hf_chost_place(struct hf_client_call *k); /* a connection, a place in the queue, or a fault */

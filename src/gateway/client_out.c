@@ -1,18 +1,10 @@
 /* client_out.c - a call's request as bytes (client_inside.h).
  *
- * As an answer's in conn_out.c: pieces (head, chunk line, body bytes lent by the blob, tail) that
- * leave in one vectored write. How the body is framed is decided when its head is made, which is at
- * the end of the loop's turn: a guest that has finished a small body by then gets a length.
+ * In pieces (pieces.h), as an answer's. How the body is framed is decided when its head is made,
+ * which is at the end of the loop's turn: a guest that has finished a small body by then gets a
+ * length.
  */
 #include "gateway/client_inside.h"
-
-#define IOV_MAX_BODY 16
-
-static bool pieces_gone(const struct hf_client_call *k)
-{
-    return k->head_at == k->head.len && k->chunk_at == k->chunk_len && k->left == 0 &&
-           k->tail_at == k->tail.len;
-}
 
 /* Methods whose request is expected to have a body: an empty one is said (RFC 9110 8.6). */
 static bool expects_body(struct hf_view method)
@@ -28,7 +20,7 @@ static enum hf_err make_head(struct hf_client_call *k)
     struct hf_view value;
     const struct hf_blob *blob = k->blob != NULL ? k->blob : k->body.blob;
     bool whole = blob == NULL || hf_blob_complete(blob);
-    uint64_t len = blob == NULL ? 0 : hf_blob_pushed(blob), said;
+    uint64_t len = blob == NULL ? 0 : hf_blob_pushed(blob), said = 0;
     enum hf_err err = hf_head_read(hf_buf_view(&k->request), &head, NULL);
     if (err != HF_OK)
         return err;
@@ -44,122 +36,43 @@ static enum hf_err make_head(struct hf_client_call *k)
         r.framing = HF_FRAME_LENGTH;
         r.length = len;
     }
-    hf_buf_clear(&k->head);
-    err = hf_http1_write_request(&k->head, &r);
+    hf_pieces_reset(&k->p);
+    err = hf_http1_write_request(&k->p.head, &r);
     if (err != HF_OK)
         return err == HF_INVALID ? HF_UNSUPPORTED : err;
-    k->framing = (uint8_t)r.framing;
     k->out = HF_CALL_LAST;
     if (blob != NULL && (!whole || len > 0 || r.framing == HF_FRAME_CHUNKED)) {
         if (k->blob != NULL)
             hf_blob_reader_open(&k->body, &k->blob);
+        hf_pieces_body(&k->p, r.framing, r.framing == HF_FRAME_GIVEN ? said : r.length);
         k->out = HF_CALL_BODY;
     }
     return HF_OK;
 }
 
-/* The pieces are gone: what comes next? HF_AGAIN: nothing yet. */
-static enum hf_err next_pieces(struct hf_client_call *k)
-{
-    struct hf_view first;
-    struct iovec iov[IOV_MAX_BODY];
-    size_t len;
-    bool chunked = k->framing == HF_FRAME_CHUNKED;
-    enum hf_err err = hf_blob_reader_peek(&k->body, &first);
-    hf_buf_clear(&k->tail);
-    k->tail_at = 0;
-    if (err == HF_CLOSED) {
-        k->out = HF_CALL_LAST;
-        return chunked ? hf_http1_write_end(&k->tail, hf_blob_trailers(k->body.blob)) : HF_OK;
-    }
-    if (err != HF_OK)
-        return err;
-    hf_blob_reader_iov(&k->body, iov, IOV_MAX_BODY, &len);
-    k->left = len;
-    if (!chunked)
-        return HF_OK;
-    k->chunk_len = (uint8_t)hf_http1_chunk_head(k->chunk, len);
-    k->chunk_at = 0;
-    err = hf_buf_add_text(&k->tail, "\r\n");
-    if (err == HF_OK && hf_blob_complete(k->body.blob) &&
-        k->body.at + len == hf_blob_pushed(k->body.blob)) {
-        k->out = HF_CALL_LAST;
-        err = hf_http1_write_end(&k->tail, hf_blob_trailers(k->body.blob));
-    }
-    return err;
-}
-
+/* What can leave now, whatever stands ready. */
 static enum hf_err prepare(struct hf_client_call *k)
 {
     enum hf_err err = HF_OK;
-    if (k->out == HF_CALL_HEAD && pieces_gone(k))
+    bool last = false;
+    if (k->out == HF_CALL_HEAD && hf_pieces_gone(&k->p))
         err = make_head(k);
-    else if (k->out == HF_CALL_BODY && pieces_gone(k))
-        err = next_pieces(k);
-    if (err != HF_OK)
-        return err;
-    /* A small body leaves with its head. */
-    if (k->out == HF_CALL_BODY && k->left == 0 && k->chunk_at == k->chunk_len &&
-        k->tail_at == k->tail.len) {
-        err = next_pieces(k);
-        if (err == HF_AGAIN)
-            err = HF_OK;
-    }
-    return err;
-}
-
-static int add(struct iovec *iov, int n, const void *ptr, size_t len)
-{
-    if (len == 0)
-        return n;
-    iov[n] = (struct iovec){(void *)(uintptr_t)ptr, len};
-    return n + 1;
-}
-
-static int gather(struct hf_client_call *k, struct iovec *iov)
-{
-    size_t len = 0;
-    int n = add(iov, 0, k->head.ptr + k->head_at, k->head.len - k->head_at);
-    n = add(iov, n, k->chunk + k->chunk_at, (size_t)(k->chunk_len - k->chunk_at));
-    if (k->left > 0) {
-        int some = hf_blob_reader_iov(&k->body, iov + n, IOV_MAX_BODY, &len);
-        uint64_t left = k->left;
-        for (int i = 0; i < some && left > 0; i++, n++) {
-            if (iov[n].iov_len > left)
-                iov[n].iov_len = (size_t)left;
-            left -= iov[n].iov_len;
-        }
-        if (left > 0)
-            return n;
-    }
-    return add(iov, n, k->tail.ptr + k->tail_at, k->tail.len - k->tail_at);
-}
-
-static size_t least(uint64_t a, size_t b)
-{
-    return a < b ? (size_t)a : b;
-}
-
-static void took(struct hf_client_call *k, size_t n)
-{
-    size_t some = least(k->head.len - k->head_at, n);
-    k->head_at += some;
-    n -= some;
-    some = least((uint64_t)(k->chunk_len - k->chunk_at), n);
-    k->chunk_at = (uint8_t)(k->chunk_at + some);
-    n -= some;
-    some = least(k->left, n);
-    if (some > 0)
-        hf_blob_reader_advance(&k->body, some);
-    k->left -= some;
-    n -= some;
-    k->tail_at += n;
+    /* A small body leaves with its head: chunks are made beside it. */
+    if (err == HF_OK && k->out == HF_CALL_BODY && k->p.left == 0 &&
+        k->p.chunk_at == k->p.chunk_len && k->p.tail_at == k->p.tail.len)
+        err = hf_pieces_next(&k->p, &k->body, &last);
+    if (err == HF_OK && last)
+        k->out = HF_CALL_LAST;
+    if (err == HF_OK && k->out == HF_CALL_BODY)
+        err = hf_pieces_check(&k->p, &k->body);
+    return err == HF_AGAIN ? HF_OK : err;
 }
 
 bool hf_call_wants_bytes(const struct hf_client_call *k)
 {
-    return k->out == HF_CALL_BODY && pieces_gone(k);
+    return k->out == HF_CALL_BODY && hf_pieces_want_bytes(&k->p);
 }
+
 
 /* The request cannot be finished. */
 static bool fail(struct hf_client_conn *conn, enum hf_err err)
@@ -216,30 +129,32 @@ bool hf_call_send(struct hf_client_conn *conn)
 {
     struct hf_client_call *k = conn->call;
     for (unsigned i = 0; k->out != HF_CALL_SENT && !conn->blocked; i++) {
-        struct iovec iov[3 + IOV_MAX_BODY];
+        struct hf_gather g; /* not zeroed: it is large, and this is the path of every request */
         size_t n;
+        g.n = 0;
+        g.len = 0;
         if (i == HF_CLIENT_MOVES_MAX) {
             hf_cconn_ready(conn);
             break;
         }
         enum hf_err err = prepare(k);
-        if (err == HF_AGAIN)
-            break;
         if (err != HF_OK)
             return fail(conn, err);
-        int entries = gather(k, iov);
-        if (entries > 0) {
-            err = hf_cconn_writev(conn, iov, entries, &n);
+        hf_pieces_add(&k->p, &k->body, &g);
+        if (g.n > 0) {
+            err = hf_cconn_writev(conn, g.iov, g.n, &n);
             if (err == HF_AGAIN)
                 break;
             if (err != HF_OK)
                 return cannot_send(conn);
-            took(k, n);
+            hf_pieces_took(&k->p, &k->body, n);
             if (!k->answered)
                 k->in_ns = conn->c->now_ns;
         }
-        if (k->out == HF_CALL_LAST && pieces_gone(k))
+        if (k->out == HF_CALL_LAST && hf_pieces_gone(&k->p))
             k->out = HF_CALL_SENT;
+        else if (g.n == 0)
+            break;
     }
     if (k->in_over && k->out == HF_CALL_SENT) {
         hf_call_over(conn);

@@ -7,18 +7,20 @@
 
 #include <stdlib.h>
 
-#define KEY_FIXED (sizeof(uint64_t) + 3)
+#define KEY_FIXED (sizeof(uint64_t) + 3) /* realm, TLS, port; the name is the rest */
+#define NAME_MAX  256u
 
 static uint8_t lower(uint8_t c)
 {
     return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
 }
 
-struct hf_client_host *hf_chost_get(struct hf_client *c, const struct hf_client_request *r)
+enum hf_err hf_chost_get(struct hf_client *c, const struct hf_client_request *r,
+                         struct hf_client_host **ret)
 {
-    uint8_t key[KEY_FIXED + 256];
-    if (r->host.len == 0 || r->host.len > 256)
-        return NULL;
+    uint8_t key[KEY_FIXED + NAME_MAX];
+    if (r->host.len == 0 || r->host.len > NAME_MAX)
+        return HF_INVALID;
     memcpy(key, &r->realm, sizeof r->realm);
     key[8] = r->tls != NULL;
     key[9] = (uint8_t)(r->port >> 8);
@@ -30,7 +32,7 @@ struct hf_client_host *hf_chost_get(struct hf_client *c, const struct hf_client_
     if (h == NULL) {
         h = calloc(1, sizeof *h + len);
         if (h == NULL)
-            return NULL;
+            return HF_LIMIT;
         h->c = c;
         h->key_len = len;
         memcpy(h->key, key, len);
@@ -38,11 +40,17 @@ struct hf_client_host *hf_chost_get(struct hf_client *c, const struct hf_client_
         hf_list_init(&h->waiting);
         if (hf_map_put(&c->hosts, hf_view(h->key, len), h, NULL) != HF_OK) {
             free(h);
-            return NULL;
+            return HF_LIMIT;
         }
     }
     h->refs++;
-    return h;
+    *ret = h;
+    return HF_OK;
+}
+
+struct hf_view hf_chost_name(const struct hf_client_host *h)
+{
+    return hf_view(h->key + KEY_FIXED, h->key_len - KEY_FIXED);
 }
 
 void hf_chost_unref(struct hf_client_host *h)

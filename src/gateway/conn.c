@@ -37,10 +37,11 @@ static void stream_release(struct hf_exchange *x)
         hf_stream_free(s);
         return;
     }
-    trim(&s->head);
-    trim(&s->tail);
+    trim(&s->p.head);
+    trim(&s->p.tail);
     trim(&s->x.names);
-    *s = (struct hf_stream){.x.names = s->x.names, .head = s->head, .tail = s->tail};
+    *s = (struct hf_stream){
+        .x.names = s->x.names, .p.head = s->p.head, .p.tail = s->p.tail};
     hf_list_push_back(&gw->spare_streams, &s->in_conn);
     gw->n_spare_streams++;
 }
@@ -84,8 +85,7 @@ void hf_stream_end(struct hf_stream *s, const char *how)
 
 void hf_stream_free(struct hf_stream *s)
 {
-    hf_buf_done(&s->head);
-    hf_buf_done(&s->tail);
+    hf_pieces_done(&s->p);
     hf_buf_done(&s->x.names);
     free(s);
 }

@@ -12,6 +12,7 @@
 #define HF_GATEWAY_CONN_H
 
 #include "gateway/exchange.h"
+#include "gateway/pieces.h"
 
 #define HF_CONN_PEER_MAX 56u /* text of a peer's address, cut when longer */
 #define HF_CONN_DRAIN_MAX                                                                          \
@@ -71,17 +72,10 @@ struct hf_stream {
     uint8_t minor;
     bool safe, is_head, keep_alive;
     bool expects; /* 100-continue was asked for and not yet said */
-    /* the way out: pieces in this order */
-    uint8_t out; /* enum hf_stream_out */
-    uint8_t framing;
+    /* the way out */
+    uint8_t out;        /* enum hf_stream_out */
     bool begun;         /* bytes of the answer's head are on the wire */
-    struct hf_buf head; /* 100-continue, or the head (and a page) */
-    size_t head_at;
-    char chunk[HF_HTTP1_CHUNK_HEAD];
-    uint8_t chunk_len, chunk_at;
-    uint64_t left;      /* body bytes of this piece */
-    struct hf_buf tail; /* end of a chunk, of the body */
-    size_t tail_at;
+    struct hf_pieces p; /* 100-continue, or the answer; a page is all head */
 };
 
 /* ---- conn.c ---- */

@@ -1,25 +1,14 @@
 /* conn_out.c - what goes out on a connection: answers, strictly in the order of their requests
  * (conn.h).
  *
- * A stream's output stands in pieces: head, chunk line, body bytes lent by the blob, tail. One
- * vectored write takes the pieces of as many streams as are ready, so that an answer that is whole
- * leaves in one call, and so do sixteen. When the pieces are gone the next ones are made, from
- * whatever the blob has by then.
+ * One vectored write takes the pieces (pieces.h) of as many streams as are ready, so that an answer
+ * that is whole leaves in one call, and so do sixteen.
  */
 #include "gateway/conn.h"
 
 #include <stdio.h>
 
-#define IOV_MAX_OUT  64 /* entries of one write */
-#define IOV_MAX_BODY 16 /* of one stream's body in it */
-
 /* ---- making pieces ---- */
-
-static bool pieces_gone(const struct hf_stream *s)
-{
-    return s->head_at == s->head.len && s->chunk_at == s->chunk_len && s->left == 0 &&
-           s->tail_at == s->tail.len;
-}
 
 /* When only the rest of the request's body keeps it, and nobody wants that, it has body_timeout in all. */
 static void answered(struct hf_stream *s)
@@ -79,9 +68,9 @@ static enum hf_err make_page(struct hf_stream *s, struct hf_http1_answer *a)
     int n = snprintf(extra, sizeof extra, "content-type: text/plain; charset=utf-8\r\n%s",
                      r->retry ? "retry-after: 1\r\n" : "");
     a->extra = hf_view(extra, (size_t)n);
-    enum hf_err err = hf_http1_write_head(&s->head, a);
+    enum hf_err err = hf_http1_write_head(&s->p.head, a);
     if (err == HF_OK && !s->is_head) {
-        err = hf_buf_printf(&s->head, "%s: %s\n", reason, r->text);
+        err = hf_buf_printf(&s->p.head, "%s: %s\n", reason, r->text);
         s->x.bytes_out = page;
     }
     s->out = HF_OUT_LAST;
@@ -98,18 +87,17 @@ static enum hf_err make_head(struct hf_stream *s, struct hf_http1_answer *a)
     a->framing = choose_framing(s, &a->length);
     a->drop_length = r->status == 204;
     a->extra = debug_line(s, extra, sizeof extra);
-    enum hf_err err = hf_http1_write_head(&s->head, a);
+    enum hf_err err = hf_http1_write_head(&s->p.head, a);
     if (err != HF_OK)
         return err;
-    s->framing = (uint8_t)a->framing;
+    hf_pieces_body(&s->p, a->framing, a->framing == HF_FRAME_GIVEN ? r->length : a->length);
     if (has_no_body(s) || r->blob == NULL) {
+        s->p.left = 0;
         s->out = HF_OUT_LAST;
         hf_blob_unref(r->blob);
         r->blob = NULL;
         return HF_OK;
     }
-    if (a->framing == HF_FRAME_GIVEN || a->framing == HF_FRAME_LENGTH)
-        s->left = a->framing == HF_FRAME_GIVEN ? r->length : a->length;
     hf_exchange_open_body(&s->x);
     s->out = HF_OUT_BODY;
     return HF_OK;
@@ -138,8 +126,7 @@ static enum hf_err make_answer(struct hf_conn *c, struct hf_stream *s)
     const char *failure = early_failure(s);
     if (failure != NULL)
         hf_reply_page(r, 500, "aborted", failure);
-    hf_buf_clear(&s->head);
-    s->head_at = 0;
+    hf_pieces_reset(&s->p);
     if (s->expects && c->reading == s) /* never asked for: whether it comes now, nobody knows */
         hf_conn_give_up_body(c);
     s->expects = false;
@@ -166,55 +153,12 @@ static enum hf_err make_answer(struct hf_conn *c, struct hf_stream *s)
     return err;
 }
 
-static enum hf_err set_tail(struct hf_stream *s, bool chunk, bool end)
-{
-    hf_buf_clear(&s->tail);
-    s->tail_at = 0;
-    enum hf_err err = chunk ? hf_buf_add_text(&s->tail, "\r\n") : HF_OK;
-    if (err == HF_OK && end && s->framing == HF_FRAME_CHUNKED)
-        err = hf_http1_write_end(&s->tail, hf_blob_trailers(s->x.out.blob));
-    if (end)
-        s->out = HF_OUT_LAST;
-    return err;
-}
-
-/* The pieces are gone: what comes next? HF_AGAIN: nothing yet. Any other error: the answer cannot
- * be finished. */
-static enum hf_err next_pieces(struct hf_stream *s)
-{
-    struct hf_blob_reader *out = &s->x.out;
-    struct hf_view first;
-    enum hf_err err = hf_blob_reader_peek(out, &first);
-    if (s->framing == HF_FRAME_GIVEN ||
-        s->framing == HF_FRAME_LENGTH) { /* all that was promised is sent */
-        if (err == HF_OK)
-            return HF_INVALID; /* and more came */
-        s->out = HF_OUT_LAST;
-        return HF_OK;
-    }
-    if (err == HF_CLOSED)
-        return set_tail(s, false, true);
-    if (err != HF_OK)
-        return err;
-    struct iovec iov[IOV_MAX_BODY];
-    size_t len;
-    hf_blob_reader_iov(out, iov, IOV_MAX_BODY, &len);
-    s->left = len;
-    if (s->framing != HF_FRAME_CHUNKED)
-        return HF_OK;
-    s->chunk_len = (uint8_t)hf_http1_chunk_head(s->chunk, len);
-    s->chunk_at = 0;
-    bool end = hf_blob_complete(out->blob) && hf_blob_error(out->blob) == HF_OK &&
-               out->at + len == hf_blob_pushed(out->blob);
-    return set_tail(s, true, end);
-}
-
 /* True when there are pieces to send. False with *err: HF_AGAIN nothing to do now; else the
  * connection must die. */
 static bool prepare(struct hf_conn *c, struct hf_stream *s, bool first, enum hf_err *err)
 {
     *err = HF_AGAIN;
-    if (s->out == HF_OUT_WAIT && pieces_gone(s)) {
+    if (s->out == HF_OUT_WAIT && hf_pieces_gone(&s->p)) {
         /* A service may answer first and then read: 100 goes before its head, or its body never comes. */
         bool reads_on = s->expects && s->x.answered && s->x.reply.text == NULL && s->x.in != NULL &&
                         hf_blob_wanted(s->x.in) && early_failure(s) == NULL;
@@ -222,95 +166,44 @@ static bool prepare(struct hf_conn *c, struct hf_stream *s, bool first, enum hf_
             *err = make_answer(c, s);
         } else if (s->expects && first) {
             s->expects = false;
-            hf_buf_clear(&s->head);
-            s->head_at = 0;
-            *err = hf_buf_add_text(&s->head, "HTTP/1.1 100 Continue\r\n\r\n");
+            hf_pieces_reset(&s->p);
+            *err = hf_buf_add_text(&s->p.head, "HTTP/1.1 100 Continue\r\n\r\n");
         }
     }
-    while (s->out == HF_OUT_BODY && pieces_gone(s) && (*err = next_pieces(s)) == HF_OK)
-        continue;
-    if (!pieces_gone(s))
+    if (s->out == HF_OUT_BODY && hf_pieces_gone(&s->p)) {
+        bool last;
+        *err = hf_pieces_next(&s->p, &s->x.out, &last);
+        if (last && *err == HF_OK)
+            s->out = HF_OUT_LAST;
+    }
+    if (!hf_pieces_gone(&s->p))
         *err = HF_OK;
-    if (s->out == HF_OUT_LAST && pieces_gone(s))
+    if (s->out == HF_OUT_LAST && hf_pieces_gone(&s->p))
         answered(s); /* nothing left to write at all */
     return *err == HF_OK;
 }
 
 /* ---- writing them ---- */
 
-struct gather {
-    struct iovec iov[IOV_MAX_OUT];
-    int n;
-    size_t len;
-};
-
-static bool add(struct gather *g, const uint8_t *ptr, size_t len)
+/* True when all its pieces are in the write, and they are its last. */
+static bool add_pieces(struct hf_gather *g, struct hf_stream *s)
 {
-    if (len == 0)
-        return true;
-    if (g->n == IOV_MAX_OUT)
-        return false;
-    g->iov[g->n++] = (struct iovec){(void *)(uintptr_t)ptr, len}; /* writev only reads it */
-    g->len += len;
-    return true;
+    return hf_pieces_add(&s->p, &s->x.out, g) &&
+           (s->out == HF_OUT_LAST || (s->out == HF_OUT_BODY && hf_pieces_counted(&s->p)));
 }
 
-static bool add_body(struct gather *g, struct hf_stream *s)
-{
-    int room = IOV_MAX_OUT - g->n < IOV_MAX_BODY ? IOV_MAX_OUT - g->n : IOV_MAX_BODY;
-    size_t len = 0;
-    if (s->left == 0)
-        return true;
-    struct iovec *iov = g->iov + g->n;
-    int n = room > 0 ? hf_blob_reader_iov(&s->x.out, iov, room, &len) : 0;
-    uint64_t left = s->left;
-    for (int i = 0; i < n && left > 0; i++) {
-        if (iov[i].iov_len > left)
-            iov[i].iov_len = (size_t)left;
-        left -= iov[i].iov_len;
-        g->len += iov[i].iov_len;
-        g->n++;
-    }
-    return left == 0;
-}
-
-/* Adds the stream's pieces; true when that is all of them, and its last. */
-static bool add_pieces(struct gather *g, struct hf_stream *s)
-{
-    return add(g, s->head.ptr + s->head_at, s->head.len - s->head_at) &&
-           add(g, (const uint8_t *)s->chunk + s->chunk_at, (size_t)(s->chunk_len - s->chunk_at)) &&
-           add_body(g, s) && add(g, s->tail.ptr + s->tail_at, s->tail.len - s->tail_at) &&
-           (s->out == HF_OUT_LAST || (s->out == HF_OUT_BODY && (s->framing == HF_FRAME_GIVEN ||
-                                                                s->framing == HF_FRAME_LENGTH)));
-}
-
-static size_t least(uint64_t a, size_t b)
-{
-    return a < b ? (size_t)a : b;
-}
-
-/* n bytes went out: takes them off the pieces; what is left of n belongs to the next stream. */
+/* n bytes went out; what is left of n belongs to the next stream. */
 static size_t took(struct hf_stream *s, size_t n)
 {
-    size_t some = least(s->head.len - s->head_at, n);
-    if (some > 0 && s->out != HF_OUT_WAIT && !s->begun) {
+    bool head = s->p.head_at < s->p.head.len;
+    uint64_t left = s->p.left;
+    n = hf_pieces_took(&s->p, &s->x.out, n);
+    if (head && s->out != HF_OUT_WAIT && !s->begun) {
         s->begun = true;
         s->x.first_byte_ns = s->x.gw->now_ns;
     }
-    s->head_at += some;
-    n -= some;
-    some = least((uint64_t)(s->chunk_len - s->chunk_at), n);
-    s->chunk_at = (uint8_t)(s->chunk_at + some);
-    n -= some;
-    some = least(s->left, n);
-    if (some > 0)
-        hf_exchange_took(&s->x, some);
-    s->left -= some;
-    n -= some;
-    some = least(s->tail.len - s->tail_at, n);
-    s->tail_at += some;
-    n -= some;
-    if (s->out == HF_OUT_LAST && pieces_gone(s))
+    s->x.bytes_out += left - s->p.left;
+    if (s->out == HF_OUT_LAST && hf_pieces_gone(&s->p))
         answered(s);
     return n;
 }
@@ -320,10 +213,7 @@ static bool fail_answer(struct hf_conn *c, struct hf_stream *s, enum hf_err err)
 {
     if (!s->begun) { /* not a byte of it is out: there is still time for a proper answer */
         s->out = HF_OUT_WAIT;
-        s->left = s->head_at = s->tail_at = 0;
-        s->chunk_len = s->chunk_at = 0;
-        hf_buf_clear(&s->head);
-        hf_buf_clear(&s->tail);
+        hf_pieces_reset(&s->p);
         hf_exchange_refuse(&s->x, 500, "aborted", "the service failed", HF_CANCELLED);
         return true;
     }
@@ -334,42 +224,17 @@ static bool fail_answer(struct hf_conn *c, struct hf_stream *s, enum hf_err err)
     return false;
 }
 
-/* Too short or too long is seen as soon as the blob shows it, before the last byte could make it
- * look right. */
-static enum hf_err check_body(const struct hf_stream *s)
-{
-    const struct hf_blob *blob = s->x.out.blob;
-    if (s->out != HF_OUT_BODY || blob == NULL || s->left == 0)
-        return HF_OK;
-    if (s->framing == HF_FRAME_GIVEN) {
-        uint64_t pushed = hf_blob_pushed(blob), said = s->x.reply.length;
-        if (pushed > said || (hf_blob_complete(blob) && pushed != said))
-            return HF_INVALID;
-    }
-    return HF_OK;
-}
-
-/* Has the blob of a counted body nothing left to give? HF_OK: it has. */
-static enum hf_err body_state(struct hf_stream *s)
-{
-    struct hf_view bytes;
-    if (s->out != HF_OUT_BODY || s->left == 0)
-        return HF_OK;
-    enum hf_err err = hf_blob_reader_peek(&s->x.out, &bytes);
-    return err == HF_CLOSED ? HF_INVALID : err;
-}
-
-static bool gather_all(struct hf_conn *c, struct gather *g)
+static bool gather_all(struct hf_conn *c, struct hf_gather *g)
 {
     g->n = 0;
     g->len = 0;
     HF_LIST_FOR_SAFE(it, &c->streams)
     {
         struct hf_stream *s = HF_LIST_ENTRY(it, struct hf_stream, in_conn);
-        enum hf_err err = check_body(s);
+        enum hf_err err;
         bool first = it == c->streams.next;
-        if (err == HF_OK && prepare(c, s, first, &err))
-            err = body_state(s);
+        if (prepare(c, s, first, &err) && s->out == HF_OUT_BODY)
+            err = hf_pieces_check(&s->p, &s->x.out);
         if (err != HF_OK && err != HF_AGAIN) {
             if (!fail_answer(c, s, err))
                 return false;
@@ -401,14 +266,13 @@ static void end_done(struct hf_conn *c)
 bool hf_conn_wants_bytes(const struct hf_conn *c)
 {
     const struct hf_stream *s = hf_conn_first(c);
-    return s != NULL && s->out == HF_OUT_BODY && s->head_at == s->head.len &&
-           s->chunk_at == s->chunk_len && s->tail_at == s->tail.len;
+    return s != NULL && s->out == HF_OUT_BODY && hf_pieces_want_bytes(&s->p);
 }
 
 bool hf_conn_write(struct hf_conn *c)
 {
     struct hf_os *os = c->gw->s.os;
-    struct gather g;
+    struct hf_gather g;
     for (unsigned i = 0; !c->blocked && c->state == HF_CONN_OPEN; i++) {
         size_t n = 0;
         if (!gather_all(c, &g))

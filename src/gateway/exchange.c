@@ -249,19 +249,6 @@ void hf_exchange_open_body(struct hf_exchange *x)
         hf_blob_reader_open(&x->out, &x->reply.blob);
 }
 
-void hf_exchange_took(struct hf_exchange *x, size_t n)
-{
-    x->bytes_out += n;
-    while (n > 0) {
-        struct hf_view bytes;
-        if (hf_blob_reader_peek(&x->out, &bytes) != HF_OK)
-            HF_ASSERT(!"bytes that were sent are there");
-        size_t some = n < bytes.len ? n : bytes.len;
-        hf_blob_reader_advance(&x->out, some);
-        n -= some;
-    }
-}
-
 void hf_exchange_wait(struct hf_exchange *x, bool room, bool bytes)
 {
     if (x->waiting) {

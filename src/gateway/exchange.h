@@ -84,8 +84,7 @@ void hf_exchange_feed_end(struct hf_exchange *x, const struct hf_strict_field *t
 void hf_exchange_feed_fail(struct hf_exchange *x, enum hf_err err);
 
 /* ---- the answer's body ---- */
-void hf_exchange_open_body(struct hf_exchange *x);      /* starts to read reply.blob */
-void hf_exchange_took(struct hf_exchange *x, size_t n); /* n bytes left; they are passed */
+void hf_exchange_open_body(struct hf_exchange *x); /* starts to read reply.blob */
 
 /* Calls owner->ready once when the blob takes bytes again (room) or has some to send (bytes). Both
  * false: quiet. */

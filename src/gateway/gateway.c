@@ -210,7 +210,7 @@ void hf_gateway_get_stats(const struct hf_gateway *gw, struct hf_gateway_stats *
         HF_LIST_FOR(k, &c->streams)
         {
             const struct hf_stream *st = HF_LIST_ENTRY(k, struct hf_stream, in_conn);
-            ret->buffer_bytes += st->head.cap + st->tail.cap + st->x.names.cap;
+            ret->buffer_bytes += st->p.head.cap + st->p.tail.cap + st->x.names.cap;
         }
     }
 }

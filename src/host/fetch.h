@@ -34,7 +34,8 @@ struct hf_fetch { /* embedded by who asks */
 };
 struct hf_fetch_table {
     void *ctx;
-    /* HF_AGAIN: no addresses were given and no connection is kept. HF_LIMIT: too many wait. */
+    /* HF_AGAIN: no addresses were given and no connection is kept. HF_LIMIT: too many wait.
+     * HF_INVALID: no such head or host can be. */
     enum hf_err (*start)(void *ctx, struct hf_fetch *f, const struct hf_fetch_request *r);
     void (*cancel)(void *ctx, struct hf_fetch *f); /* before done, which then never comes */
 };

@@ -45,6 +45,10 @@ void hf_tls_feed_end(struct hf_tls *t); /* the socket has ended */
 struct hf_view
 hf_tls_drain(const struct hf_tls *t); /* what is to be sent now; lent until any call */
 void hf_tls_drained(struct hf_tls *t, size_t n);
+/* Gives back what holds no bytes now, but for the first `keep` bytes of storage each way: a session
+ * that rests. */
+void hf_tls_trim(struct hf_tls *t, size_t keep);
+size_t hf_tls_buffers(const struct hf_tls *t); /* storage held for ciphertext */
 
 /* ---- plaintext ---- Each may make ciphertext to drain, also when it fails (alerts). HF_IO: failed
  * for ever, hf_tls_fault says why. */

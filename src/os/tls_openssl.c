@@ -296,6 +296,25 @@ void hf_tls_drained(struct hf_tls *t, size_t n)
         hf_buf_done(&t->out);
 }
 
+static void trim(struct hf_buf *buf, size_t *at, size_t keep)
+{
+    if (*at < buf->len || buf->cap <= keep)
+        return;
+    hf_buf_done(buf);
+    *at = 0;
+}
+
+void hf_tls_trim(struct hf_tls *t, size_t keep)
+{
+    trim(&t->in, &t->in_at, keep);
+    trim(&t->out, &t->out_at, keep);
+}
+
+size_t hf_tls_buffers(const struct hf_tls *t)
+{
+    return t->in.cap + t->out.cap;
+}
+
 /* ---- plaintext ------------------------------------------------------------------------------- */
 
 /* Why the library gave up, in its own words. */

@@ -410,6 +410,8 @@ static void tls_with_a_large_body(void **state)
     }
     assert_int_equal(g.end, HF_CLOSED);
     got_done(&g);
+    assert_int_equal(rig_stats(&r).idle, 1);
+    assert_true(rig_stats(&r).buffer_bytes <= (64 + 2 * 8) * 1024); /* at rest it holds little */
     hf_buf_done(&out);
     peer_close(&p);
     rig_close(&r);

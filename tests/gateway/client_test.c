@@ -96,6 +96,24 @@ static void what_cannot_go_out(void **state)
     }
 }
 
+static void hosts_that_are_none_are_refused(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct got g;
+    char name[258];
+    rig_open(&r, NULL);
+    memset(name, 'a', sizeof name);
+    name[257] = '\0';
+    assert_int_equal(try_call(&r, &g, &(struct ask){.host = name}), HF_INVALID);
+    assert_int_equal(try_call(&r, &g, &(struct ask){.host = ""}), HF_INVALID);
+    name[256] = '\0';
+    assert_int_equal(try_call(&r, &g, &(struct ask){.host = name}), HF_OK);
+    hf_client_cancel(g.call);
+    assert_int_equal(rig_stats(&r).open, 0);
+    rig_close(&r);
+}
+
 static void a_body_is_sent_as_it_comes(void **state)
 {
     (void)state;
@@ -152,6 +170,66 @@ static void a_body_that_breaks_off_is_not_finished(void **state)
         } else {
             expect_fault(&g, HF_FAULT_PROTOCOL, "never finished");
         }
+        rig_close(&r);
+    }
+}
+
+/* Whoever pushes it: a byte beyond the promised length never leaves, and less ends the connection. */
+static void a_promised_length_is_kept(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *first, *then; /* pushed one after the other; NULL: nothing more */
+        bool finish, fail;
+        const char *wire; /* of the body */
+        bool fault;
+    } rows[] = {
+        {"12345", NULL, true, false, "12345", false},
+        {"123", "45", true, false, "12345", false},
+        {"123", "456", false, false, "123", true}, /* seen before the last byte leaves */
+        {"123", NULL, true, false, "123", true},
+        {"123", NULL, false, true, "123", true},
+        {"", "45678901234567890", false, false, "", true},
+        {"123", "45", false, true, "123", true}, /* as long as said, and broken off */
+        {"12345", "678", false, false, "12345", false}, /* it was whole: what comes later is nobody's */
+        {"12345", "GET /smuggled HTTP/1.1\r\nhost: up\r\n\r\n", true, false, "12345", false},
+        {"12345", NULL, false, true, "12345", false},
+    };
+    for (size_t i = 0; i < 2 * HF_ARRAY_LEN(rows); i++) {
+        struct rig r;
+        struct got g;
+        size_t row = i / 2;
+        bool answered = i % 2 == 1;
+        rig_open(&r, NULL);
+        struct hf_blob *b = hf_blob_new_in(r.pool, HF_BLOB_LEN_UNKNOWN, 0);
+        struct hf_blob *held = hf_blob_ref(b); /* so that its writer is always heard */
+        call(&r, &g, &(struct ask){.method = "POST", .fields = "content-length: 5\n", .blob = b});
+        int fd = up_accept(&r);
+        if (rows[row].first[0] != '\0')
+            assert_int_equal(hf_blob_push(b, hf_view_of(rows[row].first)), HF_OK);
+        const char *wire = up_read(&r, fd);
+        assert_string_equal(strstr(wire, "\r\n\r\n") + 4, rows[row].first);
+        if (answered)
+            up_write(&r, fd, "HTTP/1.1 200 OK\r\n" CLEN(2) "ok");
+        if (rows[row].then != NULL)
+            assert_int_equal(hf_blob_push(b, hf_view_of(rows[row].then)), HF_OK);
+        if (rows[row].finish)
+            hf_blob_finish(b);
+        if (rows[row].fail)
+            hf_blob_fail(b, HF_CANCELLED);
+        assert_string_equal(up_read(&r, fd), rows[row].wire + strlen(rows[row].first));
+        if (!answered && !rows[row].fault)
+            up_write(&r, fd, "HTTP/1.1 200 OK\r\n" CLEN(2) "ok");
+        if (answered || !rows[row].fault)
+            expect_answer(&g, 200, "ok");
+        else
+            expect_fault(&g, rows[row].fail ? HF_FAULT_PROTOCOL : HF_FAULT_REQUEST_BODY, "body");
+        if (up_ended(&r, fd) != rows[row].fault || rig_stats(&r).idle != !rows[row].fault)
+            fail_msg("row %zu%s: the connection was %s", row, answered ? ", answered" : "",
+                     rows[row].fault ? "kept" : "lost");
+        if (!rows[row].finish && !rows[row].fail)
+            hf_blob_fail(b, HF_CANCELLED);
+        hf_blob_unref(held);
         rig_close(&r);
     }
 }
@@ -735,8 +813,10 @@ int main(void)
         cmocka_unit_test(a_get_and_its_answer),
         cmocka_unit_test(what_goes_out),
         cmocka_unit_test(what_cannot_go_out),
+        cmocka_unit_test(hosts_that_are_none_are_refused),
         cmocka_unit_test(a_body_is_sent_as_it_comes),
         cmocka_unit_test(a_body_that_breaks_off_is_not_finished),
+        cmocka_unit_test(a_promised_length_is_kept),
         cmocka_unit_test(answers_of_every_shape),
         cmocka_unit_test(connections_are_used_again),
         cmocka_unit_test(idle_connections_go),
