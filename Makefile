@@ -167,7 +167,7 @@ GUESTS := $(patsubst examples/%/,%,$(sort $(dir $(wildcard examples/*/*/*.c exam
 guest_file = build/guests/$(subst /,-,$(1)).wasm
 guests: $(foreach g,$(GUESTS),$(call guest_file,$(g)))
 define guest_rule
-$(call guest_file,$(1)): $(shell find examples/$(1) guest -type f 2>/dev/null) tools/guest-build | $(ARCHIVE)
+$(call guest_file,$(1)): $(shell find -L examples/$(1) guest -type f -not -path 'guest/templates/*' 2>/dev/null) tools/guest-build | $(ARCHIVE)
 	$$(call say,GUEST,$(1))
 	@mkdir -p $$(@D)
 	$$(Q)tools/guest-build $(firstword $(subst /, ,$(1))) examples/$(1) $$@ || { rc=$$$$?; [ $$$$rc = 3 ] && rm -f $$@; [ $$$$rc = 3 ]; }
@@ -228,10 +228,11 @@ PREFIX ?= /usr/local
 install: $(B)/holdfast
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(B)/holdfast $(DESTDIR)$(PREFIX)/bin/holdfast
-	install -d $(DESTDIR)$(PREFIX)/libexec/holdfast $(DESTDIR)$(PREFIX)/share/holdfast/guest/c $(DESTDIR)$(PREFIX)/share/holdfast/guest/wit
+	install -d $(DESTDIR)$(PREFIX)/libexec/holdfast $(DESTDIR)$(PREFIX)/share/holdfast
 	install -m 755 $(DEPS)/bin/holdfast-guest $(DESTDIR)$(PREFIX)/libexec/holdfast/holdfast-guest
-	install -m 644 guest/c/* $(DESTDIR)$(PREFIX)/share/holdfast/guest/c
-	install -m 644 guest/wit/* $(DESTDIR)$(PREFIX)/share/holdfast/guest/wit
+	rm -rf $(DESTDIR)$(PREFIX)/share/holdfast/guest
+	cp -RL guest $(DESTDIR)$(PREFIX)/share/holdfast/guest
+	chmod -R u=rwX,go=rX $(DESTDIR)$(PREFIX)/share/holdfast/guest
 
 format:
 	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')

@@ -4,6 +4,8 @@
 
 #include "holdfast/holdfast.h"
 
+#include <limits.h>
+
 enum cli_kind {
     CLI_KIND_CALL = 0, /* `call` does it */
     CLI_KIND_ON,       /* bool: a switch */
@@ -46,6 +48,14 @@ int cli_number(const char *text, uint64_t max, uint64_t *n);
 
 /* Prints "holdfast COMMAND: message" and, when useful, what to do next; returns the exit code. */
 int cli_fail(const char *command, enum hf_status status, const char *message);
+
+/* What the build tree and `make install` lay beside this program; a variable of the environment that is set wins. The full path
+ * in `out`, or NULL: it is not there. */
+const char *cli_guest_tool(char out[PATH_MAX]); /* holdfast-guest; HF_GUEST_TOOL */
+const char *cli_guest_sdk(char out[PATH_MAX]);  /* the folder guest/; HF_GUEST_SDK */
+
+/* All of a file with a NUL behind it, free() it; NULL: errno. */
+void *cli_read_file(const char *path, size_t *len);
 
 int cmd_serve(int argc, char **argv);
 int cmd_exec(int argc, char **argv);

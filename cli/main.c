@@ -14,7 +14,7 @@ static const struct {
     {"exec", cmd_exec, "run a command (wasi:cli/run, or a WASI preview 1 module)"},
     {"inspect", cmd_inspect, "what a component imports and exports, and whether it can run here"},
     {"invoke", cmd_invoke, "call an exported function and print its result"},
-    {"build", cmd_build, "build a C guest from source"},
+    {"build", cmd_build, "build a component from source"},
 };
 
 static void help(FILE *out)

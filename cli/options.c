@@ -16,6 +16,7 @@ void cli_settings_init(struct cli_settings *s)
     s->service.net = s->net;
     s->service.outbound = s->outbound;
     s->node.progress = true;
+    s->node.guest_tool = cli_guest_tool(s->guest_tool);
     s->addr = "127.0.0.1:8080";
 }
 

@@ -22,6 +22,7 @@ struct cli_settings {
     const char *outbound[CLI_NET_MAX + 1];
     size_t n_outbound;
     const char *addr;
+    char guest_tool[PATH_MAX];
     bool json;
     bool inherit_env;
 };

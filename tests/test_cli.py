@@ -307,7 +307,7 @@ def test_build_a_c_guest():
         check("an error in the source is shown", code == 1 and "undeclared identifier" in err, (code, err))
         os.mkdir(os.path.join(d, "empty"))
         code, _, err = holdfast("build", os.path.join(d, "empty"), "-o", out + ".3")
-        check("an empty folder is said", code != 0 and "no .c file" in err, (code, err))
+        check("an empty folder is said", code == 2 and "nothing to build" in err, (code, err))
 
 
 def test_cache_is_used_and_mended():

@@ -69,6 +69,8 @@ struct hf_node_options {
     const char *manifest;       /* what a reload by the admin door reads; NULL: it refuses */
     const char *admin_token;    /* asked for on the admin door's HOST:PORT; on its Unix socket the file's mode decides */
     enum hf_access_format access; /* of the access log, when `log` is text */
+    const char *guest_tool;     /* the program holdfast-guest, which makes components of core modules for hf_exec; NULL: those are
+                                 * refused */
 };
 HF_API void hf_node_options_init(struct hf_node_options *o);
 /* *ret is NULL on failure. */

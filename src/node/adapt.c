@@ -1,9 +1,9 @@
 /* adapt.c - core modules of WASI preview 1 as components: by the guest tool, once; the result is
  * kept beside compiled code.
  *
- * The tool holds the adapter (it is Rust's, like all that knows component encoding) and stands
- * where `holdfast build` looks for it too. Files between us and it lie in a folder of our own and
- * are gone after. Under which key a result is kept: the module, the tool's own size and time
+ * The tool holds the adapter (it is Rust's, like all that knows component encoding); whoever opens
+ * the node says where it is. Files between us and it lie in a folder of our own and are gone after.
+ * Under which key a result is kept: the module, the tool's own size and time
  * (another tool makes it anew), and like all of the cache the version of what rewrites modules. So
  * a command that was run before costs one hash here.
  */
@@ -31,29 +31,6 @@ extern const struct hf_wit_package
 bool hf_node_is_core(struct hf_view bytes)
 {
     return hf_view_starts(bytes, HF_VIEW("\0asm\1\0\0\0"));
-}
-
-static bool find_tool(char out[PATH_MAX])
-{
-    static const char *const tries[] = {"libexec/holdfast-guest",
-                                        "../libexec/holdfast/holdfast-guest"};
-    const char *own = getenv("HF_GUEST_TOOL");
-    char exe[PATH_MAX], path[PATH_MAX + 64];
-    if (own != NULL && own[0] != 0)
-        return realpath(own, out) != NULL;
-    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-    if (n <= 0)
-        return false;
-    exe[n] = 0;
-    char *slash = strrchr(exe, '/');
-    if (slash != NULL)
-        *slash = 0;
-    for (size_t i = 0; i < HF_ARRAY_LEN(tries); i++) {
-        snprintf(path, sizeof path, "%s/%s", exe, tries[i]);
-        if (realpath(path, out) != NULL)
-            return true;
-    }
-    return false;
 }
 
 static enum hf_err write_file(const char *path, struct hf_view bytes, struct hf_report *report)
@@ -186,8 +163,8 @@ static enum hf_err make(struct hf_node *node, const char *tool, struct hf_view b
     if (err == HF_OK && tool == NULL)
         err = hf_report_set(report, HF_IO,
                             "it is a core module, and the guest tool that makes components of them "
-                            "is not beside this "
-                            "program; set HF_GUEST_TOOL");
+                            "is not beside this program; set HF_GUEST_TOOL (in the API: "
+                            "hf_node_options.guest_tool)");
     if (err == HF_OK)
         err = componentise(tool, hf_buf_view(&module), ret, report);
     hf_buf_done(&module);
@@ -198,12 +175,11 @@ enum hf_err hf_node_adapt(struct hf_node *node, struct hf_buf *bytes, struct hf_
 {
     struct hf_buf component = {0};
     uint8_t key[HF_SHA256_LEN];
-    char tool[PATH_MAX];
-    bool found = find_tool(tool);
-    enum hf_err err = found ? key_of(tool, hf_buf_view(bytes), key, report) : HF_OK;
+    const char *tool = node->guest_tool;
+    enum hf_err err = tool != NULL ? key_of(tool, hf_buf_view(bytes), key, report) : HF_OK;
     if (err == HF_OK &&
-        (!found || hf_cache_get(node->engine, "adapted", key, &component) != HF_OK)) {
-        err = make(node, found ? tool : NULL, hf_buf_view(bytes), &component, report);
+        (tool == NULL || hf_cache_get(node->engine, "adapted", key, &component) != HF_OK)) {
+        err = make(node, tool, hf_buf_view(bytes), &component, report);
         if (err == HF_OK)
             (void)!hf_cache_put(node->engine, "adapted", key, hf_buf_view(&component),
                                 NULL); /* else it is made again */

@@ -116,6 +116,9 @@ static enum hf_err open_parts(struct hf_node *node, struct hf_report *report)
         if (node->cache_dir == NULL && o->cache_dir != NULL)
             return hf_report_set(report, HF_LIMIT, "out of memory");
     }
+    node->guest_tool = o->guest_tool != NULL ? strdup(o->guest_tool) : NULL;
+    if (node->guest_tool == NULL && o->guest_tool != NULL)
+        return hf_report_set(report, HF_LIMIT, "out of memory");
     enum hf_err err = hf_log_new(node->os, 2, o->log == HF_LOG_JSON, &node->log);
     if (err != HF_OK)
         return hf_report_set(report, err, "out of memory");
@@ -196,6 +199,7 @@ void hf_node_close(struct hf_node *node)
     hf_wake_free(node->wake);
     hf_log_free(node->log);
     free(node->cache_dir);
+    free(node->guest_tool);
     free(node);
 }
 

@@ -64,6 +64,7 @@ struct hf_worker {
 struct hf_node {
     struct hf_node_options opt;
     char *cache_dir;
+    char *guest_tool; /* may be NULL */
     struct hf_os *os;
     struct hf_log *log;
     struct hf_services host_services;
