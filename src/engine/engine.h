@@ -291,7 +291,10 @@ enum hf_why { HF_WHY_NONE, HF_WHY_BLOCK, HF_WHY_SLICE };
 enum hf_err hf_store_start(struct hf_store *store, hf_driver_fn fn, void *ctx);
 /* Runs until the driver returns (its result is returned), blocks or uses up its slice (HF_AGAIN).
  * HF_LIMIT before the driver was entered: no stack is left (stacks_max); the store may be started
- * again. Same thread as the first poll (T5, asserted). */
+ * again. Same thread as the first poll (T5, asserted).
+ * A slice that follows one which was used up is a quarter of it: there is somebody who computes, and the others'
+ * wait for it should be short. */
+#define HF_SPENT_SHARE 4u
 enum hf_err hf_store_poll(struct hf_store *store);
 enum hf_why hf_store_why(const struct hf_store *store);
 bool hf_store_running(const struct hf_store *store); /* started and not ended */

@@ -62,7 +62,7 @@ struct hf_ticker {
     pthread_cond_t wake;
     bool started, stop;
     uint32_t tick_us;
-    _Atomic uint64_t ticks; /* how often the epoch moved: for tests */
+    _Atomic uint64_t ticks; /* how far the epoch moved: for tests */
     /* Read at every entry, written when the ticker falls asleep or wakes: a line of its own. */
     _Alignas(64) _Atomic bool asleep;
     struct {

@@ -120,7 +120,9 @@ wasmtime_error_t *hf_store_on_epoch(wasmtime_context_t *cx, void *data, uint64_t
         return wasmtime_error_new("cancelled");
     if (s->on_fiber) {
         s->why = HF_WHY_SLICE;
-        *delta = s->slice_ticks;
+        *delta = s->slice_ticks / HF_SPENT_SHARE; /* from when it goes on */
+        if (*delta == 0)
+            *delta = 1;
         *kind = WASMTIME_UPDATE_DEADLINE_YIELD;
         return NULL;
     }

@@ -17,7 +17,8 @@
 #include <string.h>
 #include <time.h>
 
-#define IDLE_TICKS 50 /* ticks without any entry before it falls asleep */
+#define IDLE_TICKS 50  /* ticks without any entry before it falls asleep */
+#define LATE_TICKS 100 /* that are made up for: the machine may have slept */
 
 struct count {
     uint32_t running, entries;
@@ -34,31 +35,49 @@ static struct count count_guests(struct hf_ticker *t)
     return c;
 }
 
-/* False: time to end. */
-static bool wait_tick(struct hf_ticker *t)
+static uint64_t now_ns(void)
 {
-    struct timespec at;
+    struct timespec ts;
+    HF_ASSERT(clock_gettime(CLOCK_MONOTONIC, &ts) == 0);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* Waits for the tick after *at_ns and moves that on; *at_ns = 0: begins anew. How many ticks are
+ * over since (a thread that shares its core with a guest that computes is late, and slices must not
+ * grow by that); 0: time to end. */
+static unsigned wait_ticks(struct hf_ticker *t, uint64_t *at_ns)
+{
+    uint64_t tick = (uint64_t)t->tick_us * 1000, over;
     pthread_mutex_lock(&t->lock);
-    while (!t->stop && atomic_load_explicit(&t->asleep, memory_order_relaxed))
+    while (!t->stop && atomic_load_explicit(&t->asleep, memory_order_relaxed)) {
         pthread_cond_wait(&t->wake, &t->lock);
-    HF_ASSERT(clock_gettime(CLOCK_MONOTONIC, &at) == 0);
-    at.tv_nsec += (long)t->tick_us % 1000000 * 1000;
-    at.tv_sec += (time_t)(t->tick_us / 1000000) + at.tv_nsec / 1000000000;
-    at.tv_nsec %= 1000000000;
+        *at_ns = 0;
+    }
+    if (*at_ns == 0)
+        *at_ns = now_ns();
+    *at_ns += tick;
+    const struct timespec at = {.tv_sec = (time_t)(*at_ns / 1000000000u),
+                                .tv_nsec = (long)(*at_ns % 1000000000u)};
     while (!t->stop && pthread_cond_timedwait(&t->wake, &t->lock, &at) != ETIMEDOUT)
         ;
     bool go_on = !t->stop;
     pthread_mutex_unlock(&t->lock);
-    return go_on;
+    if (!go_on)
+        return 0;
+    over = (now_ns() - *at_ns) / tick;
+    *at_ns += over * tick;
+    return 1 + (unsigned)(over < LATE_TICKS ? over : LATE_TICKS);
 }
 
 static void *ticker_main(void *arg)
 {
     struct hf_ticker *t = arg;
     uint32_t entries = 0, idle = 0;
-    while (wait_tick(t)) {
-        wasmtime_engine_increment_epoch(t->wasm);
-        atomic_fetch_add_explicit(&t->ticks, 1, memory_order_relaxed);
+    uint64_t at_ns = 0;
+    for (unsigned n; (n = wait_ticks(t, &at_ns)) != 0;) {
+        for (unsigned i = 0; i < n; i++)
+            wasmtime_engine_increment_epoch(t->wasm);
+        atomic_fetch_add_explicit(&t->ticks, n, memory_order_relaxed);
         struct count c = count_guests(t);
         idle = c.running == 0 && c.entries == entries ? idle + 1 : 0;
         entries = c.entries;

@@ -117,7 +117,7 @@ void hf_kernel_inspect(const struct hf_kernel *k, struct hf_buf *ret)
     const struct hf_heap_node *next = hf_heap_peek(&k->timers);
     add(ret, "kernel at %llu: %u requests of %u, %u processes of %u, %zu runnable, %zu timers",
         (unsigned long long)k->now, k->n_requests, k->s.requests_max, k->n_processes,
-        k->s.processes_max, count(&k->run), k->timers.len);
+        k->s.processes_max, hf_sched_runnable(k), k->timers.len);
     if (next != NULL)
         add(ret, " (next %llu)", (unsigned long long)next->at);
     add(ret,

@@ -27,11 +27,14 @@ enum hf_err hf_kernel_new(const struct hf_kernel_settings *s, struct hf_kernel *
     hf_heap_init(&k->timers);
     hf_map_init(&k->requests, 0);
     hf_map_init(&k->classes_by_name, HF_CLASSES_MAX);
-    struct hf_list *const lists[] = {&k->classes, &k->starved,       &k->fresh,         &k->run,
-                                     &k->doomed,  &k->ready,         &k->held,          &k->sealed,
-                                     &k->lent,    &k->free_requests, &k->free_processes};
+    struct hf_list *const lists[] = {&k->classes,       &k->starved,       &k->fresh,  &k->doomed,
+                                     &k->ready,         &k->held,          &k->sealed, &k->lent,
+                                     &k->free_requests, &k->free_processes};
     for (size_t i = 0; i < HF_ARRAY_LEN(lists); i++)
         hf_list_init(lists[i]);
+    for (size_t i = 0; i < HF_LINES; i++)
+        hf_list_init(&k->lines[i].list);
+    k->ran = HF_LINES;
     *ret = k;
     return HF_OK;
 }
@@ -41,11 +44,13 @@ struct hf_blob_pool *hf_kernel_blobs(struct hf_kernel *k)
     return k->blobs;
 }
 
-enum hf_err hf_kernel_step(struct hf_kernel *k, uint64_t now_ns)
+/* Everything of a step but the call; who is next. */
+static enum hf_line_kind prepare(struct hf_kernel *k, uint64_t now_ns)
 {
     HF_ASSERT(k->running == NULL && !k->flushing);
     if (now_ns > k->now) /* a clock that steps back must not */
         k->now = now_ns;
+    hf_sched_settle(k);
     if (!hf_list_empty(&k->fresh))
         hf_requests_date(k);
     const struct hf_heap_node *next = hf_heap_peek(&k->timers);
@@ -53,17 +58,30 @@ enum hf_err hf_kernel_step(struct hf_kernel *k, uint64_t now_ns)
         hf_timers_fire(k);
     if (!hf_list_empty(&k->doomed))
         hf_processes_end_doomed(k);
-    struct hf_list *n = hf_list_pop_front(&k->run);
-    if (n == NULL)
+    return hf_sched_next(k);
+}
+
+enum hf_err hf_kernel_step(struct hf_kernel *k, uint64_t now_ns)
+{
+    enum hf_line_kind line = prepare(k, now_ns);
+    if (line == HF_LINES)
         return HF_AGAIN;
-    hf_sched_run(HF_LIST_ENTRY(n, struct hf_process, in_run));
+    hf_sched_run(k, line);
     return HF_OK;
+}
+
+enum hf_next hf_kernel_look(struct hf_kernel *k, uint64_t now_ns)
+{
+    enum hf_line_kind line = prepare(k, now_ns);
+    return line == HF_LINES ? HF_NEXT_NONE : line == HF_LINE_PROMPT ? HF_NEXT_PROMPT : HF_NEXT_LATE;
 }
 
 uint64_t hf_kernel_next_ns(const struct hf_kernel *k)
 {
-    if (!hf_list_empty(&k->run) || !hf_list_empty(&k->ready) || !hf_list_empty(&k->fresh) ||
-        !hf_list_empty(&k->doomed))
+    for (size_t i = 0; i < HF_LINES; i++)
+        if (!hf_list_empty(&k->lines[i].list))
+            return 0;
+    if (!hf_list_empty(&k->ready) || !hf_list_empty(&k->fresh) || !hf_list_empty(&k->doomed))
         return 0;
     const struct hf_heap_node *next = hf_heap_peek(&k->timers);
     return next == NULL ? UINT64_MAX : next->at;
@@ -115,6 +133,8 @@ static void free_batches(struct hf_list *list)
 
 static void free_class(struct hf_class *c)
 {
+    if (c->kernel->timed == c)
+        c->kernel->timed = NULL;
     hf_list_remove(&c->in_kernel);
     hf_buf_done(&c->last_failure);
     free(c->name);

@@ -96,11 +96,12 @@ struct hf_process {
     const char *why; /* it ends (hf_ended) */
     bool in_order;
     bool leave_begun;
+    bool spent;                 /* its last segment used up a slice */
     struct hf_request *request; /* claimed by it (NEW, STARTING) or in hand (ASSIGNED, BUSY) */
     uint64_t served, born_ns, idle_ns; /* idle since */
     struct hf_list in_class; /* all of the class, in order of id; or the kernel's free list */
     struct hf_list in_pool;  /* class idle (most recent first) or starting without a claim */
-    struct hf_list in_run;   /* run queue, or the kernel's doomed */
+    struct hf_list in_run;   /* a line of the run queue, or the kernel's doomed */
     struct hf_timer clock;   /* end of start; end of idleness or of its age */
 };
 
@@ -110,6 +111,7 @@ struct hf_class {
     struct hf_class_settings s; /* defaults filled in */
     bool closed, single_use, warm;
     bool start_failed; /* the last start did: do not keep `min` before one works */
+    uint64_t pace_ns;  /* how long its calls took lately, but for those of the spent */
     uint32_t n_processes, n_idle, n_queued, n_doomed;
     struct hf_list processes, idle;
     struct hf_list unclaimed;      /* starting, and no request waits for it */
@@ -124,6 +126,13 @@ struct hf_class {
     struct hf_class_stats stats;
 };
 
+enum hf_line_kind { HF_LINE_PROMPT, HF_LINE_SLOW, HF_LINE_SPENT, HF_LINES };
+
+struct hf_line { /* of the run queue (port.h: who is next) */
+    struct hf_list list;
+    uint64_t since_ns; /* when one of it ran last, or the first came to stand in it */
+};
+
 struct hf_kernel {
     struct hf_kernel_settings s; /* defaults filled in */
     uint64_t now, next_request, next_process;
@@ -136,7 +145,13 @@ struct hf_kernel {
     struct hf_list classes, starved;
     uint32_t n_processes, n_requests, n_fresh;
     struct hf_list fresh; /* requests posted since the last step: their deadlines are not set yet */
-    struct hf_list run, doomed;
+    struct hf_line lines[HF_LINES]; /* who is runnable */
+    /* The last segment, which began at `began` and is not over as far as we were told: of which
+     * line (HF_LINES: none), and whose time it is (NULL: nobody's). */
+    enum hf_line_kind ran;
+    struct hf_class *timed;
+    uint64_t began, late_ns; /* late_ns: the end of the last one that was not prompt */
+    struct hf_list doomed;
     struct hf_list ready;  /* answers to deliver with the next flush */
     struct hf_list held;   /* answers whose batches are not acknowledged, in order of seq */
     struct hf_list sealed; /* batches the store has not taken */
@@ -203,7 +218,13 @@ const char *hf_phase_text(enum hf_phase phase);
 
 /* sched.c */
 void hf_sched_push(struct hf_process *p); /* runnable, behind the others; fine when it is already */
-void hf_sched_run(struct hf_process *p);  /* one segment */
+/* The line whose first one is next, or HF_LINES: nobody is runnable. */
+enum hf_line_kind hf_sched_next(struct hf_kernel *k);
+/* One segment of the first in that line. */
+void hf_sched_run(struct hf_kernel *k, enum hf_line_kind line);
+/* The time is k->now: what ran last is over. */
+void hf_sched_settle(struct hf_kernel *k);
+size_t hf_sched_runnable(const struct hf_kernel *k);
 void hf_sched_woken(struct hf_waitset *set);
 
 /* out.c */

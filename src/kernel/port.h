@@ -71,8 +71,29 @@ struct hf_blob_pool *hf_kernel_blobs(struct hf_kernel *k);
 
 /* ---- for the node loop ---- */
 /* Runs at most one turn (or resumes one process); fires timers due at now_ns first. HF_OK:
- * something ran, call again; HF_AGAIN: nothing to do before hf_kernel_next_ns or a new event. */
+ * something ran, call again; HF_AGAIN: nothing to do before hf_kernel_next_ns or a new event.
+ *
+ * Who is next: three lines, first come first served in each.
+ *   prompt  everybody but
+ *   slow    processes of classes whose calls took HF_SLOW_NS or more lately (on average, and by the
+ *           times that hf_kernel_look and _step are told)
+ *   spent   processes that YIELDed, for they used up a time slice
+ * A line is served when those above it are empty, or when nobody of it has run for its patience
+ * (HF_SLOW_WAIT_NS, HF_SPENT_WAIT_NS) while somebody stood in it; before the prompt at most one in
+ * HF_SLOW_WAIT_NS. So who computes delays others by one call, however many there are of it, and yet
+ * gets on. */
 enum hf_err hf_kernel_step(struct hf_kernel *k, uint64_t now_ns);
+
+#define HF_SLOW_NS 1000000u /* 1 ms */
+#define HF_SLOW_WAIT_NS                                                                            \
+    10000000u /* under full load of the prompt, one of the slow runs each 10 ms */
+#define HF_SPENT_WAIT_NS 20000000u /* ... and one of the spent each 20 */
+
+/* What a step at now_ns would do; it does all that a step does before it runs somebody.
+ * HF_NEXT_LATE: somebody of the slow or the spent, which may take long. Before that let out what is
+ * done and look whether something prompt came: then a request waits for one such call at most. */
+enum hf_next { HF_NEXT_NONE, HF_NEXT_PROMPT, HF_NEXT_LATE };
+enum hf_next hf_kernel_look(struct hf_kernel *k, uint64_t now_ns);
 /* Delivers effects whose batches are acknowledged: answers to their ports. Returns how many. A port
  * may post and cancel from its answer; what that makes deliverable goes out with the next flush. */
 size_t hf_kernel_flush(struct hf_kernel *k);

@@ -58,7 +58,7 @@ struct hf_process *hf_process_new(struct hf_class *c)
     p->state = NULL;
     p->phase = HF_PHASE_NEW;
     p->doom = HF_DOOM_NONE;
-    p->gone = p->leave_begun = false;
+    p->gone = p->leave_begun = p->spent = false;
     p->why = NULL;
     p->in_order = false;
     p->served = p->born_ns = p->idle_ns = 0;

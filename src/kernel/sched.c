@@ -1,15 +1,89 @@
 /* sched.c - the run queue, and one segment of one process.
  *
  * A segment is one call into a behaviour: start, turn, or resume after a wait or a yield. Runnable
- * processes stand in one queue; who yields or is woken goes to its back, so nobody is passed over
- * twice.
+ * processes stand in one of three lines (port.h), at the back when they yield or are woken. Whose
+ * class is slow is seen when it is its turn: until then the class may have changed its ways.
  */
 #include "kernel/kernel_int.h"
+
+#define PACE_SHARE 8u /* a call counts an eighth in the pace of its class */
+
+static void stand(struct hf_kernel *k, enum hf_line_kind kind, struct hf_process *p)
+{
+    struct hf_line *line = &k->lines[kind];
+    if (hf_list_empty(&line->list))
+        line->since_ns = k->now;
+    hf_list_push_back(&line->list, &p->in_run);
+}
 
 void hf_sched_push(struct hf_process *p)
 {
     if (p->doom == HF_DOOM_NONE && !hf_list_linked(&p->in_run))
-        hf_list_push_back(&p->kernel->run, &p->in_run);
+        stand(p->kernel, p->spent ? HF_LINE_SPENT : HF_LINE_PROMPT, p);
+}
+
+static struct hf_process *first(const struct hf_line *line)
+{
+    return HF_LIST_ENTRY(line->list.next, struct hf_process, in_run);
+}
+
+static bool waited(const struct hf_kernel *k, enum hf_line_kind kind, uint64_t patience_ns)
+{
+    const struct hf_line *line = &k->lines[kind];
+    return !hf_list_empty(&line->list) && k->now - line->since_ns >= patience_ns;
+}
+
+/* Somebody late goes before the prompt: it has waited enough, and they had their time since the
+ * last that did. */
+static bool may_press(const struct hf_kernel *k)
+{
+    return k->now - k->late_ns >= HF_SLOW_WAIT_NS &&
+           (waited(k, HF_LINE_SLOW, HF_SLOW_WAIT_NS) || waited(k, HF_LINE_SPENT, HF_SPENT_WAIT_NS));
+}
+
+enum hf_line_kind hf_sched_next(struct hf_kernel *k)
+{
+    struct hf_line *prompt = &k->lines[HF_LINE_PROMPT];
+    while (!hf_list_empty(&prompt->list) && first(prompt)->class->pace_ns >= HF_SLOW_NS) {
+        struct hf_process *p = first(prompt);
+        hf_list_remove(&p->in_run);
+        stand(k, HF_LINE_SLOW, p);
+    }
+    bool slow = !hf_list_empty(&k->lines[HF_LINE_SLOW].list),
+         spent = !hf_list_empty(&k->lines[HF_LINE_SPENT].list);
+    if (!hf_list_empty(&prompt->list) && (HF_LIKELY(!slow && !spent) || !may_press(k)))
+        return HF_LINE_PROMPT;
+    if (spent && (!slow || waited(k, HF_LINE_SPENT, HF_SPENT_WAIT_NS)))
+        return HF_LINE_SPENT;
+    return slow ? HF_LINE_SLOW : HF_LINES;
+}
+
+size_t hf_sched_runnable(const struct hf_kernel *k)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < HF_LINES; i++)
+        HF_LIST_FOR (at, &k->lines[i].list) {
+            n++;
+        }
+    return n;
+}
+
+void hf_sched_settle(struct hf_kernel *k)
+{
+    struct hf_class *c = k->timed;
+    uint64_t took = k->now - k->began;
+    if (k->ran == HF_LINES)
+        return;
+    k->lines[k->ran].since_ns = k->now;
+    if (k->ran != HF_LINE_PROMPT)
+        k->late_ns = k->now;
+    k->ran = HF_LINES;
+    if (c == NULL)
+        return;
+    if (took > PACE_SHARE * HF_SLOW_NS) /* one great delay is forgiven as soon as a slice */
+        took = PACE_SHARE * HF_SLOW_NS;
+    c->pace_ns = c->pace_ns - c->pace_ns / PACE_SHARE + took / PACE_SHARE;
+    k->timed = NULL;
 }
 
 void hf_sched_woken(struct hf_waitset *set)
@@ -98,11 +172,16 @@ static void turn_done(struct hf_process *p)
     }
 }
 
-void hf_sched_run(struct hf_process *p)
+void hf_sched_run(struct hf_kernel *k, enum hf_line_kind line)
 {
-    struct hf_kernel *k = p->kernel;
+    struct hf_process *p = first(&k->lines[line]);
     enum hf_end end;
 
+    hf_list_remove(&p->in_run);
+    p->spent = false;
+    k->ran = line;
+    k->timed = line == HF_LINE_SPENT ? NULL : p->class;
+    k->began = k->now;
     k->running = p;
     if (p->phase == HF_PHASE_ASSIGNED)
         end = begin_turn(p);
@@ -132,6 +211,7 @@ void hf_sched_run(struct hf_process *p)
         return;
     case HF_END_YIELD:
         hf_out_seal(p);
+        p->spent = true;
         hf_sched_push(p);
         return;
     case HF_END_FAILED: hf_process_fail(p); return;

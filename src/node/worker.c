@@ -1,6 +1,6 @@
 /* worker.c - one thread that serves: its poller, kernel, gateway and the loop that carries data between them.
  *
- * A loop turn: wait for events (or the next deadline), let the gateway read, run turns of the kernel for a bounded time, let
+ * A loop turn: wait for events (or the next deadline), let the gateway read, run turns of the kernel for a bounded time (at most one that may be long), let
  * effects whose batches are acknowledged leave, let the client (outgoing requests) and the gateway write. Nothing here is shared with other workers but the
  * node's read-only parts; letters between workers come through os/wake.h.
  */
@@ -159,22 +159,24 @@ enum hf_err hf_worker_listen(struct hf_worker *w, const struct hf_os_addr *addr,
     return hf_gateway_listen(w->gateway, addr, w->node->n_workers > 1, bound, report);
 }
 
-/* Turns until nothing is runnable or it is time to look at the sockets. True: there is more. */
+/* Turns until nothing is runnable or it is time to look at the sockets. True: there is more. A turn that may take long
+ * comes first after a look at the sockets or not at all: so nothing that is done waits for it, nor what just came. */
 static bool run_turns(struct hf_worker *w, uint64_t now)
 {
     struct hf_os *os = w->node->os;
     uint64_t until = now + TURNS_NS;
-    bool more = false;
-    while (hf_kernel_step(w->kernel, now) == HF_OK) {
-        now = os->now_ns(os);
-        if (now >= until) {
-            more = true;
+    bool ran = false;
+    enum hf_next next;
+    while ((next = hf_kernel_look(w->kernel, now)) != HF_NEXT_NONE) {
+        if (ran && (next == HF_NEXT_LATE || now >= until))
             break;
-        }
+        hf_kernel_step(w->kernel, now);
+        ran = true;
+        now = os->now_ns(os);
     }
     hf_store_commit(w->store, w->kernel);
     hf_kernel_flush(w->kernel);
-    return more;
+    return next != HF_NEXT_NONE;
 }
 
 /* False: time to end. */

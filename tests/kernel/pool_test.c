@@ -308,13 +308,15 @@ static void processes_max_is_shared_fairly(void **state)
     struct hf_class *cb =
         world_class(&w, "b", &b, (struct hf_class_settings){.max = 9, .max_requests = 1});
     for (unsigned i = 0; i < 4; i++)
-        post(&w, "a", "yr");
+        post(&w, "a", "wr");
     for (unsigned i = 0; i < 2; i++)
-        post(&w, "b", "yr");
+        post(&w, "b", "wr");
     assert_int_equal(stats_of(ca).instances, 2);
     assert_int_equal(stats_of(ca).queued, 2);
     assert_int_equal(stats_of(cb).queued, 2);
-    steps(&w, 6); /* two starts, two turns, two resumes: both of a end */
+    steps(&w, 4); /* two starts, two turns */
+    hf_wait_fire(&w.gate);
+    steps(&w, 2); /* both of a end */
     hf_kernel_flush(w.k);
     assert_int_equal(stats_of(cb).instances,
                      1); /* b asked and gets a place, although a has more waiting */
