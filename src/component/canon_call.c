@@ -442,7 +442,7 @@ __attribute__((noinline)) static enum hf_err drop_shown(struct hf_call *call,
     m->x.iface = h->type->name;
     m->x.func = HF_VIEW("[resource-drop]");
     enum hf_err err = hf_membrane_args(inst, &f, &v);
-    if (err == HF_OK && !hf_u32s_add(&m->numbers[0], call->flat[0].u32))
+    if (err == HF_OK && !hf_membrane_note_arg(m, call->flat[0].u32))
         err = hf_canon_trap(inst, "limit: no memory to show a drop to the membrane");
     if (err == HF_OK)
         err = hf_membrane_before(inst, call);

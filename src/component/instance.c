@@ -146,23 +146,18 @@ static enum hf_err call_host(struct hf_instance *inst, const struct hf_export *e
  * end without a result begins with empty ones. */
 static enum hf_err show_end(struct hf_instance *inst, enum hf_err err)
 {
-    struct hf_membrane *m = inst->membrane;
     const struct hf_ftype *f = inst->call_export == NULL ? NULL : call_type(inst);
+    bool has_result = err == HF_OK && f != NULL && f->result != NULL;
     if (!inst->membrane_begun)
         return err;
     inst->membrane_begun = false;
-    struct hf_u32s got = m->numbers[1];
-    hf_membrane_open_host(inst, NULL);
-    if (err == HF_OK && f != NULL && f->result != NULL) {
-        m->numbers[1].n = got.n; /* open forgot them */
+    hf_membrane_reopen_host(inst, has_result);
+    if (has_result)
         err = hf_membrane_result(inst, f, &inst->call_result);
-        if (err != HF_OK)
-            hf_canon_let_go(f->result, &inst->call_result, NULL);
-    }
-    enum hf_err end = hf_membrane_after(inst, NULL, err);
-    if (err == HF_OK && end != HF_OK && f != NULL && f->result != NULL)
+    err = hf_membrane_after(inst, NULL, err);
+    if (has_result && err != HF_OK)
         hf_canon_let_go(f->result, &inst->call_result, NULL);
-    return end;
+    return err;
 }
 
 static enum hf_err show_begin(struct hf_instance *inst)

@@ -99,6 +99,19 @@ void hf_membrane_open_host(struct hf_instance *inst, struct hf_canon_cx *cx)
     }
 }
 
+void hf_membrane_reopen_host(struct hf_instance *inst, bool has_result)
+{
+    uint32_t n = inst->membrane->numbers[RESULT].n;
+    hf_membrane_open_host(inst, NULL);
+    if (has_result)
+        inst->membrane->numbers[RESULT].n = n;
+}
+
+bool hf_membrane_note_arg(struct hf_membrane *m, uint32_t handle)
+{
+    return hf_u32s_add(&m->numbers[ARGS], handle);
+}
+
 static enum hf_err encode(struct hf_instance *inst, int which, const struct hf_type *t,
                           const struct hf_value *v)
 {
@@ -160,11 +173,12 @@ enum hf_err hf_membrane_before(struct hf_instance *inst, struct hf_call *call)
     if (err != HF_OK && hf_store_report(inst->store)->err == HF_OK)
         return hf_canon_trap(inst, "%.*s#%.*s: the membrane refused it: %s", HF_FMT(m->x.iface),
                              HF_FMT(m->x.func), hf_err_text(err));
-    if (err == HF_OK && call != NULL && m->stand_in != 0)
-        return hf_call_trap(call,
-                            "handle %u was answered from a record: there is no host object "
-                            "behind it",
-                            m->stand_in);
+    if (err == HF_OK && call != NULL && m->stand_in != 0) /* the hook was told the begin */
+        return hf_membrane_after(inst, call,
+                                 hf_call_trap(call,
+                                              "handle %u was answered from a record: there is no "
+                                              "host object behind it",
+                                              m->stand_in));
     return err == HF_OK ? HF_OK : HF_TRAP;
 }
 
@@ -219,6 +233,8 @@ enum hf_err hf_membrane_after(struct hf_instance *inst, struct hf_call *call, en
     if (err != HF_OK)
         x->text = hf_view(report->text, report->len);
     enum hf_err more = m->hook->after(m->ctx, call, x);
+    if (HF_UNLIKELY(more == HF_CANCELLED))
+        hf_store_cancel(inst->store);
     if (HF_LIKELY(more == HF_OK) || err != HF_OK)
         return err;
     if (more == HF_CANCELLED)

@@ -418,10 +418,12 @@ static void answered_handles_stand_in_for_objects(void **state)
     events[0] = '\0';
     expect_trap(call_tramp(use, vals),
                 "handle 1 was answered from a record: there is no host object");
-    assert_string_equal(events, "before ");
+    assert_string_equal(events, "before after "); /* what was begun is ended, with why */
+    assert_int_equal(h.ended, HF_TRAP);
+    assert_non_null(strstr((char *)h.result.ptr, "handle 1 was answered from a record"));
     assert_int_equal(hf_instance_set_hook(&world.inst, NULL, NULL), HF_OK);
     expect_trap(call_tramp(use, vals), "handle index 1 (");
-    assert_string_equal(events, "before ");
+    assert_string_equal(events, "before after ");
 
     /* the table gives another number than the answer says */
     assert_int_equal(hf_instance_set_hook(&world.inst, &the_hook, &h), HF_OK);

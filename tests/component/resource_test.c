@@ -223,6 +223,8 @@ struct hooked {
     struct world *world;
     char log[1024];
     bool closed;
+    const char *cancelled; /* before or after it: the hook ends the guest */
+    bool cancel_before;
 };
 
 static const char *const kinds[] = {"import", "drop", "start", "export", "drop-guest"};
@@ -242,6 +244,8 @@ static enum hf_err before(void *ctx, struct hf_call *call, struct hf_crossing *x
     struct hooked *h = ctx;
     assert_true((call != NULL) == (x->kind <= HF_CROSS_DROP));
     note(h, "%s %.*s ", kinds[x->kind], x->func, x->args);
+    if (h->cancelled != NULL && h->cancel_before && hf_view_eq_text(x->func, h->cancelled))
+        return HF_CANCELLED;
     if (h->closed && hf_view_eq_text(x->func, "[method]thing.get")) {
         x->result = hf_view("\x63\0\0\0", 4);
         return HF_CLOSED;
@@ -253,9 +257,12 @@ static enum hf_err before(void *ctx, struct hf_call *call, struct hf_crossing *x
 
 static enum hf_err after(void *ctx, struct hf_call *call, const struct hf_crossing *x)
 {
+    struct hooked *h = ctx;
     (void)call;
-    note(ctx, x->err == HF_OK ? "%s%.*s=" : "%s%.*s!", "", hf_view("", 0), x->result);
-    return HF_OK;
+    note(h, x->err == HF_OK ? "%s%.*s=" : "%s%.*s!", "", hf_view("", 0), x->result);
+    bool cancel =
+        h->cancelled != NULL && !h->cancel_before && hf_view_eq_text(x->func, h->cancelled);
+    return cancel ? HF_CANCELLED : HF_OK;
 }
 
 static void test_hook_sees_every_import(void **state)
@@ -286,6 +293,30 @@ static void test_hook_sees_every_import(void **state)
     assert_string_equal(h.log, "export take 01000000;import take 01000000;!;");
     assert_string_equal(w->log, "new 1;get 1;drop 1;"); /* its argument was ours and went nowhere */
     hf_instance_free(inst);
+}
+
+/* HF_CANCELLED of a hook ends the guest, wherever it is said: nothing of it runs any more. */
+static void test_a_hook_cancels_before_and_after(void **state)
+{
+    static const struct hf_hook hook = {before, after};
+    static const char *const where[] = {"[constructor]thing", "new", "[method]thing.get", "get"};
+    struct world *w = world_fresh(state);
+    for (unsigned i = 0; i < 2 * HF_ARRAY_LEN(where); i++) {
+        struct hooked h = {.world = w};
+        struct hf_instance *inst = world_from(w, things_wat);
+        assert_int_equal(hf_instance_set_hook(inst, &hook, &h), HF_OK);
+        assert_int_equal(world_u32(w, inst, "new", 1, 0), 1);
+        h.cancelled = where[i / 2];
+        h.cancel_before = i % 2 == 0;
+        h.log[0] = '\0';
+        const struct hf_value one = hf_value_u64(1);
+        const char *export = i / 2 < 2 ? "new" : "get";
+        assert_int_equal(world_call(w, inst, export, &one, 1), HF_CANCELLED);
+        world_is_dead(inst);
+        const char *last = strrchr(h.log, ' ');
+        assert_true(i % 2 == 0 || strchr(last, '!') != NULL || strchr(last, '=') != NULL);
+        hf_instance_free(inst);
+    }
 }
 
 /* ---- what a component passes on ---- */
@@ -348,6 +379,7 @@ int main(void)
         cmocka_unit_test(test_h7_host_owns_guest_resource),
         cmocka_unit_test(test_hook_sees_every_import),
         cmocka_unit_test(test_host_function_exported_again),
+        cmocka_unit_test(test_a_hook_cancels_before_and_after),
         cmocka_unit_test(test_handle_limit_traps),
     };
     return cmocka_run_group_tests_name("resource", tests, world_setup, world_teardown);
