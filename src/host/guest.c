@@ -249,6 +249,19 @@ static enum hf_end command_over(struct hf_guest *g, enum hf_err err)
     return hf_exec_answer(g, err) == HF_OK ? HF_END_DONE : failed(g);
 }
 
+static enum hf_end mail_over(struct hf_guest *g, enum hf_err err)
+{
+    g->mail.busy = false;
+    hf_mail_over(g);
+    hf_guest_log_flush(g);
+    if (g->exited) {
+        hf_counter_add(&g->worker->counters.exits, 1);
+        hf_turn_retire(g->turn, "exit");
+        return HF_END_DONE;
+    }
+    return err == HF_OK ? HF_END_DONE : failed(g);
+}
+
 static enum hf_end drive(struct hf_guest *g)
 {
     if (g->command_over)
@@ -258,6 +271,8 @@ static enum hf_end drive(struct hf_guest *g)
         return hf_instance_why(g->inst) == HF_WHY_SLICE ? HF_END_YIELD : HF_END_WAIT;
     if (g->commanding)
         return command_over(g, err);
+    if (g->mail.busy)
+        return mail_over(g, err);
     if (g->invoking)
         return invoke_over(g, err);
     enum hf_guest_hook hook = g->hook;
@@ -334,6 +349,15 @@ static enum hf_end guest_turn(void *state, struct hf_turn *turn)
         g->invoking = true;
         return drive(g);
     }
+    if (g->worker->svc->s.process != HF_PROCESS_NONE) {
+        enum hf_err bad = hf_mail_begin(g, &report);
+        if (bad == HF_LIMIT) {
+            hf_turn_fail(turn, HF_ANSWER_LIMITED, hf_view(report.text, report.len));
+            return HF_END_FAILED;
+        }
+        g->mail.busy = true;
+        return bad == HF_OK ? drive(g) : mail_over(g, bad);
+    }
     if (g->worker->svc->s.command) {
         enum hf_err bad = hf_exec_begin(g, &report);
         if (bad != HF_OK) {
@@ -407,6 +431,7 @@ static void guest_stop(void *state)
     hf_fs_guest_done(g);
     hf_guest_net_free(g);
     hf_stdio_free(g->stdio);
+    hf_mail_free(g);
     hf_arena_done(&g->invoke_arena);
     free(g);
 }

@@ -128,6 +128,12 @@ void hf_stdio_free(struct hf_stdio *io); /* after every stream of it; NULL is fi
 
 /* ---- the guest ---- */
 struct hf_http_state; /* host_http_*.c: the exchange in hand */
+struct hf_mail { /* of a guest that is a process (kernel_int.h, process.c) */
+    struct hf_value *values; /* of the message that `handle` was called with */
+    size_t cap;
+    struct hf_blob *asked; /* of the last answer that `ask` brought, until it was taken */
+    bool busy;             /* handler or runner is in flight */
+};
 struct hf_line_buf {  /* stdout or stderr up to the end of a line */
     uint8_t bytes[1024];
     uint32_t len;
@@ -156,6 +162,7 @@ struct hf_guest {
         uint8_t *piece;  /* what a file's stream lends; NULL until one is read */
     } fs;
     struct hf_stdio *stdio;       /* NULL: not used yet, or the log */
+    struct hf_mail mail;
     bool commanding;              /* wasi:cli/run is in flight, or over but for what is to be written */
     bool command_over;
     enum hf_err command_end;
@@ -188,6 +195,10 @@ enum hf_err hf_host_bind_net(struct hf_registry *reg, struct hf_report *report);
 enum hf_err hf_host_bind_http(struct hf_registry *reg, struct hf_report *report);
 enum hf_err hf_host_bind_kv(struct hf_registry *reg, struct hf_report *report);     /* wasi:keyvalue, both drafts */
 enum hf_err hf_host_bind_config(struct hf_registry *reg, struct hf_report *report); /* wasi:config */
+enum hf_err hf_host_bind_blobs(struct hf_registry *reg, struct hf_report *report);  /* holdfast:kernel */
+enum hf_err hf_host_bind_messages(struct hf_registry *reg, struct hf_report *report);
+enum hf_err hf_host_bind_processes(struct hf_registry *reg, struct hf_report *report);
+enum hf_err hf_host_bind_process_http(struct hf_registry *reg, struct hf_report *report);
 enum hf_err hf_host_bind_images(struct hf_registry *reg, struct hf_report *report); /* after the others */
 
 /* ---- a guest at rest as bytes (guest_image.c) ---- */
@@ -214,6 +225,12 @@ void hf_http_end(struct hf_guest *g, enum hf_err err);
  * by a NUL; the answer's body is the result as text. */
 enum hf_err hf_invoke_begin(struct hf_guest *g, const struct hf_message *msg, struct hf_report *report);
 enum hf_err hf_invoke_answer(struct hf_guest *g);
+
+/* ---- a process (process.c) ---- */
+/* Begins the call that a turn is: handler.handle with the message, or runner.run. HF_LIMIT; or what hf_instance_call says. */
+enum hf_err hf_mail_begin(struct hf_guest *g, struct hf_report *report);
+void hf_mail_over(struct hf_guest *g); /* the turn has ended */
+void hf_mail_free(struct hf_guest *g);
 
 /* ---- a command (exec.c) ---- */
 enum hf_err hf_exec_begin(struct hf_guest *g, struct hf_report *report);

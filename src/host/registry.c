@@ -7,7 +7,9 @@ enum hf_err hf_host_bind_all(struct hf_registry *reg, struct hf_report *report)
     static enum hf_err (*const bind[])(struct hf_registry *, struct hf_report *) = {
         hf_host_bind_poll,   hf_host_bind_streams, hf_host_bind_clocks, hf_host_bind_random,
         hf_host_bind_cli,    hf_host_bind_fs,      hf_host_bind_net,    hf_host_bind_http,
-        hf_host_bind_kv,     hf_host_bind_config,  hf_host_bind_images, /* after those it makes again */
+        hf_host_bind_kv,     hf_host_bind_config,  hf_host_bind_blobs,  hf_host_bind_messages,
+        hf_host_bind_processes, hf_host_bind_process_http,
+        hf_host_bind_images, /* after those it makes again */
     };
     enum hf_err err = HF_OK;
     for (size_t i = 0; i < HF_ARRAY_LEN(bind) && err == HF_OK; i++)

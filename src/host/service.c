@@ -9,6 +9,8 @@
 
 #define HTTP_HANDLER "wasi:http/incoming-handler@0.2.0"
 #define CLI_RUN      "wasi:cli/run@0.2.0"
+#define HANDLER      "holdfast:kernel/handler@0.1.0"
+#define RUNNER       "holdfast:kernel/runner@0.1.0"
 #define HTTP_LOOKUPS 32u /* names that outgoing requests of a service look up at once, on one worker */
 
 static void list_free(char **list)
@@ -76,6 +78,8 @@ static void report_exports(const struct hf_component *c, struct hf_report *repor
         hf_report_add(report, "it is an HTTP service: run it with `holdfast serve`");
     else if (hf_component_find(c, CLI_RUN, "run") != NULL)
         hf_report_add(report, "it is a command: run it with `holdfast exec`");
+    else if (hf_component_find(c, HANDLER, "handle") != NULL || hf_component_find(c, RUNNER, "run") != NULL)
+        hf_report_add(report, "it is a process: name it under [processes] in holdfast.toml");
     else
         hf_report_add(report, "functions can be called with `holdfast invoke`");
 }
@@ -96,6 +100,17 @@ static const struct hf_export *find_hook(const struct hf_component *c, const cha
 {
     const struct hf_export *e = hf_component_find(c, "", name);
     return e != NULL && is(hf_export_type(e)) ? e : NULL;
+}
+
+/* What its messages call; NULL: it has no such export, or they call any (invoke). */
+static const struct hf_export *find_entry(const struct hf_service_settings *s, const struct hf_component *c)
+{
+    switch (s->process) {
+    case HF_PROCESS_HANDLE: return hf_component_find(c, HANDLER, "handle");
+    case HF_PROCESS_RUN: return hf_component_find(c, RUNNER, "run");
+    case HF_PROCESS_NONE: break;
+    }
+    return s->command ? hf_component_find(c, CLI_RUN, "run") : hf_component_find(c, HTTP_HANDLER, "handle");
 }
 
 /* Roots are read now, once, and only for who may ask somebody. */
@@ -170,14 +185,16 @@ enum hf_err hf_service_new(const struct hf_service_settings *s, struct hf_servic
         svc->s.reset_pages_max = 4096;
     if (svc->s.body_window == 0)
         svc->s.body_window = HF_BLOB_WINDOW;
-    svc->handle = s->command ? hf_component_find(svc->component, CLI_RUN, "run") : hf_component_find(svc->component, HTTP_HANDLER, "handle");
+    svc->handle = find_entry(s, svc->component);
     if (!s->invoke && !s->command) { /* who calls by name calls what he names, and no more */
         svc->init = find_hook(svc->component, "init", is_init);
         svc->shutdown = find_hook(svc->component, "shutdown", is_shutdown);
     }
     if (svc->handle == NULL && !s->invoke) {
         hf_report_set(report, HF_UNSUPPORTED,
-                      s->command ? "the component does not export wasi:cli/run@0.2.x, so it is not a command"
+                      s->command    ? "the component does not export wasi:cli/run@0.2.x, so it is not a command"
+                      : s->process == HF_PROCESS_HANDLE ? "the component does not export " HANDLER ", so it handles no messages"
+                      : s->process == HF_PROCESS_RUN    ? "the component does not export " RUNNER ", so it runs no process"
                                  : "the component does not export wasi:http/incoming-handler@0.2.x, so it cannot serve HTTP");
         report_exports(svc->component, report);
         hf_service_free(svc);

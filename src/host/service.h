@@ -42,6 +42,8 @@ struct hf_service_settings {
     bool invoke;            /* not a service: messages call any export by name (invoke.c) */
     bool invoke_json;       /* arguments and results of those are JSON, not WAVE */
     bool command;           /* not a service: a message runs wasi:cli/run (exec.c) */
+    enum hf_process_shape { HF_PROCESS_NONE, HF_PROCESS_HANDLE, HF_PROCESS_RUN } process; /* not a service: a process
+                                          * (wit/kernel-0.1.0.wit); its class is one of kernel/named.h with the same shape */
     const int *stdio;       /* descriptors for stdin, stdout, stderr, the caller's to close; NULL: at its end, and the log */
     uint32_t body_window;   /* bytes of an answer's body that may wait for the client; 0 = 64 KiB */
     const char *const *keyvalue; /* buckets it may open: "NAME" or "NAME:ro"; ends with NULL; may be NULL */

@@ -1,0 +1,44 @@
+/* kernel_int.h - holdfast:kernel inside the host room: blobs as handles, messages as values. Internal to the room.
+ *
+ * The rules are the kernel's (kernel/message.h, doc/kernel.md); here they get a shape that guests can call
+ * (wit/kernel-0.1.0.wit). Nothing here keeps a copy of a body: values point at the message, which lives as long as it is
+ * current or nested, and are lowered before anything can end it.
+ */
+#ifndef HF_HOST_KERNEL_INT_H
+#define HF_HOST_KERNEL_INT_H
+
+#include "host/service_int.h"
+#include "kernel/message.h"
+
+#define HF_KERNEL_WIT "holdfast:kernel/"
+#define HF_KERNEL_WIT_VERSION "@0.1.0"
+
+/* ---- blobs (host_blob.c) ---- */
+struct hf_guest_blob {
+    struct hf_obj obj;
+    struct hf_blob *blob;
+    struct hf_buf read; /* what the last read of bytes that do not lie together gave; lent as its result */
+};
+/* Takes the caller's reference, also on failure; NULL: memory out. */
+struct hf_guest_blob *hf_guest_blob_new(struct hf_guest *g, struct hf_blob *blob);
+/* Takes the reference out of an own<blob> argument and releases the handle's object. */
+struct hf_blob *hf_guest_blob_consume(struct hf_guest_blob *b);
+/* option<blob-info>: v has room for three. */
+struct hf_value hf_blob_info_value(const struct hf_blob *blob, struct hf_value *v);
+
+/* ---- messages as values (message_value.c) ---- */
+/* How many values one message needs at most. */
+size_t hf_message_values(const struct hf_message *m);
+/* The WIT's `message`; `v` has room for hf_message_values. */
+struct hf_value hf_message_value(const struct hf_message *m, uint64_t now_ns, struct hf_value *v);
+/* Its `request`, for one that is a request (or nested). */
+struct hf_value hf_request_value(const struct hf_message *m, uint64_t now_ns, struct hf_value *v);
+uint32_t hf_error_kind_tag(enum hf_answer_kind kind); /* of the WIT's error-kind */
+
+/* result<payload, refusal>; payload may be NULL. HF_OK, or the trap of hf_call_limit. */
+enum hf_err hf_said_result(struct hf_call *call, enum hf_said said, const struct hf_value *payload, struct hf_value *result);
+/* The WIT's `reply` as the kernel's, body and blob owned by it until the verb took them (hf_reply_done). */
+enum hf_err hf_reply_read(struct hf_call *call, const struct hf_value *reply, struct hf_response *ret);
+void hf_reply_done(struct hf_response *r);
+
+#endif
