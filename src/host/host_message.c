@@ -79,7 +79,7 @@ static void send_done(struct hf_send *s)
     hf_blob_unref(s->blob);
 }
 
-enum hf_err hf_reply_read(struct hf_call *call, const struct hf_value *reply, struct hf_response *ret)
+enum hf_err hf_response_read(struct hf_call *call, const struct hf_value *reply, struct hf_response *ret)
 {
     struct parcel p;
     enum hf_err err = read_parcel(call, reply->items, &p);
@@ -89,7 +89,7 @@ enum hf_err hf_reply_read(struct hf_call *call, const struct hf_value *reply, st
     return err;
 }
 
-void hf_reply_done(struct hf_response *r)
+void hf_response_done(struct hf_response *r)
 {
     hf_buf_done(&r->body);
     hf_blob_unref(r->blob);
@@ -223,11 +223,11 @@ static enum hf_err do_asked_blob(struct hf_call *call, const struct hf_value *ar
 static enum hf_err do_respond(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
     struct hf_response r;
-    enum hf_err err = hf_reply_read(call, &args[0], &r);
+    enum hf_err err = hf_response_read(call, &args[0], &r);
     if (err != HF_OK)
         return err;
     enum hf_said said = hf_turn_reply(turn_of(call), &r);
-    hf_reply_done(&r);
+    hf_response_done(&r);
     return hf_said_result(call, said, NULL, result);
 }
 
@@ -243,11 +243,11 @@ static enum hf_err do_defer(struct hf_call *call, const struct hf_value *args, s
 static enum hf_err do_answer(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
     struct hf_response r;
-    enum hf_err err = hf_reply_read(call, &args[1], &r);
+    enum hf_err err = hf_response_read(call, &args[1], &r);
     if (err != HF_OK)
         return err;
     enum hf_said said = hf_turn_answer(turn_of(call), args[0].u64, &r);
-    hf_reply_done(&r);
+    hf_response_done(&r);
     return hf_said_result(call, said, NULL, result);
 }
 

@@ -199,7 +199,7 @@ static enum hf_err answer(struct hf_call *call, const uint64_t *token, const str
                         : err != HF_OK    ? HF_SAID_LIMIT
                         : token != NULL   ? hf_turn_answer(turn_of(call), *token, &r)
                                           : hf_turn_reply(turn_of(call), &r);
-    hf_reply_done(&r);
+    hf_response_done(&r);
     return hf_said_result(call, said, NULL, result);
 }
 

@@ -37,8 +37,8 @@ uint32_t hf_error_kind_tag(enum hf_answer_kind kind); /* of the WIT's error-kind
 
 /* result<payload, refusal>; payload may be NULL. HF_OK, or the trap of hf_call_limit. */
 enum hf_err hf_said_result(struct hf_call *call, enum hf_said said, const struct hf_value *payload, struct hf_value *result);
-/* The WIT's `reply` as the kernel's, body and blob owned by it until the verb took them (hf_reply_done). */
-enum hf_err hf_reply_read(struct hf_call *call, const struct hf_value *reply, struct hf_response *ret);
-void hf_reply_done(struct hf_response *r);
+/* The WIT's `reply` as the kernel's, body and blob owned by it until the verb took them (hf_response_done). */
+enum hf_err hf_response_read(struct hf_call *call, const struct hf_value *reply, struct hf_response *ret);
+void hf_response_done(struct hf_response *r);
 
 #endif
