@@ -222,6 +222,8 @@ void hf_remote_withdraw(struct hf_request *r);
 /* process.c */
 struct hf_process *hf_process_new(struct hf_class *c); /* NULL: a limit, or memory */
 void hf_process_doom(struct hf_process *p, enum hf_doom doom, const char *why);
+/* It has not begun to start, and nobody wants it any more. */
+void hf_process_unborn(struct hf_process *p);
 /* Its leave has ended. */
 void hf_process_left(struct hf_process *p);
 /* Ends those that are doomed. */

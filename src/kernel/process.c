@@ -254,6 +254,13 @@ void hf_process_retire(struct hf_process *p, const char *why)
         end(p);
 }
 
+void hf_process_unborn(struct hf_process *p)
+{
+    p->why = "closed";
+    p->in_order = true;
+    end(p);
+}
+
 void hf_process_left(struct hf_process *p)
 {
     hf_out_seal(p);

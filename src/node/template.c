@@ -41,8 +41,11 @@ enum hf_err hf_template_try(struct hf_node *node, struct hf_service *svc, bool w
     struct image_taker t = {node, svc, want_image};
     struct hf_answer a = {0};
     enum hf_err err = hf_offline_call(node, svc, timeout_ns, (struct hf_view){0}, take_image, &t, &a);
-    if (err == HF_OK && a.kind != HF_ANSWER_OK) {
-        err = a.kind == HF_ANSWER_TIMEOUT ? HF_TIMEOUT : a.kind == HF_ANSWER_LIMITED ? HF_LIMIT : HF_TRAP;
+    if (err == HF_OK && a.kind == HF_ANSWER_TIMEOUT) {
+        err = hf_report_set(report, HF_TIMEOUT, "%s does not start: it took longer than %llu ms", hf_service_name(svc),
+                            (unsigned long long)(timeout_ns / 1000000));
+    } else if (err == HF_OK && a.kind != HF_ANSWER_OK) {
+        err = a.kind == HF_ANSWER_LIMITED ? HF_LIMIT : HF_TRAP;
         hf_report_set(report, err, "%s does not start: %.*s", hf_service_name(svc),
                       HF_FMT(a.body.len > 0 ? hf_buf_view(&a.body) : hf_view_of(hf_answer_text(a.kind))));
     }

@@ -56,8 +56,13 @@ static void echo(hf_request request, hf_outparam out, const char *text)
     struct hf_reply reply;
     service_list_u8_t piece;
     int got = -1;
-    if (!hf_body_open(&body, request) || !hf_reply_start(&reply, out, 200, &header, 1)) {
-        hf_reply_text(out, 500, "no body\n");
+    if (!hf_body_open(&body, request)) {
+        hf_reply_text(out, 500, "the body was taken already\n");
+        return;
+    }
+    if (!hf_reply_start(&reply, out, 200, &header, 1)) {
+        hf_body_close(&body);
+        hf_reply_text(out, 500, "a header was refused\n");
         return;
     }
     while ((got = hf_body_read(&body, PIECE, &piece)) > 0) {
