@@ -82,9 +82,22 @@ void hf_exchange_route(struct hf_exchange *x, const struct hf_exchange_request *
 {
     struct hf_gateway *gw = x->gw;
     struct hf_route_target to = {0};
-    hf_route_find(gw->s.routes, r->authority, r->route, r->method, &to);
+    if (gw->routes->table != NULL &&
+        hf_route_find(gw->routes->table, r->authority, r->route, r->method, &to)) {
+        x->routes = gw->routes; /* the name lives in its table: the log says it at the end */
+        x->routes->users++;
+    }
     x->service = to.service;
     x->body_max = to.body_max != 0 ? to.body_max : gw->s.body_max;
+}
+
+static void let_routes_go(struct hf_exchange *x)
+{
+    struct hf_gateway_routes *r = x->routes;
+    x->routes = NULL;
+    x->service = (struct hf_view){0};
+    if (r != NULL && --r->users == 0 && r != x->gw->routes && r->released != NULL)
+        r->released(r);
 }
 
 void hf_exchange_post(struct hf_exchange *x, const struct hf_exchange_request *r)
@@ -310,6 +323,7 @@ void hf_exchange_close(struct hf_exchange *x, const char *how, uint16_t status, 
     hf_blob_reader_close(&x->out);
     cancel(x);
     report(x, how, status, peer);
+    let_routes_go(x);
     hf_gateway_give_buf(x->gw, &x->reply.bytes);
     hf_reply_done(&x->reply);
     if (!x->owed)

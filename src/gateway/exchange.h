@@ -38,9 +38,10 @@ struct hf_exchange {
     struct hf_blob_reader out; /* the answer's body, once opened */
     struct hf_reply reply;
     /* for the access log */
-    struct hf_view service; /* the route's; empty: none, or not looked for */
-    uint64_t body_max;      /* bytes of its body, then 413; 0: no limit */
-    struct hf_buf names;    /* method, target, host, one after the other */
+    struct hf_gateway_routes *routes; /* by which it was routed, or NULL */
+    struct hf_view service;           /* the route's; empty: none, or not looked for */
+    uint64_t body_max;                /* bytes of its body, then 413; 0: no limit */
+    struct hf_buf names;              /* method, target, host, one after the other */
     uint32_t method_len, target_len;
     uint64_t start_ns, first_byte_ns, bytes_in, bytes_out;
     uint64_t process, served, born_ns;
@@ -55,7 +56,7 @@ void hf_exchange_name(struct hf_exchange *x, struct hf_view method, struct hf_vi
 
 struct hf_exchange_request {
     struct hf_view method, authority, path, route; /* as hf_target */
-    const struct hf_strict_field *fields; /* those marked hop are left out, and Host and Expect */
+    const struct hf_strict_field *fields;   /* those marked hop are left out, and Host and Expect */
     uint32_t n_fields;
     bool has_body;
     uint64_t length;      /* of the body, or HF_BLOB_LEN_UNKNOWN */

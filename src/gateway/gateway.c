@@ -36,9 +36,8 @@ static void fill_defaults(struct hf_gateway_settings *s)
 enum hf_err hf_gateway_new(const struct hf_gateway_settings *s, struct hf_gateway **ret,
                            struct hf_report *report)
 {
-    if (s->os == NULL || s->poller == NULL || s->kernel == NULL || s->routes == NULL)
-        return hf_report_set(report, HF_INVALID,
-                             "a gateway needs an os, a poller, a kernel and routes");
+    if (s->os == NULL || s->poller == NULL || s->kernel == NULL)
+        return hf_report_set(report, HF_INVALID, "a gateway needs an os, a poller and a kernel");
     if (s->head_max > 1024u * 1024 || s->fields_max > 10000)
         return hf_report_set(report, HF_INVALID,
                              "head_max is at most 1 MiB and fields_max at most 10000");
@@ -47,6 +46,8 @@ enum hf_err hf_gateway_new(const struct hf_gateway_settings *s, struct hf_gatewa
         return hf_report_set(report, HF_LIMIT, "no memory for a gateway");
     gw->s = *s;
     fill_defaults(&gw->s);
+    gw->first_routes.table = s->routes;
+    gw->routes = &gw->first_routes;
     gw->now_ns = s->os->now_ns(s->os);
     hf_exchange_port_init(&gw->port);
     hf_list_init(&gw->listeners);
@@ -64,6 +65,15 @@ enum hf_err hf_gateway_new(const struct hf_gateway_settings *s, struct hf_gatewa
     return HF_OK;
 }
 
+void hf_gateway_set_routes(struct hf_gateway *gw, struct hf_gateway_routes *r)
+{
+    struct hf_gateway_routes *before = gw->routes;
+    r->users = 0;
+    gw->routes = r;
+    if (before->users == 0 && before->released != NULL)
+        before->released(before);
+}
+
 static void free_dead(struct hf_gateway *gw)
 {
     struct hf_list *it;
@@ -77,8 +87,8 @@ void hf_gateway_free(struct hf_gateway *gw)
     if (gw == NULL)
         return;
     gw->freed = true;
-    HF_LIST_FOR_SAFE(conn, &gw->conns)
-    hf_conn_kill(HF_LIST_ENTRY(conn, struct hf_conn, in_gateway), "cancelled", true);
+    HF_LIST_FOR_SAFE (conn, &gw->conns)
+        hf_conn_kill(HF_LIST_ENTRY(conn, struct hf_conn, in_gateway), "cancelled", true);
     free_dead(gw);
     hf_listener_free_all(gw);
     while ((it = hf_list_pop_front(&gw->spare_streams)) != NULL)
@@ -195,20 +205,18 @@ void hf_gateway_drain(struct hf_gateway *gw)
         return;
     hf_listener_drain(gw);
     gw->draining = true;
-    HF_LIST_FOR_SAFE(it, &gw->conns)
-    hf_conn_drain(HF_LIST_ENTRY(it, struct hf_conn, in_gateway));
+    HF_LIST_FOR_SAFE (it, &gw->conns)
+        hf_conn_drain(HF_LIST_ENTRY(it, struct hf_conn, in_gateway));
 }
 
 void hf_gateway_get_stats(const struct hf_gateway *gw, struct hf_gateway_stats *ret)
 {
     *ret = gw->stats;
     ret->buffer_bytes = HF_GATEWAY_READ_MAX;
-    HF_LIST_FOR(it, &gw->conns)
-    {
+    HF_LIST_FOR (it, &gw->conns) {
         const struct hf_conn *c = HF_LIST_ENTRY(it, struct hf_conn, in_gateway);
         ret->buffer_bytes += c->in.cap;
-        HF_LIST_FOR(k, &c->streams)
-        {
+        HF_LIST_FOR (k, &c->streams) {
             const struct hf_stream *st = HF_LIST_ENTRY(k, struct hf_stream, in_conn);
             ret->buffer_bytes += st->p.head.cap + st->p.tail.cap + st->x.names.cap;
         }

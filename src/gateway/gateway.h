@@ -40,11 +40,20 @@ struct hf_access {
     struct hf_view detail; /* why, for the log only; often empty */
 };
 
+/* A table of routes that is in use by a gateway; its memory is the owner's. */
+struct hf_gateway_routes {
+    const struct hf_route_table *table;
+    /* Another is set, and no exchange that was routed by this one is left: it is the owner's again.
+     * It may not call the gateway; may be NULL. */
+    void (*released)(struct hf_gateway_routes *r);
+    uint32_t users; /* the gateway's: exchanges */
+};
+
 struct hf_gateway_settings {
     struct hf_os *os;
     struct hf_os_poller *poller;
     struct hf_kernel *kernel;
-    const struct hf_route_table *routes;
+    const struct hf_route_table *routes; /* outlives it; NULL: none before hf_gateway_set_routes */
     void (*access)(void *ctx, const struct hf_access *a); /* may be NULL */
     void *access_ctx;
     uint32_t connections_max;  /* 0 = 20000; beyond: accept waits */
@@ -70,6 +79,9 @@ enum hf_err hf_gateway_new(const struct hf_gateway_settings *s, struct hf_gatewa
  * port with the next kernel flush (or hf_kernel_free, which may also come first): the last one
  * frees the memory. Not while events are being handed out. */
 void hf_gateway_free(struct hf_gateway *gw);
+/* From now on requests are routed by it. It stays in use until it is released, or the gateway is
+ * freed (then it is not told). Never fails. */
+void hf_gateway_set_routes(struct hf_gateway *gw, struct hf_gateway_routes *r);
 /* Several addresses may be listened on. *bound (may be NULL) has the port chosen. */
 enum hf_err hf_gateway_listen(struct hf_gateway *gw, const struct hf_os_addr *addr, bool reuseport,
                               struct hf_os_addr *bound, struct hf_report *report);

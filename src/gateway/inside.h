@@ -20,6 +20,7 @@
 
 struct hf_gateway {
     struct hf_gateway_settings s; /* defaults filled in */
+    struct hf_gateway_routes *routes, first_routes; /* the second: those of the settings */
     struct hf_port port;          /* what the kernel answers to */
     struct hf_http1_parser *parser;
     uint8_t *scratch; /* every read lands here first: an idle connection holds no buffer */

@@ -33,7 +33,8 @@ struct hf_names *hf_guest_names(const struct hf_guest *g)
 
 uint64_t hf_guest_realm(const struct hf_guest *g)
 {
-    return (uintptr_t)g->worker->svc;
+    const struct hf_service *svc = g->worker->svc;
+    return svc->s.realm != 0 ? svc->s.realm : (uintptr_t)svc;
 }
 
 const struct hf_services *hf_guest_services(const struct hf_guest *g)

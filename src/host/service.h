@@ -39,6 +39,7 @@ struct hf_service_settings {
      * take an image (hf_service_take_image) and then say hf_service_reset_from_now_on. Any worker's thread; may be NULL. */
     void (*single_use)(void *ctx, struct hf_service *svc, struct hf_io *io);
     void *single_use_ctx;
+    uint64_t realm;         /* its outgoing connections are its own: unique among the services of a client; 0 = its address */
     bool invoke;            /* not a service: messages call any export by name (invoke.c) */
     bool invoke_json;       /* arguments and results of those are JSON, not WAVE */
     bool command;           /* not a service: a message runs wasi:cli/run (exec.c) */

@@ -17,6 +17,45 @@
 #define QUEUE_MAX 1024u
 #define SECONDS   1000000000ull
 
+/* ---- names ---- */
+
+static struct hf_name *name_ref(struct hf_kernel *k, struct hf_view text)
+{
+    struct hf_name *n = hf_map_get(&k->names, text);
+    if (n == NULL) {
+        n = calloc(1, sizeof *n + text.len + 1);
+        if (n == NULL)
+            return NULL;
+        memcpy(n->text, text.ptr, text.len);
+        if (hf_map_put(&k->names, hf_view(n->text, text.len), n, NULL) != HF_OK) {
+            free(n);
+            return NULL;
+        }
+    }
+    n->refs++;
+    return n;
+}
+
+static void name_unref(struct hf_kernel *k, struct hf_name *n)
+{
+    if (--n->refs > 0)
+        return;
+    hf_map_remove(&k->names, hf_view_of(n->text));
+    free(n);
+}
+
+struct hf_class *hf_class_find(const struct hf_kernel *k, struct hf_view name)
+{
+    const struct hf_name *n = hf_map_get(&k->names, name);
+    return n == NULL ? NULL : n->class;
+}
+
+void hf_class_take_name(struct hf_class *c)
+{
+    HF_ASSERT(!c->closed);
+    c->name->class = c;
+}
+
 /* ---- making ---- */
 
 enum hf_err hf_class_add(struct hf_kernel *k, const char *name, const struct hf_class_settings *s,
@@ -27,23 +66,24 @@ enum hf_err hf_class_add(struct hf_kernel *k, const char *name, const struct hf_
               b->stop != NULL);
     if (name[0] == '\0')
         return hf_report_set(report, HF_INVALID, "a class needs a name");
-    if (hf_map_get(&k->classes_by_name, hf_view_of(name)) != NULL)
+    if (!s->unnamed && hf_class_find(k, hf_view_of(name)) != NULL)
         return hf_report_set(report, HF_INVALID, "there is a class named %s already", name);
     if (s->min > (s->max == 0 ? 1 : s->max))
         return hf_report_set(report, HF_INVALID, "class %s: min %u is more than max %u", name,
                              s->min, s->max == 0 ? 1 : s->max);
 
-    struct hf_class *c = calloc(1, sizeof *c);
-    if (c == NULL || (c->name = hf_view_dup(hf_view_of(name))) == NULL ||
-        hf_map_put(&k->classes_by_name, hf_view_of(c->name), c, NULL) != HF_OK) {
-        if (c != NULL)
-            free(c->name);
+    struct hf_class *c = k->n_classes < HF_CLASSES_MAX ? calloc(1, sizeof *c) : NULL;
+    if (c == NULL || (c->name = name_ref(k, hf_view_of(name))) == NULL) {
         free(c);
         return hf_report_set(report, HF_LIMIT, "class %s: no memory, or more than %u classes", name,
                              HF_CLASSES_MAX);
     }
     c->kernel = k;
     c->s = *s;
+    c->held = s->held;
+    if (!s->unnamed)
+        hf_class_take_name(c);
+    k->n_classes++;
     if (c->s.max == 0)
         c->s.max = 1;
     if (c->s.queue_max == 0)
@@ -61,9 +101,48 @@ enum hf_err hf_class_add(struct hf_kernel *k, const char *name, const struct hf_
     hf_list_init(&c->claimed);
     hf_list_init(&c->away);
     hf_list_init(&c->starved);
+    hf_list_init(&c->in_gone);
     hf_list_push_back(&k->classes, &c->in_kernel);
     *ret = c;
     return HF_OK;
+}
+
+/* ---- ending ---- */
+
+void hf_class_less(struct hf_class *c)
+{
+    struct hf_kernel *k = c->kernel;
+    if (c->closed && c->s.gone != NULL && c->n_processes == 0 && c->n_requests == 0 &&
+        !k->closing && !hf_list_linked(&c->in_gone))
+        hf_list_push_back(&k->gone, &c->in_gone);
+}
+
+void hf_class_free(struct hf_class *c)
+{
+    struct hf_kernel *k = c->kernel;
+    void (*gone)(void *ctx, const struct hf_class_stats *last) = c->s.gone;
+    void *ctx = c->s.gone_ctx;
+    struct hf_class_stats last;
+    hf_class_get_stats(c, &last);
+    hf_list_remove(&c->in_kernel);
+    hf_list_remove(&c->in_gone);
+    hf_list_remove(&c->starved);
+    k->n_classes--;
+    if (k->timed == c)
+        k->timed = NULL;
+    if (c->name->class == c)
+        c->name->class = NULL;
+    name_unref(k, c->name);
+    hf_buf_done(&c->last_failure);
+    free(c);
+    if (gone != NULL)
+        gone(ctx, &last);
+}
+
+void hf_classes_free_gone(struct hf_kernel *k)
+{
+    while (!hf_list_empty(&k->gone))
+        hf_class_free(HF_LIST_ENTRY(k->gone.next, struct hf_class, in_gone));
 }
 
 /* ---- who takes what ---- */
@@ -153,8 +232,7 @@ bool hf_class_place(struct hf_class *c, struct hf_request *r)
 /* The oldest request whose start still goes on: one whose start is doomed is about to hear so. */
 static struct hf_request *oldest_claimed(struct hf_class *c)
 {
-    HF_LIST_FOR(n, &c->claimed)
-    {
+    HF_LIST_FOR (n, &c->claimed) {
         struct hf_request *r = HF_LIST_ENTRY(n, struct hf_request, in_class);
         if (r->process->doom == HF_DOOM_NONE)
             return r;
@@ -247,18 +325,24 @@ void hf_class_warm(struct hf_class *c)
 
 static void doom_idle(struct hf_class *c, uint64_t served_least, const char *why)
 {
-    HF_LIST_FOR_SAFE(n, &c->idle)
-    {
+    HF_LIST_FOR_SAFE (n, &c->idle) {
         struct hf_process *p = HF_LIST_ENTRY(n, struct hf_process, in_pool);
         if (p->served >= served_least)
             hf_process_doom(p, HF_DOOM_RETIRE, why);
     }
 }
 
+void hf_class_release(struct hf_class *c)
+{
+    c->held = false;
+    hf_class_refill(c);
+}
+
 void hf_class_close(struct hf_class *c)
 {
     c->closed = true;
     doom_idle(c, 0, "closed");
+    hf_class_less(c);
 }
 
 void hf_class_set_reusable(struct hf_class *c)
@@ -266,8 +350,7 @@ void hf_class_set_reusable(struct hf_class *c)
     if (!c->single_use)
         return;
     c->single_use = false;
-    HF_LIST_FOR(n, &c->processes)
-    {
+    HF_LIST_FOR (n, &c->processes) {
         struct hf_process *p = HF_LIST_ENTRY(n, struct hf_process, in_class);
         if (p->served > 0 && p->turn.retire == NULL)
             p->turn.retire = "single-use";
@@ -293,8 +376,7 @@ void hf_class_set_single_use(struct hf_class *c)
         hf_list_remove(&p->in_run);
         hf_process_doom(p, HF_DOOM_RETIRE, "single-use");
         struct hf_list *at = &c->queue;
-        HF_LIST_FOR(q, &c->queue)
-        {
+        HF_LIST_FOR (q, &c->queue) {
             if (HF_LIST_ENTRY(q, struct hf_request, in_class)->message.id > r->message.id) {
                 at = q;
                 break;

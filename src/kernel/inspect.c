@@ -42,8 +42,7 @@ static void add_request(struct hf_buf *ret, const char *indent, const struct hf_
 
 static void add_requests(struct hf_buf *ret, const char *what, const struct hf_list *list)
 {
-    HF_LIST_FOR(n, list)
-    {
+    HF_LIST_FOR (n, list) {
         add(ret, "    %s: ", what);
         add_request(ret, "", HF_LIST_ENTRY(n, struct hf_request, in_class));
     }
@@ -76,10 +75,11 @@ static void add_process(struct hf_buf *ret, const struct hf_process *p)
 static void add_class(struct hf_buf *ret, const struct hf_class *c)
 {
     const struct hf_class_stats *s = &c->stats;
-    add(ret, "class %s (%s)%s%s%s: %u of %u instances, %u idle, %u of %u queued\n", c->name,
-        c->s.behaviour->name, c->closed ? ", closed" : "", c->single_use ? ", single use" : "",
-        c->s.recorded ? ", recorded" : "", c->n_processes, c->s.max, c->n_idle, c->n_queued,
-        c->s.queue_max);
+    add(ret, "class %s (%s)%s%s%s%s%s: %u of %u instances, %u idle, %u of %u queued\n",
+        c->name->text, c->s.behaviour->name, c->closed ? ", closed" : "",
+        !c->closed && c->name->class != c ? ", unnamed" : "", c->held ? ", held" : "",
+        c->single_use ? ", single use" : "", c->s.recorded ? ", recorded" : "", c->n_processes,
+        c->s.max, c->n_idle, c->n_queued, c->s.queue_max);
     add(ret,
         "    requests %llu, answered %llu, unanswered %llu, dead %llu, timeouts %llu, refused "
         "%llu, cancelled %llu; started %llu, "
@@ -94,8 +94,7 @@ static void add_class(struct hf_buf *ret, const struct hf_class *c)
         add(ret, "    last failure: %.*s\n", HF_FMT(hf_buf_view(&c->last_failure)));
     if (c->last_retire != NULL)
         add(ret, "    last asked to retire: %s\n", c->last_retire);
-    HF_LIST_FOR(n, &c->processes)
-    {
+    HF_LIST_FOR (n, &c->processes) {
         add_process(ret, HF_LIST_ENTRY(n, struct hf_process, in_class));
     }
     add_requests(ret, "queued", &c->queue);
@@ -105,8 +104,7 @@ static void add_class(struct hf_buf *ret, const struct hf_class *c)
 static size_t count(const struct hf_list *list)
 {
     size_t n = 0;
-    HF_LIST_FOR(at, list)
-    {
+    HF_LIST_FOR (at, list) {
         n++;
     }
     return n;
@@ -127,8 +125,7 @@ void hf_kernel_inspect(const struct hf_kernel *k, struct hf_buf *ret)
         (unsigned long long)k->seq, (unsigned long long)k->acked);
     add(ret, "    blobs: %zu live, %zu bytes of segments\n", hf_blob_pool_live(k->blobs),
         hf_blob_pool_memory(k->blobs));
-    HF_LIST_FOR(n, &k->classes)
-    {
+    HF_LIST_FOR (n, &k->classes) {
         add_class(ret, HF_LIST_ENTRY(n, struct hf_class, in_kernel));
     }
 }
@@ -148,8 +145,7 @@ static void walk_message(const struct walk *w, const struct hf_request *r)
 
 static void walk_answers(const struct walk *w, const struct hf_list *list)
 {
-    HF_LIST_FOR(n, list)
-    {
+    HF_LIST_FOR (n, list) {
         const struct hf_request *r = HF_LIST_ENTRY(n, struct hf_request, in_out);
         if (r->answer.blob != NULL)
             w->each(w->ctx, r->answer.blob);
@@ -162,15 +158,12 @@ void hf_kernel_walk_blobs(const struct hf_kernel *k, void (*each)(void *ctx, str
     const struct walk w = {each, ctx};
     walk_answers(&w, &k->ready);
     walk_answers(&w, &k->held);
-    HF_LIST_FOR(n, &k->classes)
-    {
+    HF_LIST_FOR (n, &k->classes) {
         const struct hf_class *c = HF_LIST_ENTRY(n, struct hf_class, in_kernel);
-        HF_LIST_FOR(m, &c->queue)
-        {
+        HF_LIST_FOR (m, &c->queue) {
             walk_message(&w, HF_LIST_ENTRY(m, struct hf_request, in_class));
         }
-        HF_LIST_FOR(m, &c->processes)
-        {
+        HF_LIST_FOR (m, &c->processes) {
             const struct hf_process *p = HF_LIST_ENTRY(m, struct hf_process, in_class);
             walk_message(&w, p->request); /* in hand, or claimed by its start */
             walk_answers(&w, &p->turn.effects);

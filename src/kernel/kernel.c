@@ -1,8 +1,8 @@
 /* kernel.c - making a kernel, stepping it, freeing it.
  *
- * A step: set the time, date what was posted, fire timers, end who is doomed, run one segment of
- * one process. It does the same for the same calls: nothing here depends on addresses, on the order
- * of a hash map, or on a clock of its own.
+ * A step: set the time, date what was posted, fire timers, end who is doomed, free classes that are
+ * gone, run one segment of one process. It does the same for the same calls: nothing here depends
+ * on addresses, on the order of a hash map, or on a clock of its own.
  */
 #include "kernel/kernel_int.h"
 
@@ -26,10 +26,10 @@ enum hf_err hf_kernel_new(const struct hf_kernel_settings *s, struct hf_kernel *
     k->next_request = k->next_process = s->id_base == 0 ? 1 : s->id_base;
     hf_heap_init(&k->timers);
     hf_map_init(&k->requests, 0);
-    hf_map_init(&k->classes_by_name, HF_CLASSES_MAX);
-    struct hf_list *const lists[] = {&k->classes,       &k->starved,       &k->fresh,  &k->doomed,
-                                     &k->ready,         &k->held,          &k->sealed, &k->lent,
-                                     &k->free_requests, &k->free_processes};
+    hf_map_init(&k->names, HF_CLASSES_MAX);
+    struct hf_list *const lists[] = {&k->classes, &k->starved,       &k->gone,          &k->fresh,
+                                     &k->doomed,  &k->ready,         &k->held,          &k->sealed,
+                                     &k->lent,    &k->free_requests, &k->free_processes};
     for (size_t i = 0; i < HF_ARRAY_LEN(lists); i++)
         hf_list_init(lists[i]);
     for (size_t i = 0; i < HF_LINES; i++)
@@ -58,6 +58,8 @@ static enum hf_line_kind prepare(struct hf_kernel *k, uint64_t now_ns)
         hf_timers_fire(k);
     if (!hf_list_empty(&k->doomed))
         hf_processes_end_doomed(k);
+    if (!hf_list_empty(&k->gone))
+        hf_classes_free_gone(k);
     return hf_sched_next(k);
 }
 
@@ -81,7 +83,8 @@ uint64_t hf_kernel_next_ns(const struct hf_kernel *k)
     for (size_t i = 0; i < HF_LINES; i++)
         if (!hf_list_empty(&k->lines[i].list))
             return 0;
-    if (!hf_list_empty(&k->ready) || !hf_list_empty(&k->fresh) || !hf_list_empty(&k->doomed))
+    if (!hf_list_empty(&k->ready) || !hf_list_empty(&k->fresh) || !hf_list_empty(&k->doomed) ||
+        !hf_list_empty(&k->gone))
         return 0;
     const struct hf_heap_node *next = hf_heap_peek(&k->timers);
     return next == NULL ? UINT64_MAX : next->at;
@@ -99,8 +102,7 @@ bool hf_kernel_idle(const struct hf_kernel *k)
 
 static void void_list(struct hf_list *list)
 {
-    HF_LIST_FOR(n, list)
-    {
+    HF_LIST_FOR (n, list) {
         hf_request_void(HF_LIST_ENTRY(n, struct hf_request, in_class));
     }
 }
@@ -108,14 +110,12 @@ static void void_list(struct hf_list *list)
 /* Every request that has no delivered answer gets one. */
 static void cancel_all(struct hf_kernel *k)
 {
-    HF_LIST_FOR(n, &k->classes)
-    {
+    HF_LIST_FOR (n, &k->classes) {
         struct hf_class *c = HF_LIST_ENTRY(n, struct hf_class, in_kernel);
         void_list(&c->queue);
         void_list(&c->claimed);
         void_list(&c->away);
-        HF_LIST_FOR(m, &c->processes)
-        {
+        HF_LIST_FOR (m, &c->processes) {
             struct hf_request *r = HF_LIST_ENTRY(m, struct hf_process, in_class)->request;
             if (r != NULL && r->duty == HF_DUTY_OPEN)
                 hf_request_void(r);
@@ -131,16 +131,6 @@ static void free_batches(struct hf_list *list)
         hf_batch_free(HF_LIST_ENTRY(list->next, struct hf_batch, in_kernel));
 }
 
-static void free_class(struct hf_class *c)
-{
-    if (c->kernel->timed == c)
-        c->kernel->timed = NULL;
-    hf_list_remove(&c->in_kernel);
-    hf_buf_done(&c->last_failure);
-    free(c->name);
-    free(c);
-}
-
 void hf_kernel_free(struct hf_kernel *k)
 {
     if (k == NULL)
@@ -149,8 +139,7 @@ void hf_kernel_free(struct hf_kernel *k)
     k->closing = true;
     cancel_all(k);
     hf_kernel_flush(k);
-    HF_LIST_FOR(n, &k->classes)
-    {
+    HF_LIST_FOR (n, &k->classes) {
         struct hf_class *c = HF_LIST_ENTRY(n, struct hf_class, in_kernel);
         for (struct hf_request *r; !hf_list_empty(&c->queue);) {
             r = HF_LIST_ENTRY(c->queue.next, struct hf_request, in_class);
@@ -158,8 +147,7 @@ void hf_kernel_free(struct hf_kernel *k)
         }
         while (!hf_list_empty(&c->away))
             hf_class_withdraw(HF_LIST_ENTRY(c->away.next, struct hf_request, in_class));
-        HF_LIST_FOR(m, &c->processes)
-        {
+        HF_LIST_FOR (m, &c->processes) {
             hf_process_doom(HF_LIST_ENTRY(m, struct hf_process, in_class), HF_DOOM_KERNEL,
                             "killed");
         }
@@ -172,8 +160,8 @@ void hf_kernel_free(struct hf_kernel *k)
     hf_requests_free_all(k);
     hf_processes_free_all(k);
     while (!hf_list_empty(&k->classes))
-        free_class(HF_LIST_ENTRY(k->classes.next, struct hf_class, in_kernel));
-    hf_map_done(&k->classes_by_name);
+        hf_class_free(HF_LIST_ENTRY(k->classes.next, struct hf_class, in_kernel));
+    hf_map_done(&k->names);
     hf_map_done(&k->requests);
     hf_heap_done(&k->timers); /* timers of others that are still in it are just not fired */
     hf_blob_pool_unref(k->blobs);

@@ -3,6 +3,9 @@
  * A class is a behaviour with limits. A request to a class's name goes to one of its instances: the
  * most recently used idle one, else a new one while there are fewer than `max`, else it waits in
  * the class's queue. An instance handles one message at a time, from start of turn to its end.
+ *
+ * Classes come and go while requests pass: a new one is made `unnamed` beside the one it replaces,
+ * warmed, and then takes the name; the old one is closed, serves what it had accepted, and is gone.
  * (Named processes, requests between processes, restart policies: the kernel issue; the tables here
  * are made for them.)
  */
@@ -24,14 +27,15 @@ void hf_kernel_free(struct hf_kernel *k);
 
 struct hf_ended { /* an instance that is gone */
     uint64_t process, served, born_ns, now_ns;
-    /* Static text. In order: "max-requests", "max-age", "idle", "single-use", "closed", or what hf_turn_retire was
-     * given. Else: "failed", "deadline", "start-failed", "start-deadline", "leave-deadline", "killed" (the kernel is
-     * freed). */
+    /* Static text. In order: "max-requests", "max-age", "idle", "single-use", "closed", or what
+     * hf_turn_retire was given. Else: "failed", "deadline", "start-failed", "start-deadline",
+     * "leave-deadline", "killed" (the kernel is freed). */
     const char *why;
     bool in_order;
 };
 
 struct hf_class;
+struct hf_class_stats;
 struct hf_class_settings {
     const struct hf_behaviour *behaviour;
     void *ctx;          /* given to behaviour->start */
@@ -40,9 +44,9 @@ struct hf_class_settings {
     /* Wait in the queue at most (a start that is made for it is no queue); then FULL. 0 = the
      * request's own timeout. */
     uint64_t queue_timeout_ns;
-    uint64_t request_timeout_ns;          /* default deadline of a request; 0 = 30 s */
-    /* For an instance that has answered and goes on (its answer's body, work after it): so long from the
-     * answer. 0 = what is left of the request's time. Not for recorded classes. */
+    uint64_t request_timeout_ns; /* default deadline of a request; 0 = 30 s */
+    /* For an instance that has answered and goes on (its answer's body, work after it): so long
+     * from the answer. 0 = what is left of the request's time. Not for recorded classes. */
     uint64_t after_timeout_ns;
     uint64_t start_timeout_ns;            /* a start that takes longer is cancelled; 0 = 30 s */
     uint64_t leave_timeout_ns;            /* for behaviour->leave; 0 = 5 s */
@@ -51,19 +55,33 @@ struct hf_class_settings {
     /* Told of each instance when it is gone; may be NULL. It may not call the kernel. */
     void (*ended)(void *ctx, const struct hf_ended *e);
     void *ended_ctx;
-    bool recorded;                        /* effects wait for hf_kernel_acked */
+    bool recorded; /* effects wait for hf_kernel_acked */
+    bool unnamed;  /* nobody reaches it by its name before hf_class_take_name */
+    bool held; /* no instance starts before hf_class_release: what is posted waits in the queue */
+    /* Told once with its last counts, when the class was closed and no instance and no request is left: it is gone then,
+     * and behaviour and ctx are their owner's again. From inside a step, where it may say
+     * hf_class_release of another class and nothing else, or hf_kernel_free. NULL: the class lives
+     * as long as the kernel. */
+    void (*gone)(void *ctx, const struct hf_class_stats *last);
+    void *gone_ctx;
 };
-/* HF_INVALID: no name, a name that is taken, min > max; HF_LIMIT. The class lives as long as the
- * kernel; behaviour and ctx must, too. */
+/* HF_INVALID: no name, a name that is taken (unless `unnamed`), min > max; HF_LIMIT: memory, or
+ * 4096 classes. Behaviour and ctx live until it is gone. */
 enum hf_err hf_class_add(struct hf_kernel *k, const char *name, const struct hf_class_settings *s,
                          struct hf_class **ret, struct hf_report *report);
 /* Starts instances until there are `min` of them (they start as turns of hf_kernel_step), and keeps
  * `min` from then on; after a start that failed not before another one worked, or warm is said
  * again. */
 void hf_class_warm(struct hf_class *c);
-/* From now on new requests are refused (HF_NOT_FOUND); what was accepted is served, then the
- * instances go. For draining. */
+/* From now on new requests are refused (HF_NOT_FOUND, unless another class has its name); what was
+ * accepted is served, then the instances go. With `gone` the class is freed after that: the pointer
+ * is good until then. */
 void hf_class_close(struct hf_class *c);
+/* Requests to its name go to it from now on, and not to the class that had it, which keeps what it
+ * has. Never fails. */
+void hf_class_take_name(struct hf_class *c);
+/* Instances may start. */
+void hf_class_release(struct hf_class *c);
 /* From now on every new instance serves a single request (a second `handle` failed: lifecycle
  * rule). */
 void hf_class_set_single_use(struct hf_class *c);
@@ -82,7 +100,8 @@ void hf_class_get_stats(const struct hf_class *c, struct hf_class_stats *ret);
  * waits for, this is the only place that says it. Lent until the next step. */
 struct hf_view hf_class_last_failure(const struct hf_class *c);
 
-/* Instances there are, those that start or leave included: 0 when every class is closed and all is done. */
+/* Instances there are, those that start or leave included: 0 when every class is closed and all is
+ * done. */
 uint32_t hf_kernel_processes(const struct hf_kernel *k);
 /* True when no request is in hand or queued and no answer is undelivered (drain is over). */
 bool hf_kernel_idle(const struct hf_kernel *k);

@@ -81,7 +81,7 @@ enum hf_doom {
     HF_DOOM_START_TIMEOUT,
     HF_DOOM_RETIRE, /* idle and not needed any more */
     HF_DOOM_LEAVE_TIMEOUT,
-    HF_DOOM_KERNEL  /* the kernel is freed */
+    HF_DOOM_KERNEL /* the kernel is freed */
 };
 
 struct hf_process {
@@ -105,21 +105,30 @@ struct hf_process {
     struct hf_timer clock;   /* end of start; end of idleness or of its age */
 };
 
+struct hf_name {
+    struct hf_class *class; /* whose it is, or NULL */
+    uint32_t refs;          /* classes that are called so */
+    char text[];
+};
+
 struct hf_class {
     struct hf_kernel *kernel;
-    char *name;
+    struct hf_name *name;
     struct hf_class_settings s; /* defaults filled in */
     bool closed, single_use, warm;
+    bool held;         /* no instance may start yet */
     bool start_failed; /* the last start did: do not keep `min` before one works */
     uint64_t pace_ns;  /* how long its calls took lately, but for those of the spent */
     uint32_t n_processes, n_idle, n_queued, n_doomed;
+    uint32_t n_requests; /* that are its own, wherever they are */
     struct hf_list processes, idle;
     struct hf_list unclaimed;      /* starting, and no request waits for it */
     struct hf_list queue, claimed; /* requests, oldest first; all claimed ones are older */
-    struct hf_list away;           /* of a class whose instances live elsewhere: then remote is set */
+    struct hf_list away; /* of a class whose instances live elsewhere: then remote is set */
     const struct hf_remote_ops *remote;
     void *remote_ctx;
     struct hf_list in_kernel;
+    struct hf_list in_gone;     /* the kernel's: nothing is left of it */
     struct hf_list starved;     /* in the kernel's: wanted a process when there was no place */
     struct hf_buf last_failure; /* text */
     const char *last_retire;    /* or NULL */
@@ -141,9 +150,10 @@ struct hf_kernel {
     bool flushing;
     struct hf_heap timers;
     struct hf_map requests; /* by id, until the answer is delivered */
-    struct hf_map classes_by_name;
+    struct hf_map names;    /* hf_name */
     struct hf_list classes, starved;
-    uint32_t n_processes, n_requests, n_fresh;
+    struct hf_list gone; /* classes that the next step frees */
+    uint32_t n_classes, n_processes, n_requests, n_fresh;
     struct hf_list fresh; /* requests posted since the last step: their deadlines are not set yet */
     struct hf_line lines[HF_LINES]; /* who is runnable */
     /* The last segment, which began at `began` and is not over as far as we were told: of which
@@ -194,6 +204,13 @@ void hf_class_withdraw(struct hf_request *r);
 void hf_class_put_free(struct hf_class *c, struct hf_process *p);
 /* New processes for what waits, and up to min. */
 void hf_class_refill(struct hf_class *c);
+/* Whoever has the name, or NULL. */
+struct hf_class *hf_class_find(const struct hf_kernel *k, struct hf_view name);
+/* A process or a request of it is no more: if that was the last of a closed class, it is gone. */
+void hf_class_less(struct hf_class *c);
+/* Frees those that are gone. */
+void hf_classes_free_gone(struct hf_kernel *k);
+void hf_class_free(struct hf_class *c);
 
 /* remote.c */
 struct hf_remote_ops;
@@ -205,6 +222,8 @@ void hf_remote_withdraw(struct hf_request *r);
 /* process.c */
 struct hf_process *hf_process_new(struct hf_class *c); /* NULL: a limit, or memory */
 void hf_process_doom(struct hf_process *p, enum hf_doom doom, const char *why);
+/* It has not begun to start, and nobody wants it any more. */
+void hf_process_unborn(struct hf_process *p);
 /* Its leave has ended. */
 void hf_process_left(struct hf_process *p);
 /* Ends those that are doomed. */

@@ -45,7 +45,7 @@ static struct hf_process *process_alloc(struct hf_kernel *k)
 struct hf_process *hf_process_new(struct hf_class *c)
 {
     struct hf_kernel *k = c->kernel;
-    if (k->closing || c->n_processes >= c->s.max)
+    if (k->closing || c->held || c->n_processes >= c->s.max)
         return NULL;
     struct hf_process *p = k->n_processes < k->s.processes_max ? process_alloc(k) : NULL;
     if (p == NULL) { /* when one ends, this class is asked again */
@@ -78,6 +78,7 @@ static void process_free(struct hf_process *p)
     hf_list_remove(&p->in_pool);
     hf_list_remove(&p->in_run);
     p->class->n_processes--;
+    hf_class_less(p->class);
     k->n_processes--;
     if (k->n_free_processes < HF_KERNEL_KEEP) {
         k->n_free_processes++;
@@ -251,6 +252,13 @@ void hf_process_retire(struct hf_process *p, const char *why)
         begin_leave(p);
     else
         end(p);
+}
+
+void hf_process_unborn(struct hf_process *p)
+{
+    p->why = "closed";
+    p->in_order = true;
+    end(p);
 }
 
 void hf_process_left(struct hf_process *p)

@@ -27,10 +27,14 @@ static const struct hf_behaviour elsewhere = {
     .name = "elsewhere", .start = never_start, .turn = never, .resume = never, .stop = never_stop};
 
 enum hf_err hf_class_add_remote(struct hf_kernel *k, const char *name,
-                                const struct hf_remote_settings *s, struct hf_report *report)
+                                const struct hf_remote_settings *s, struct hf_class **ret,
+                                struct hf_report *report)
 {
     struct hf_class_settings cs = {.behaviour = &elsewhere,
-                                   .request_timeout_ns = s->request_timeout_ns};
+                                   .request_timeout_ns = s->request_timeout_ns,
+                                   .unnamed = s->unnamed,
+                                   .gone = s->gone,
+                                   .gone_ctx = s->gone_ctx};
     struct hf_class *c;
     HF_ASSERT(s->ops != NULL && s->ops->send != NULL && s->ops->cancel != NULL);
     enum hf_err err = hf_class_add(k, name, &cs, &c, report);
@@ -38,6 +42,8 @@ enum hf_err hf_class_add_remote(struct hf_kernel *k, const char *name,
         return err;
     c->remote = s->ops;
     c->remote_ctx = s->ctx;
+    if (ret != NULL)
+        *ret = c;
     return HF_OK;
 }
 

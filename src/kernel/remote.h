@@ -8,7 +8,7 @@
 #ifndef HF_KERNEL_REMOTE_H
 #define HF_KERNEL_REMOTE_H
 
-#include "kernel/port.h"
+#include "kernel/kernel.h"
 
 struct hf_remote_ops {
     /* Takes a message on its way, from inside hf_port_post. HF_OK: body and blob have moved. Else
@@ -23,10 +23,16 @@ struct hf_remote_settings {
     const struct hf_remote_ops *ops;
     void *ctx;
     uint64_t request_timeout_ns; /* 0 = 30 s */
+    bool unnamed;                /* as of hf_class_settings, like the next two */
+    void (*gone)(void *ctx, const struct hf_class_stats *last);
+    void *gone_ctx;
 };
-/* HF_INVALID: no name, or a name that is taken; HF_LIMIT. */
+/* HF_INVALID: no name, or a name that is taken; HF_LIMIT. A request that is away keeps a closed
+ * class until it is answered or over. *ret (may be NULL) is for the verbs of kernel.h that name and
+ * close a class. */
 enum hf_err hf_class_add_remote(struct hf_kernel *k, const char *name,
-                                const struct hf_remote_settings *s, struct hf_report *report);
+                                const struct hf_remote_settings *s, struct hf_class **ret,
+                                struct hf_report *report);
 /* The answer to what was sent: body and blob are moved, delivered with the next flush. False:
  * nobody waits for it, nothing moved. */
 bool hf_remote_answer(struct hf_kernel *k, uint64_t id, struct hf_answer *a);

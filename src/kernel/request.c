@@ -57,6 +57,8 @@ static void drop_message(struct hf_request *r)
 static void request_free(struct hf_kernel *k, struct hf_request *r)
 {
     hf_timer_stop(k, &r->clock);
+    r->class->n_requests--;
+    hf_class_less(r->class);
     k->n_requests--;
     if (k->n_free_requests < HF_KERNEL_KEEP) {
         k->n_free_requests++;
@@ -123,11 +125,14 @@ static enum hf_err accept(struct hf_class *c, const struct hf_post *post, struct
     if (err != HF_OK) {
         if (r != NULL) {
             k->n_requests++; /* as if it had been */
+            c->n_requests++;
+            r->class = c;
             request_free(k, r);
         }
         return err;
     }
     k->n_requests++;
+    c->n_requests++;
     r->message = (struct hf_message){.id = k->next_request,
                                      .body = hf_buf_view(&post->body),
                                      .blob = post->blob,
@@ -145,7 +150,7 @@ static enum hf_err accept(struct hf_class *c, const struct hf_post *post, struct
 enum hf_err hf_port_post(struct hf_kernel *k, struct hf_post *post, uint64_t *id)
 {
     struct hf_request *r = NULL;
-    struct hf_class *c = hf_map_get(&k->classes_by_name, post->target);
+    struct hf_class *c = hf_class_find(k, post->target);
 
     if (c == NULL || c->closed || k->closing)
         return HF_NOT_FOUND;

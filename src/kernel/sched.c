@@ -179,6 +179,10 @@ void hf_sched_run(struct hf_kernel *k, enum hf_line_kind line)
 
     hf_list_remove(&p->in_run);
     p->spent = false;
+    if (p->phase == HF_PHASE_NEW && p->class->closed && p->request == NULL) {
+        hf_process_unborn(p);
+        return;
+    }
     k->ran = line;
     k->timed = line == HF_LINE_SPENT ? NULL : p->class;
     k->began = k->now;

@@ -2,7 +2,8 @@
  *
  * A crossing is one letter that goes over with the request and comes home with the answer; it
  * belongs to one side at a time. A cancel is a second letter beside it, and comes home, too: the
- * crossing is freed when both are home. Names and kernels outlive crossings.
+ * crossing is freed when both are home. Kernels outlive crossings; the way by which one went lives
+ * until it is home, since a worker may read the name there, and until its class is gone.
  */
 #include "link/between.h"
 
@@ -28,11 +29,15 @@ struct route { /* a remote class: its ctx */
     struct hf_between *here, *there;
     struct hf_list in_here;
     char *name;
+    uint32_t refs; /* crossings that are not home, and its class */
+    void (*gone)(void *ctx, const struct hf_class_stats *last);
+    void *gone_ctx;
 };
 
 struct crossing {
     struct hf_letter letter, cancel;
     struct hf_between *home, *there;
+    struct route *route;
     struct hf_list in_home;
     struct hf_view target;
     uint64_t id, there_id; /* of the request, in each kernel; there_id 0: not posted, or answered */
@@ -45,9 +50,19 @@ struct crossing {
     struct hf_carry *carry;
 };
 
+static void route_unref(struct route *r)
+{
+    if (--r->refs > 0)
+        return;
+    hf_list_remove(&r->in_here);
+    free(r->name);
+    free(r);
+}
+
 static void crossing_free(struct crossing *x)
 {
     hf_list_remove(&x->in_home);
+    route_unref(x->route);
     hf_buf_done(&x->answer.body);
     hf_buf_done(&x->whole);
     free(x);
@@ -229,11 +244,13 @@ static enum hf_err send(void *ctx, uint64_t id, struct hf_buf *body, struct hf_b
         return HF_LIMIT;
     *x = (struct crossing){.home = b,
                            .there = r->there,
+                           .route = r,
                            .target = hf_view_of(r->name),
                            .id = id,
                            .timeout_ns = timeout_ns,
                            .letter.deliver = on_request};
     hf_list_init(&x->in_home);
+    r->refs++;
     enum hf_err err = hf_map_put_u64(&b->out, id, x, NULL);
     if (err == HF_OK && (err = pack(x, b, r->there, blob)) != HF_OK)
         hf_map_remove_u64(&b->out, id);
@@ -282,8 +299,19 @@ enum hf_err hf_between_new(struct hf_kernel *k, struct hf_wake *wake, size_t win
     return HF_OK;
 }
 
+static void class_gone(void *ctx, const struct hf_class_stats *last)
+{
+    struct route *r = ctx;
+    void (*gone)(void *ctx, const struct hf_class_stats *last) = r->gone;
+    void *gone_ctx = r->gone_ctx;
+    route_unref(r);
+    if (gone != NULL)
+        gone(gone_ctx, last);
+}
+
 enum hf_err hf_between_add(struct hf_between *b, const char *name, struct hf_between *there,
-                           uint64_t request_timeout_ns, struct hf_report *report)
+                           const struct hf_remote_settings *s, struct hf_class **ret,
+                           struct hf_report *report)
 {
     struct route *r = calloc(1, sizeof *r);
     if (r == NULL || (r->name = strdup(name)) == NULL) {
@@ -292,9 +320,18 @@ enum hf_err hf_between_add(struct hf_between *b, const char *name, struct hf_bet
     }
     r->here = b;
     r->there = there;
+    r->refs = 1;
+    r->gone = s->gone;
+    r->gone_ctx = s->gone_ctx;
     hf_list_push_back(&b->routes, &r->in_here);
-    struct hf_remote_settings s = {.ops = &ops, .ctx = r, .request_timeout_ns = request_timeout_ns};
-    return hf_class_add_remote(b->k, name, &s, report);
+    struct hf_remote_settings way = *s;
+    way.ops = &ops;
+    way.ctx = way.gone_ctx = r;
+    way.gone = class_gone;
+    enum hf_err err = hf_class_add_remote(b->k, name, &way, ret, report);
+    if (err != HF_OK)
+        route_unref(r);
+    return err;
 }
 
 void hf_between_flush(struct hf_between *b)
@@ -325,12 +362,7 @@ void hf_between_free(struct hf_between *b)
     hf_carrier_free_all(&b->carrier);
     while (!hf_list_empty(&b->all_out))
         crossing_free(HF_LIST_ENTRY(b->all_out.next, struct crossing, in_home));
-    struct hf_list *n;
-    while ((n = hf_list_pop_front(&b->routes)) != NULL) {
-        struct route *r = HF_LIST_ENTRY(n, struct route, in_here);
-        free(r->name);
-        free(r);
-    }
+    HF_ASSERT(hf_list_empty(&b->routes)); /* their classes went with the kernel */
     hf_map_done(&b->out);
     free(b);
 }

@@ -15,10 +15,11 @@
 struct hf_between;
 enum hf_err hf_between_new(struct hf_kernel *k, struct hf_wake *wake, size_t window,
                            struct hf_between **ret);
-/* Requests to `name` go to the class of that name in `there`, which must be added by the time the
- * loops run. Settings as kernel/remote.h. */
+/* Requests to `name` go to the class that has that name in `there` when they arrive. Settings as
+ * kernel/remote.h, whose ops and ctx are filled in here; *ret as there. */
 enum hf_err hf_between_add(struct hf_between *b, const char *name, struct hf_between *there,
-                           uint64_t request_timeout_ns, struct hf_report *report);
+                           const struct hf_remote_settings *s, struct hf_class **ret,
+                           struct hf_report *report);
 /* Once per turn of the loop. */
 void hf_between_flush(struct hf_between *b);
 bool hf_between_busy(const struct hf_between *b);

@@ -58,22 +58,26 @@ static void on_progress(void *ctx, uint64_t done, uint64_t total)
     fflush(stderr);
 }
 
+enum hf_err hf_node_load_bytes(struct hf_node *node, const char *what, struct hf_view bytes, struct hf_component **ret,
+                               struct hf_report *report)
+{
+    struct progress p = {.path = what, .os = node->os, .tty = isatty(2) == 1};
+    struct hf_load_options lo = {.progress = node->opt.progress ? on_progress : NULL, .progress_ctx = &p};
+    enum hf_err err = hf_component_load(node->engine, node->registry, bytes, &lo, ret, report);
+    return err == HF_OK ? HF_OK : hf_report_wrap(report, err, "%s", what);
+}
+
 enum hf_err hf_node_load(struct hf_node *node, const char *path, bool adapt, struct hf_component **ret, struct hf_report *report)
 {
     struct hf_buf bytes = {0};
-    struct progress p = {.path = path, .os = node->os, .tty = isatty(2) == 1};
-    struct hf_load_options lo = {.progress = node->opt.progress ? on_progress : NULL, .progress_ctx = &p};
     enum hf_err err = hf_file_read(path, &bytes, report);
-    if (err != HF_OK) {
-        hf_buf_done(&bytes);
-        return err;
-    }
-    if (adapt && hf_node_is_core(hf_buf_view(&bytes)))
+    if (err == HF_OK && adapt && hf_node_is_core(hf_buf_view(&bytes))) {
         err = hf_node_adapt(node, &bytes, report);
+        if (err != HF_OK)
+            hf_report_wrap(report, err, "%s", path);
+    }
     if (err == HF_OK)
-        err = hf_component_load(node->engine, node->registry, hf_buf_view(&bytes), &lo, ret, report);
-    if (err != HF_OK)
-        hf_report_wrap(report, err, "%s", path);
+        err = hf_node_load_bytes(node, path, hf_buf_view(&bytes), ret, report);
     hf_buf_done(&bytes);
     return err;
 }

@@ -1,9 +1,5 @@
-/* node.c - the public API (include/holdfast/holdfast.h): a node's parts, its services, its life. */
+/* node.c - the public API (include/holdfast/holdfast.h): a node's parts and its life. (services.c: what it serves.) */
 #include "node/node_int.h"
-#include "host/net_rules.h"
-#include "host/outbound.h"
-
-#include "base/map.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -139,8 +135,6 @@ static enum hf_err open_parts(struct hf_node *node, struct hf_report *report)
         err = hf_wake_new(&node->wake, report);
     if (err == HF_OK)
         err = hf_host_registry(&node->registry, report);
-    if (err == HF_OK)
-        err = hf_route_table_new(&node->routes);
     return err;
 }
 
@@ -158,6 +152,9 @@ enum hf_status hf_node_open(const struct hf_node_options *o, struct hf_node **re
         return usage(msg, "out of memory");
     node->opt = *o;
     node->os = hf_os_linux();
+    pthread_mutex_init(&node->change_lock, NULL);
+    pthread_mutex_init(&node->run_lock, NULL);
+    pthread_cond_init(&node->run_changed, NULL);
     if (node->opt.drain_ns == 0)
         node->opt.drain_ns = 10000000000u;
     if (node->opt.workers == 0) {
@@ -180,6 +177,8 @@ void hf_node_close(struct hf_node *node)
 {
     if (node == NULL)
         return;
+    pthread_mutex_lock(&node->change_lock); /* a change that saw the end of the run is about to return */
+    pthread_mutex_unlock(&node->change_lock);
     for (uint32_t i = 0; i < node->n_workers; i++)
         hf_worker_stop(&node->workers[i]);
     for (uint32_t i = 0; i < node->n_workers; i++)
@@ -190,153 +189,26 @@ void hf_node_close(struct hf_node *node)
     for (uint32_t i = 0; i < node->n_workers; i++)
         hf_worker_done(&node->workers[i]);
     free(node->workers);
-    for (uint32_t i = 0; i < node->n_services; i++)
-        hf_service_free(node->services[i].svc);
-    hf_route_table_free(node->routes);
+    hf_app_unref(node->app, NULL);
     hf_kv_close(node->kv);
     hf_registry_free(node->registry);
     hf_engine_free(node->engine);
     hf_wake_free(node->wake);
     hf_log_free(node->log);
+    pthread_cond_destroy(&node->run_changed);
+    pthread_mutex_destroy(&node->run_lock);
+    pthread_mutex_destroy(&node->change_lock);
     free(node->cache_dir);
     free(node->guest_tool);
     free(node);
 }
 
-/* ---- services -------------------------------------------------------------------------------------------- */
-
-static void name_of(const char *path, char *out, size_t size)
-{
-    const char *slash = strrchr(path, '/'), *base = slash == NULL ? path : slash + 1;
-    snprintf(out, size, "%s", base);
-    char *dot = strrchr(out, '.');
-    if (dot != NULL && dot != out)
-        *dot = 0;
-}
-
-/* The engine counts time in ticks of a millisecond; 0 = its own slice. */
-static uint32_t slice_ticks(uint64_t ns)
-{
-    uint64_t ticks = (ns + 999999) / 1000000;
-    return ticks > UINT32_MAX ? UINT32_MAX : (uint32_t)ticks;
-}
-
-/* What the caller got wrong, said before anything is loaded. */
-enum hf_status hf_node_check_options(const struct hf_service_options *o, struct hf_words *msg)
-{
-    struct hf_report report;
-    struct hf_net_rules *rules = NULL;
-    if (o->size != sizeof *o || o->path == NULL)
-        return usage(msg, "hf_service_options: size or path is wrong");
-    hf_report_init(&report);
-    enum hf_err err = hf_net_rules_new(o->net, &rules, &report);
-    hf_net_rules_free(rules);
-    rules = NULL;
-    if (err == HF_OK)
-        err = hf_outbound_rules(o->outbound, NULL, &rules, &report);
-    hf_net_rules_free(rules);
-    return err == HF_INVALID ? usage(msg, report.text) : hf_node_result(err, &report, msg);
-}
-
-enum hf_err hf_node_make_service(struct hf_node *node, const struct hf_service_options *o,
-                                 void (*change)(void *ctx, struct hf_service_settings *s), void *ctx, struct hf_service **ret,
-                                 bool *argument, struct hf_report *report)
-{
-    char name[128];
-    struct hf_component *c = NULL;
-    if (o->name != NULL)
-        snprintf(name, sizeof name, "%s", o->name);
-    else
-        name_of(o->path, name, sizeof name);
-    struct hf_service_settings s = {
-        .name = name,
-        .services = &node->host_services,
-        .lifecycle = o->instances == HF_INSTANCES_PER_REQUEST ? HF_LIFE_PER_REQUEST : HF_LIFE_REUSE,
-        .env = o->env,
-        .args = o->args,
-        .memory_max = o->memory_max,
-        .handles_max = o->handles_max,
-        .slice_ticks = slice_ticks(o->slice_ns),
-        .net = o->net,
-        .body_window = HF_BODY_WINDOW,
-        .single_use = hf_template_single_use,
-        .single_use_ctx = node,
-        .keyvalue = o->keyvalue,
-        .config = o->config,
-        .dirs = o->dirs,
-        .files_max = o->files_max,
-        .outbound = o->outbound,
-        .tls_ca = o->tls_ca,
-    };
-    if (change != NULL)
-        change(ctx, &s);
-    enum hf_err err = hf_node_load(node, o->path, s.command, &c, report);
-    if (err != HF_OK)
-        return err;
-    s.component = c;
-    err = hf_service_new(&s, ret, report);
-    *argument = err == HF_INVALID;
-    if (err != HF_OK && !*argument)
-        hf_report_wrap(report, err, "%s", o->path);
-    hf_component_unref(c);
-    return err;
-}
-
-enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_service_options *o, struct hf_words *msg)
-{
-    struct hf_report report;
-    struct hf_service *svc = NULL;
-    hf_report_init(&report);
-    enum hf_status wrong = hf_node_check_options(o, msg);
-    if (wrong != HF_STATUS_OK)
-        return wrong;
-    if (node->n_services == HF_SERVICES_MAX)
-        return hf_node_result(hf_report_set(&report, HF_LIMIT, "a node takes at most %d services", HF_SERVICES_MAX), &report, msg);
-    bool argument = false;
-    enum hf_err err = hf_node_make_service(node, o, NULL, NULL, &svc, &argument, &report);
-    if (argument)
-        return usage(msg, report.text);
-    uint64_t start_ns = o->request_timeout_ns != 0 ? o->request_timeout_ns : 30000000000u;
-    if (err == HF_OK)
-        err = hf_template_try(node, svc, o->instances == HF_INSTANCES_PER_REQUEST, start_ns, &report);
-    if (err == HF_OK)
-        err = hf_route_add(node->routes, hf_view_of(o->host), hf_view_of(o->prefix != NULL ? o->prefix : "/"), (struct hf_view){0},
-                           &(struct hf_route_target){hf_view_of(hf_service_name(svc)), o->body_max}, &report);
-    if (err != HF_OK) {
-        hf_service_free(svc);
-        return hf_node_result(err, &report, msg);
-    }
-    bool singleton = o->instances == HF_INSTANCES_SINGLETON;
-    uint32_t max = singleton ? 1 : o->max != 0 ? (o->max + node->opt.workers - 1) / node->opt.workers : 64;
-    if (!singleton && o->min > (uint64_t)max * node->opt.workers) {
-        hf_service_free(svc);
-        return usage(msg, "min is more than max");
-    }
-    node->services[node->n_services++] = (struct hf_node_service){
-        .svc = svc,
-        .singleton = singleton,
-        .home = (uint32_t)(hf_hash(hf_view_of(hf_service_name(svc)), 0) % node->opt.workers), /* spread over the workers */
-        .class_settings =
-            {
-                .min = o->min == 0 ? 1 : (o->min + node->opt.workers - 1) / node->opt.workers,
-                .max = max,
-                .queue_max = o->queue_max,
-                .queue_timeout_ns = o->queue_timeout_ns,
-                .request_timeout_ns = o->request_timeout_ns,
-                .after_timeout_ns = o->after_timeout_ns,
-                .start_timeout_ns = start_ns,
-                .max_requests = o->max_requests,
-                .max_age_ns = o->max_age_ns,
-                .idle_timeout_ns = o->idle_timeout_ns,
-            },
-    };
-    return HF_STATUS_OK;
-}
-
 /* ---- serving --------------------------------------------------------------------------------------------- */
 
+/* The caller holds change_lock: the app may not change meanwhile. */
 static enum hf_err make_workers(struct hf_node *node, struct hf_report *report)
 {
+    struct hf_app *none = NULL;
     if (node->workers != NULL)
         return HF_OK;
     node->workers = calloc(node->opt.workers, sizeof *node->workers);
@@ -344,10 +216,16 @@ static enum hf_err make_workers(struct hf_node *node, struct hf_report *report)
         return hf_report_set(report, HF_LIMIT, "out of memory");
     enum hf_err err = HF_OK;
     node->n_workers = node->opt.workers;
+    for (uint32_t i = 0; i < node->n_workers; i++) {
+        hf_list_init(&node->workers[i].shares);
+        hf_list_init(&node->workers[i].totals);
+    }
     for (uint32_t i = 0; i < node->n_workers && err == HF_OK; i++)
         err = hf_worker_init(&node->workers[i], node, i, report);
-    for (uint32_t i = 0; i < node->n_workers && err == HF_OK; i++)
-        err = hf_worker_add_services(&node->workers[i], report);
+    if (err == HF_OK && node->app == NULL && hf_app_of(node, NULL, NULL, 0, &none, NULL) != HF_STATUS_OK)
+        err = hf_report_set(report, HF_LIMIT, "out of memory");
+    if (err == HF_OK)
+        err = hf_change_run(node, none != NULL ? none : hf_app_ref(node->app), report);
     return err;
 }
 
@@ -362,7 +240,9 @@ enum hf_status hf_node_listen(struct hf_node *node, const char *addr, char bound
     if (local) /* as long as "localhost:" */
         memcpy(a.text, "127.0.0.1:", 10);
     memcpy(a.text + (local ? 10 : 0), addr + (local ? 10 : 0), strlen(addr) + 1 - (local ? 10 : 0));
+    pthread_mutex_lock(&node->change_lock);
     enum hf_err err = make_workers(node, &report);
+    pthread_mutex_unlock(&node->change_lock);
     for (uint32_t i = 0; i < node->n_workers && err == HF_OK; i++) {
         err = hf_worker_listen(&node->workers[i], &a, &got, &report);
         a = got; /* the others share the port the first one got */
@@ -377,27 +257,54 @@ enum hf_status hf_node_listen(struct hf_node *node, const char *addr, char bound
     return hf_node_result(err, &report, msg);
 }
 
+static void sum_up_one(struct hf_node *node, const char *name)
+{
+    struct hf_ends all;
+    struct hf_buf text = {0};
+    hf_ends_init(&all, name, NULL);
+    for (uint32_t i = 0; i < node->n_workers; i++) {
+        const struct hf_total *t = hf_total_find(&node->workers[i], name);
+        if (t != NULL)
+            hf_ends_add(&all, &t->ends);
+    }
+    hf_ends_text(&all, &text);
+    if (text.len > 0)
+        hf_log_say(node->log, "end", "%s: instances that ended: %.*s", name, HF_FMT(hf_buf_view(&text)));
+    hf_buf_done(&text);
+}
+
 /* What became of the instances, for whoever reads the end of the log. */
 static void sum_up(struct hf_node *node)
 {
-    for (uint32_t i = 0; i < node->n_services && !node->opt.quiet; i++) {
-        struct hf_ends all;
-        struct hf_buf text = {0};
-        hf_ends_init(&all, hf_service_name(node->services[i].svc), NULL);
-        for (uint32_t j = 0; j < node->n_workers; j++)
-            hf_ends_add(&all, &node->workers[j].ends[i]);
-        hf_ends_text(&all, &text);
-        if (text.len > 0)
-            hf_log_say(node->log, "end", "%s: instances that ended: %.*s", all.service, HF_FMT(hf_buf_view(&text)));
-        hf_buf_done(&text);
+    for (uint32_t i = 0; i < node->n_workers && !node->opt.quiet; i++) {
+        HF_LIST_FOR(n, &node->workers[i].totals)
+        {
+            const char *name = HF_LIST_ENTRY(n, struct hf_total, in_worker)->name;
+            bool said = false;
+            for (uint32_t j = 0; j < i && !said; j++)
+                said = hf_total_find(&node->workers[j], name) != NULL;
+            if (!said)
+                sum_up_one(node, name);
+        }
     }
+}
+
+static void set_run(struct hf_node *node, enum hf_run run)
+{
+    pthread_mutex_lock(&node->run_lock);
+    node->run = run;
+    pthread_cond_broadcast(&node->run_changed);
+    pthread_mutex_unlock(&node->run_lock);
 }
 
 enum hf_status hf_node_run(struct hf_node *node, struct hf_words *msg)
 {
     struct hf_report report;
     hf_report_init(&report);
+    pthread_mutex_lock(&node->change_lock);
     enum hf_err err = make_workers(node, &report);
+    set_run(node, HF_RUN_RUNNING);
+    pthread_mutex_unlock(&node->change_lock);
     for (uint32_t i = 1; i < node->n_workers && err == HF_OK; i++) {
         struct hf_worker *w = &node->workers[i];
         w->has_thread = pthread_create(&w->thread, NULL, hf_worker_run, w) == 0;
@@ -417,6 +324,7 @@ enum hf_status hf_node_run(struct hf_node *node, struct hf_words *msg)
         if (w->status != HF_STATUS_OK)
             status = w->status;
     }
+    set_run(node, HF_RUN_OVER); /* who leads a change goes home */
     if (err != HF_OK)
         return hf_node_result(err, &report, msg);
     sum_up(node);

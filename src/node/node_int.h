@@ -1,4 +1,4 @@
-/* node_int.h - the inside of a node: what node.c, worker.c, load.c, adapt.c, exec.c, template.c and offline.c share. */
+/* node_int.h - the inside of a node, shared by the files of this folder. */
 #ifndef HF_NODE_NODE_INT_H
 #define HF_NODE_NODE_INT_H
 
@@ -12,14 +12,17 @@
 #include "host/service.h"
 #include "kernel/kernel.h"
 #include "link/between.h"
+#include "node/app.h"
+#include "node/change.h"
 #include "node/ends.h"
 #include "node/fetch.h"
 #include "node/log.h"
+#include "node/options.h"
+#include "node/share.h"
 #include "os/wake.h"
 #include "store/kv.h"
 #include "store/store.h"
 
-#define HF_SERVICES_MAX  64
 #define HF_LISTENERS_MAX 16
 #define HF_WORKERS_MAX   256
 /* Bytes of a body that may wait for its reader, each way: a 1 MiB echo costs a third less than with 64 KiB, and only a body in
@@ -27,13 +30,6 @@
 #define HF_BODY_WINDOW (256u * 1024)
 
 #define HF_KEYVALUE_VALUE_MAX (64u << 20) /* half of what one call may hold */
-
-struct hf_node_service {
-    struct hf_service *svc;
-    struct hf_class_settings class_settings; /* behaviour and ctx are filled by each worker */
-    bool singleton; /* one instance in the node: on worker `home`, the others send their requests there */
-    uint32_t home;
-};
 
 struct hf_worker {
     struct hf_node *node;
@@ -50,9 +46,11 @@ struct hf_worker {
     struct hf_io io;
     struct hf_between *between;
     struct hf_os_watch wake_watch;
-    struct hf_service_worker *services[HF_SERVICES_MAX];
-    struct hf_ends ends[HF_SERVICES_MAX];
-    struct hf_class *classes[HF_SERVICES_MAX]; /* NULL: the instances are another worker's */
+    /* share.h: what it serves */
+    struct hf_list shares, totals; /* hf_share, hf_total: in_worker */
+    uint32_t n_totals;
+    struct hf_worker_app *app, *next_app; /* the second: of a change that is being prepared */
+    struct hf_change_step *change;        /* waits for what is being prepared; NULL: nothing is */
     struct hf_buf access;
     uint64_t drain_at_ns; /* 0: serving */
     bool at_rest;         /* draining, and nothing of its own is left to do */
@@ -60,6 +58,8 @@ struct hf_worker {
     bool ended;           /* its kernel is gone */
     enum hf_status status;
 };
+
+enum hf_run { HF_RUN_NOT_YET, HF_RUN_RUNNING, HF_RUN_OVER };
 
 struct hf_node {
     struct hf_node_options opt;
@@ -74,9 +74,13 @@ struct hf_node {
     struct hf_registry *registry;
     struct hf_jobs *jobs;
     struct hf_wake *wake; /* of the call that runs without a worker (offline.c) */
-    struct hf_route_table *routes;
-    struct hf_node_service services[HF_SERVICES_MAX];
-    uint32_t n_services;
+    /* What is served. Changed by one thread at a time, who may take long: it has change_lock. */
+    pthread_mutex_t change_lock;
+    struct hf_app *app;  /* NULL: nothing was added yet */
+    uint64_t generation; /* of the service made last */
+    pthread_mutex_t run_lock; /* held for a moment: `run`, and what workers report to who leads a change */
+    pthread_cond_t run_changed;
+    enum hf_run run;
     struct hf_os_addr listen[HF_LISTENERS_MAX];
     uint32_t n_listen;
     struct hf_worker *workers;
@@ -91,8 +95,6 @@ enum hf_err hf_node_kv_door(struct hf_node *node, struct hf_io *io);
 
 /* worker.c */
 enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t number, struct hf_report *report);
-/* Its share of each service, when all workers are there: a singleton's is a way to the worker that has it. */
-enum hf_err hf_worker_add_services(struct hf_worker *w, struct hf_report *report);
 /* In steps, each for all workers: what one has given to the node's jobs or to another worker comes home between them. No loop
  * runs any more. */
 void hf_worker_stop(struct hf_worker *w);  /* nothing goes over to others from here on */
@@ -105,6 +107,9 @@ void *hf_worker_run(void *worker); /* returns NULL; w->status says how it ended 
 /* load.c */
 /* `adapt`: a core module that is a WASI preview 1 command is taken too. */
 enum hf_err hf_node_load(struct hf_node *node, const char *path, bool adapt, struct hf_component **ret, struct hf_report *report);
+/* `what` it is, for messages. */
+enum hf_err hf_node_load_bytes(struct hf_node *node, const char *what, struct hf_view bytes, struct hf_component **ret,
+                               struct hf_report *report);
 enum hf_err hf_file_read(const char *path, struct hf_buf *ret, struct hf_report *report);
 
 /* adapt.c */
@@ -119,10 +124,12 @@ enum hf_err hf_offline_call(struct hf_node *node, struct hf_service *svc, uint64
                             enum hf_err (*started)(void *ctx, void *state, struct hf_report *report), void *ctx,
                             struct hf_answer *answer);
 
-/* node.c: what the caller of the API got wrong, said before anything is loaded. */
-enum hf_status hf_node_check_options(const struct hf_service_options *o, struct hf_words *msg);
-/* Loads the component and makes a service of it that is in no table. `change` (may be NULL) completes the settings. *argument
- * (false before): what is invalid is an option of the caller's (a folder, a variable), not the file. */
+/* services.c: a service of a component, in no table. `change` (may be NULL) completes the settings. *argument (false before):
+ * what is invalid is an option of the caller's (a folder, a variable), not the file. */
+enum hf_err hf_node_service_of(struct hf_node *node, const struct hf_service_options *o, struct hf_component *component,
+                               void (*change)(void *ctx, struct hf_service_settings *s), void *ctx, struct hf_service **ret,
+                               bool *argument, struct hf_report *report);
+/* The same, loading the component first. `change` is called twice, first to see whether it is a command. */
 enum hf_err hf_node_make_service(struct hf_node *node, const struct hf_service_options *o,
                                  void (*change)(void *ctx, struct hf_service_settings *s), void *ctx, struct hf_service **ret,
                                  bool *argument, struct hf_report *report);
@@ -131,7 +138,7 @@ enum hf_err hf_node_make_service(struct hf_node *node, const struct hf_service_o
  * is said in the log, and is no error). */
 enum hf_err hf_template_try(struct hf_node *node, struct hf_service *svc, bool want_image, uint64_t timeout_ns,
                             struct hf_report *report);
-void hf_template_single_use(void *node, struct hf_service *svc, struct hf_io *io); /* hf_service_settings.single_use */
+void hf_template_single_use(void *app_service, struct hf_service *svc, struct hf_io *io); /* hf_service_settings.single_use */
 
 enum hf_status hf_status_of(enum hf_err err);
 enum hf_status hf_node_result(enum hf_err err, const struct hf_report *report, struct hf_words *msg);

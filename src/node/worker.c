@@ -70,7 +70,6 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
         .os = os,
         .poller = w->poller,
         .kernel = w->kernel,
-        .routes = node->routes,
         .access = node->opt.quiet ? NULL : on_access,
         .access_ctx = w,
         .connections_max = node->opt.connections_max,
@@ -85,38 +84,6 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
     return hf_gateway_new(&gs, &w->gateway, report);
 }
 
-static enum hf_err add_service(struct hf_worker *w, uint32_t i, struct hf_report *report)
-{
-    struct hf_node *node = w->node;
-    struct hf_node_service *s = &node->services[i];
-    struct hf_class_settings cs = s->class_settings;
-    struct hf_class *class;
-
-    if (s->singleton && s->home != w->number)
-        return hf_between_add(w->between, hf_service_name(s->svc), node->workers[s->home].between, cs.request_timeout_ns,
-                              report);
-    enum hf_err err = hf_service_worker_new(s->svc, &w->io, &w->services[i], report);
-    if (err != HF_OK)
-        return err;
-    cs.behaviour = &hf_service_behaviour;
-    cs.ctx = w->services[i];
-    hf_ends_init(&w->ends[i], hf_service_name(s->svc), node->opt.quiet ? NULL : node->log);
-    cs.ended = hf_ends_note;
-    cs.ended_ctx = &w->ends[i];
-    err = hf_class_add(w->kernel, hf_service_name(s->svc), &cs, &class, report);
-    if (err == HF_OK)
-        hf_class_warm(w->classes[i] = class);
-    return err;
-}
-
-enum hf_err hf_worker_add_services(struct hf_worker *w, struct hf_report *report)
-{
-    enum hf_err err = HF_OK;
-    for (uint32_t i = 0; i < w->node->n_services && err == HF_OK; i++)
-        err = add_service(w, i, report);
-    return err;
-}
-
 void hf_worker_stop(struct hf_worker *w)
 {
     hf_between_stop(w->between);
@@ -129,8 +96,8 @@ void hf_worker_end(struct hf_worker *w)
     hf_kernel_free(w->kernel);
     hf_client_free(w->client); /* after the guests that wait for it */
     w->client = NULL;
-    for (uint32_t i = 0; i < HF_SERVICES_MAX; i++)
-        hf_service_worker_free(w->services[i]);
+    hf_change_forget(w);
+    hf_shares_done(w);
     hf_kv_close(w->io.kv); /* what they left under way comes home with the last letters */
     w->io.kv = NULL;
 }
@@ -201,9 +168,7 @@ static bool serving(struct hf_worker *w, uint64_t now)
     }
     if (idle && !w->closed && atomic_load(&node->at_rest) == node->n_workers) {
         w->closed = true;
-        for (uint32_t i = 0; i < node->n_services; i++)
-            if (w->classes[i] != NULL)
-                hf_class_close(w->classes[i]);
+        hf_shares_close(w);
         return true;
     }
     if (w->closed && hf_kernel_processes(w->kernel) == 0)
@@ -219,12 +184,15 @@ static bool serving(struct hf_worker *w, uint64_t now)
 static uint64_t sleep_until(struct hf_worker *w)
 {
     uint64_t until = hf_kernel_next_ns(w->kernel), g = hf_gateway_next_ns(w->gateway), c = hf_client_next_ns(w->client);
+    uint64_t change = hf_change_next_ns(w);
     if (hf_gateway_busy(w->gateway) || hf_client_busy(w->client) || hf_between_busy(w->between))
         return 0;
     if (g < until)
         until = g;
     if (c < until)
         until = c;
+    if (change < until)
+        until = change;
     if (w->drain_at_ns != 0 && w->drain_at_ns < until)
         until = w->drain_at_ns;
     return until;
@@ -265,6 +233,7 @@ void *hf_worker_run(void *worker)
         if (hf_client_next_ns(w->client) <= now)
             hf_client_tick(w->client, now);
         hf_io_collect(&w->io);
+        hf_change_look(w);
         bool closed = w->closed;
         if (!serving(w, now))
             break;

@@ -9,7 +9,8 @@ enum { SEEDS = 120, DEEDS = 400, CLASSES = 4 };
 struct chaos {
     struct world w;
     struct kind kinds[CLASSES];
-    struct hf_class *classes[CLASSES];
+    struct hf_class *classes[CLASSES]; /* NULL: it was closed, and is gone */
+    unsigned made, gone;
     uint64_t ids[1024];
     size_t n_ids;
     uint64_t seed, taken;
@@ -23,7 +24,28 @@ static uint64_t below(struct chaos *c, uint64_t n)
     return rnd(&c->seed) % n;
 }
 
-static void make_classes(struct chaos *c)
+struct slot { /* of one class: so that nobody uses it when it is gone */
+    struct chaos *c;
+    unsigned i;
+    struct hf_class *class;
+};
+
+static void on_gone(void *ctx, const struct hf_class_stats *last)
+{
+    struct slot *s = ctx;
+    assert_int_equal(last->instances, 0);
+    assert_int_equal(last->queued, 0);
+    uint64_t others =
+        last->answered + last->unanswered + last->dead + last->timeouts + last->cancelled;
+    assert_in_range(last->requests, others, others + last->refused); /* some were refused at once */
+    if (s->c->classes[s->i] == s->class)
+        s->c->classes[s->i] = NULL;
+    s->c->gone++;
+    free(s);
+}
+
+/* Under the name of the one before, if it is there. */
+static void make_class(struct chaos *c, unsigned i, bool held)
 {
     static const char *const starts[CLASSES] = {NULL, "s", NULL, "ys"};
     const struct hf_class_settings s[CLASSES] = {
@@ -37,10 +59,29 @@ static void make_classes(struct chaos *c)
         {.max = 3, .recorded = true, .request_timeout_ns = 150 * MS},
         {.max = 2, .start_timeout_ns = 15 * MS, .request_timeout_ns = 80 * MS},
     };
-    for (unsigned i = 0; i < CLASSES; i++) {
+    struct hf_class_settings now = s[i];
+    struct slot *slot = calloc(1, sizeof *slot);
+    struct hf_class *before = c->classes[i];
+    if (before == NULL)
         c->kinds[i].start = starts[i];
-        c->classes[i] = world_class(&c->w, names[i], &c->kinds[i], s[i]);
-    }
+    now.unnamed = true;
+    now.held = held;
+    now.gone = on_gone;
+    now.gone_ctx = slot;
+    *slot = (struct slot){c, i, world_class(&c->w, names[i], &c->kinds[i], now)};
+    c->made++;
+    if (below(c, 2) == 0)
+        hf_class_warm(slot->class);
+    hf_class_take_name(slot->class);
+    if (before != NULL)
+        hf_class_close(before);
+    c->classes[i] = slot->class;
+}
+
+static void make_classes(struct chaos *c)
+{
+    for (unsigned i = 0; i < CLASSES; i++)
+        make_class(c, i, false);
 }
 
 static void do_post(struct chaos *c)
@@ -85,6 +126,21 @@ static void do_ack(struct chaos *c)
         hf_kernel_acked(c->w.k, c->taken - back);
 }
 
+static void deed_of_a_class(struct chaos *c, uint64_t d)
+{
+    struct hf_class *class = c->classes[below(c, CLASSES)];
+    if (class == NULL)
+        return;
+    if (d < 993)
+        hf_class_warm(class);
+    else if (d == 993)
+        hf_class_release(class);
+    else if (d == 996 && below(c, 4) == 0)
+        hf_class_set_single_use(class);
+    else if (d == 997 && below(c, 4) == 0)
+        hf_class_close(class);
+}
+
 static void deed(struct chaos *c)
 {
     uint64_t d = below(c, 1000);
@@ -108,14 +164,12 @@ static void deed(struct chaos *c)
         do_ack(c);
     else if (d < 990)
         do_close_open_one(c);
-    else if (d < 995)
-        hf_class_warm(c->classes[below(c, CLASSES)]);
     else if (d == 995)
         c->kinds[3].start = below(c, 2) == 0 ? "f" : "w";
-    else if (d == 996 && below(c, 4) == 0)
-        hf_class_set_single_use(c->classes[below(c, CLASSES)]);
-    else if (d == 997 && below(c, 4) == 0)
-        hf_class_close(c->classes[below(c, CLASSES)]);
+    else if (d == 994)
+        make_class(c, (unsigned)below(c, CLASSES), below(c, 4) == 0);
+    else
+        deed_of_a_class(c, d);
 }
 
 static uint64_t one_history(uint64_t seed, struct hf_buf *ret)
@@ -150,6 +204,7 @@ static uint64_t one_history(uint64_t seed, struct hf_buf *ret)
                                        (unsigned long long)c->w.told[i].tag, c->w.told[i].kind),
                          HF_OK);
     world_done(&c->w);
+    assert_int_equal(c->gone, c->made);
     *ret = c->history;
     uint64_t n = c->w.n_posted;
     free(c);

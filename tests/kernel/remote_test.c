@@ -43,7 +43,7 @@ static void open_far(struct world *w, struct far *f)
     memset(f, 0, sizeof *f);
     world_init(w);
     struct hf_remote_settings s = {.ops = &ops, .ctx = f, .request_timeout_ns = 5 * S};
-    assert_int_equal(hf_class_add_remote(w->k, "far", &s, NULL), HF_OK);
+    assert_int_equal(hf_class_add_remote(w->k, "far", &s, NULL, NULL), HF_OK);
 }
 
 static void close_far(struct world *w, struct far *f)
@@ -168,8 +168,8 @@ static void remote_names_are_classes_names(void **state)
     struct hf_remote_settings s = {.ops = &ops, .ctx = &f};
     (void)state;
     open_far(&w, &f);
-    assert_int_equal(hf_class_add_remote(w.k, "far", &s, NULL), HF_INVALID);
-    assert_int_equal(hf_class_add_remote(w.k, "", &s, NULL), HF_INVALID);
+    assert_int_equal(hf_class_add_remote(w.k, "far", &s, NULL, NULL), HF_INVALID);
+    assert_int_equal(hf_class_add_remote(w.k, "", &s, NULL, NULL), HF_INVALID);
     close_far(&w, &f);
 }
 

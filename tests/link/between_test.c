@@ -72,6 +72,8 @@ static const struct hf_behaviour service = {.name = "service",
                                             .resume = service_resume,
                                             .stop = service_stop};
 
+static const struct hf_remote_settings plain = {0};
+
 /* ---- a worker ---- */
 
 struct worker {
@@ -147,7 +149,7 @@ static void pair_open(struct pair *p, uint32_t instances)
         hf_kernel_step(w->k, now_ns());
     }
     assert_int_equal(hf_class_add(p->w[1].k, "s", &cs, &c, NULL), HF_OK);
-    assert_int_equal(hf_between_add(p->w[0].between, "s", p->w[1].between, 0, NULL), HF_OK);
+    assert_int_equal(hf_between_add(p->w[0].between, "s", p->w[1].between, &plain, NULL, NULL), HF_OK);
 }
 
 static void pair_run(struct pair *p, bool (*work)(struct worker *w, void *ctx), void *ctx)
@@ -444,8 +446,8 @@ static void between_a_full_queue_and_a_name_nobody_has_are_said(void **state)
     struct asker *a = asker(1, 1);
     (void)state;
     pair_open(&p, 1);
-    assert_int_equal(hf_between_add(p.w[0].between, "nobody", p.w[1].between, 0, NULL), HF_OK);
-    assert_int_equal(hf_between_add(p.w[0].between, "s", p.w[1].between, 0, NULL),
+    assert_int_equal(hf_between_add(p.w[0].between, "nobody", p.w[1].between, &plain, NULL, NULL), HF_OK);
+    assert_int_equal(hf_between_add(p.w[0].between, "s", p.w[1].between, &plain, NULL, NULL),
                      HF_INVALID); /* taken */
     struct hf_post post = {.target = HF_VIEW("nobody"), .port = &a->port, .tag = &a->asks[0]};
     assert_int_equal(hf_buf_add(&post.body, "n", 1), HF_OK);

@@ -1,0 +1,337 @@
+/* app_build.c - the next app (app.h): what stays is taken over, what is new is loaded, checked and started once.
+ *
+ * First everything that can be said without loading anything: options, names, routes. Then components, one after the other.
+ */
+#include "node/node_int.h"
+
+#include "base/hash.h"
+#include "base/map.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define START_NS 30000000000u
+
+static enum hf_status say(struct hf_words *msg, enum hf_status st, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+static enum hf_status say(struct hf_words *msg, enum hf_status st, const char *fmt, ...)
+{
+    va_list args;
+    if (msg == NULL)
+        return st;
+    va_start(args, fmt);
+    vsnprintf(msg->text, sizeof msg->text, fmt, args);
+    va_end(args);
+    return st;
+}
+
+static enum hf_status no_memory(struct hf_words *msg)
+{
+    return say(msg, HF_STATUS_LIMIT, "out of memory");
+}
+
+/* Which of several services it is about. */
+static enum hf_status of_service(enum hf_status st, const char *name, struct hf_words *msg)
+{
+    struct hf_words copy;
+    if (st == HF_STATUS_OK || msg == NULL)
+        return st;
+    copy = *msg;
+    snprintf(msg->text, sizeof msg->text, "service \"%.127s\": %.3900s", name, copy.text);
+    return st;
+}
+
+/* ---- the frame: names and routes ---- */
+
+static struct hf_app *app_new(size_t n)
+{
+    struct hf_app *app = calloc(1, sizeof *app + n * sizeof app->entries[0]);
+    if (app == NULL || hf_route_table_new(&app->routes) != HF_OK) {
+        free(app);
+        return NULL;
+    }
+    atomic_init(&app->refs, 1);
+    return app;
+}
+
+static bool same_route(const struct hf_route *a, const struct hf_route *b)
+{
+    const char *ah = a->host != NULL ? a->host : "", *bh = b->host != NULL ? b->host : "";
+    const char *am = a->method != NULL ? a->method : "", *bm = b->method != NULL ? b->method : "";
+    return strcasecmp(ah, bh) == 0 && strcmp(a->path, b->path) == 0 && strcmp(am, bm) == 0;
+}
+
+static enum hf_status same_route_twice(const struct hf_route *r, const char *one, const char *other, struct hf_words *msg)
+{
+    bool host = r->host != NULL && r->host[0] != 0, method = r->method != NULL && r->method[0] != 0;
+    return say(msg, HF_STATUS_USAGE, "services \"%s\" and \"%s\" have the same route: host %s, path %s, method %s", one, other,
+               host ? r->host : "any", r->path, method ? r->method : "any");
+}
+
+static enum hf_status check_routes(const struct hf_app *app, const struct hf_service_options *o, struct hf_words *msg)
+{
+    for (size_t i = 0; i < o->n_routes; i++) {
+        for (size_t k = 0; k < i; k++)
+            if (same_route(&o->routes[i], &o->routes[k]))
+                return same_route_twice(&o->routes[i], o->name, o->name, msg);
+        for (size_t e = 0; e < app->n; e++) {
+            const struct hf_service_options *other = &app->entries[e].options->o;
+            for (size_t k = 0; k < other->n_routes; k++)
+                if (same_route(&o->routes[i], &other->routes[k]))
+                    return same_route_twice(&o->routes[i], other->name, o->name, msg);
+        }
+    }
+    return HF_STATUS_OK;
+}
+
+/* The next entry, with its routes; its service comes later. Takes `options`. */
+static enum hf_status add_entry(struct hf_node *node, struct hf_app *app, struct hf_options *options, struct hf_words *msg)
+{
+    const struct hf_service_options *o = &options->o;
+    struct hf_report report;
+    hf_report_init(&report);
+    enum hf_status st = HF_STATUS_OK;
+    if (hf_app_find(app, o->name) != NULL)
+        st = say(msg, HF_STATUS_USAGE, "there are two services named \"%s\"", o->name);
+    else if (o->instances != HF_INSTANCES_SINGLETON && o->max == 0 && o->min > 64ull * node->opt.workers)
+        st = of_service(say(msg, HF_STATUS_USAGE, "min is more than max, which is 64 a worker"), o->name, msg);
+    else
+        st = check_routes(app, o, msg);
+    for (size_t i = 0; i < o->n_routes && st == HF_STATUS_OK; i++) {
+        struct hf_route_target to = {hf_view_of(o->name), o->body_max};
+        enum hf_err err = hf_route_add(app->routes, hf_view_of(o->routes[i].host), hf_view_of(o->routes[i].path),
+                                       hf_view_of(o->routes[i].method), &to, &report);
+        st = hf_node_result(err, &report, msg);
+        if (err == HF_INVALID) /* the caller's argument, not a file */
+            st = HF_STATUS_USAGE;
+        of_service(st, o->name, msg);
+    }
+    if (st != HF_STATUS_OK) {
+        hf_options_unref(options);
+        return st;
+    }
+    app->entries[app->n++].options = options;
+    return HF_STATUS_OK;
+}
+
+static enum hf_status add_copy(struct hf_node *node, struct hf_app *app, const struct hf_service_options *o, struct hf_words *msg)
+{
+    struct hf_options *copy;
+    if (hf_options_new(o, &copy) != HF_OK)
+        return no_memory(msg);
+    return add_entry(node, app, copy, msg);
+}
+
+/* ---- a service ---- */
+
+static void for_app(void *ctx, struct hf_service_settings *s)
+{
+    struct hf_app_service *service = ctx;
+    s->single_use = hf_template_single_use;
+    s->single_use_ctx = service;
+    s->realm = service->generation;
+}
+
+static void set_class(struct hf_app_service *s)
+{
+    const struct hf_service_options *o = &s->options->o;
+    uint32_t workers = s->node->opt.workers;
+    s->singleton = o->instances == HF_INSTANCES_SINGLETON;
+    s->home = (uint32_t)(hf_hash(hf_view_of(o->name), 0) % workers); /* spread over the workers */
+    s->class_settings = (struct hf_class_settings){
+        .min = o->min == 0 || s->singleton ? 1 : (o->min + workers - 1) / workers,
+        .max = s->singleton ? 1 : o->max != 0 ? (o->max + workers - 1) / workers : 64,
+        .queue_max = o->queue_max,
+        .queue_timeout_ns = o->queue_timeout_ns,
+        .request_timeout_ns = o->request_timeout_ns,
+        .after_timeout_ns = o->after_timeout_ns,
+        .start_timeout_ns = o->request_timeout_ns != 0 ? o->request_timeout_ns : START_NS,
+        .max_requests = o->max_requests,
+        .max_age_ns = o->max_age_ns,
+        .idle_timeout_ns = o->idle_timeout_ns,
+    };
+}
+
+/* Made, and one instance of it started to see that it starts. */
+static enum hf_status service_new(struct hf_node *node, struct hf_options *options, struct hf_component *component,
+                                  struct hf_app_service **ret, struct hf_words *msg)
+{
+    const struct hf_service_options *o = &options->o;
+    struct hf_report report;
+    bool argument = false;
+    struct hf_app_service *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return no_memory(msg);
+    atomic_init(&s->refs, 1);
+    s->node = node;
+    s->options = hf_options_ref(options);
+    s->component = hf_component_ref(component);
+    s->generation = ++node->generation;
+    set_class(s);
+    hf_report_init(&report);
+    enum hf_err err = hf_node_service_of(node, o, component, for_app, s, &s->svc, &argument, &report);
+    if (err == HF_OK)
+        err = hf_template_try(node, s->svc, o->instances == HF_INSTANCES_PER_REQUEST, s->class_settings.start_timeout_ns, &report);
+    if (err != HF_OK) {
+        enum hf_status st = hf_node_result(err, &report, msg);
+        hf_app_service_unref(s, NULL);
+        return argument ? HF_STATUS_USAGE : st;
+    }
+    *ret = s;
+    return HF_STATUS_OK;
+}
+
+/* The service of an entry with `component`: the one that was, if it is the same. */
+static enum hf_status set_service(struct hf_node *node, const struct hf_app_entry *old, struct hf_app_entry *e,
+                                  struct hf_component *component, struct hf_words *msg)
+{
+    if (old != NULL && hf_options_same(old->service->options, e->options) &&
+        memcmp(hf_component_hash(old->service->component), hf_component_hash(component), 32) == 0) {
+        e->service = hf_app_service_ref(old->service);
+        return HF_STATUS_OK;
+    }
+    return service_new(node, e->options, component, &e->service, msg);
+}
+
+/* A component with that content which is there already, or NULL. */
+static struct hf_component *find_component(const struct hf_app *app, const uint8_t hash[32])
+{
+    for (size_t i = 0; app != NULL && i < app->n; i++) {
+        const struct hf_app_entry *e = &app->entries[i];
+        if (e->service != NULL && memcmp(hf_component_hash(e->service->component), hash, 32) == 0)
+            return e->service->component;
+        if (e->kept != NULL && memcmp(hf_component_hash(e->kept), hash, 32) == 0)
+            return e->kept;
+    }
+    return NULL;
+}
+
+/* What the entry's options name; or what was deployed in its place, while they name the same as when it was. */
+static enum hf_status fill_entry(struct hf_node *node, const struct hf_app *from, const struct hf_app *app, struct hf_app_entry *e,
+                                 struct hf_words *msg)
+{
+    const struct hf_app_entry *old = hf_app_find(from, e->options->o.name);
+    struct hf_component *component = NULL;
+    struct hf_buf bytes = {0};
+    struct hf_report report;
+    hf_report_init(&report);
+    enum hf_err err = hf_file_read(e->options->o.path, &bytes, &report);
+    if (err == HF_OK) {
+        hf_sha256(bytes.ptr, bytes.len, e->file);
+        bool same_file = old != NULL && strcmp(old->options->o.path, e->options->o.path) == 0 && memcmp(old->file, e->file, 32) == 0;
+        struct hf_component *there = same_file ? old->service->component : find_component(from, e->file);
+        if (there == NULL)
+            there = find_component(app, e->file);
+        if (there != NULL)
+            component = hf_component_ref(there);
+        else
+            err = hf_node_load_bytes(node, e->options->o.path, hf_buf_view(&bytes), &component, &report);
+        if (same_file && old->kept != NULL)
+            e->kept = hf_component_ref(old->kept);
+    }
+    hf_buf_done(&bytes);
+    enum hf_status st = err == HF_OK ? set_service(node, old, e, component, msg) : hf_node_result(err, &report, msg);
+    hf_component_unref(component);
+    return st;
+}
+
+/* ---- the next one ---- */
+
+enum hf_status hf_app_of(struct hf_node *node, const struct hf_app *from, const struct hf_service_options *services, size_t n,
+                         struct hf_app **ret, struct hf_words *msg)
+{
+    if (n > HF_SERVICES_MAX)
+        return say(msg, HF_STATUS_LIMIT, "a node takes at most %d services", HF_SERVICES_MAX);
+    struct hf_app *app = app_new(n);
+    if (app == NULL)
+        return no_memory(msg);
+    enum hf_status st = HF_STATUS_OK;
+    for (size_t i = 0; i < n && st == HF_STATUS_OK; i++) {
+        bool named = services[i].size == sizeof services[i] && services[i].name != NULL;
+        st = hf_node_check_options(&services[i], msg);
+        if (named)
+            of_service(st, services[i].name, msg);
+        if (st == HF_STATUS_OK)
+            st = add_copy(node, app, &services[i], msg);
+    }
+    for (size_t i = 0; i < n && st == HF_STATUS_OK; i++)
+        st = of_service(fill_entry(node, from, app, &app->entries[i], msg), app->entries[i].options->o.name, msg);
+    if (st != HF_STATUS_OK) {
+        hf_app_unref(app, NULL);
+        return st;
+    }
+    *ret = app;
+    return HF_STATUS_OK;
+}
+
+/* A copy of all entries, with room for `more`. */
+static enum hf_status app_copy(struct hf_node *node, const struct hf_app *from, size_t more, struct hf_app **ret, struct hf_words *msg)
+{
+    size_t n = from == NULL ? 0 : from->n;
+    struct hf_app *app = app_new(n + more);
+    enum hf_status st = app == NULL ? no_memory(msg) : HF_STATUS_OK;
+    for (size_t i = 0; i < n && st == HF_STATUS_OK; i++) {
+        const struct hf_app_entry *e = &from->entries[i];
+        st = add_entry(node, app, hf_options_ref(e->options), msg);
+        if (st != HF_STATUS_OK)
+            break;
+        app->entries[i].service = hf_app_service_ref(e->service);
+        app->entries[i].kept = e->kept != NULL ? hf_component_ref(e->kept) : NULL;
+        memcpy(app->entries[i].file, e->file, sizeof e->file);
+    }
+    if (st != HF_STATUS_OK)
+        hf_app_unref(app, NULL);
+    else
+        *ret = app;
+    return st;
+}
+
+enum hf_status hf_app_and(struct hf_node *node, const struct hf_app *from, const struct hf_service_options *service,
+                          struct hf_app **ret, struct hf_words *msg)
+{
+    struct hf_app *app;
+    size_t n = from == NULL ? 0 : from->n;
+    if (n == HF_SERVICES_MAX)
+        return say(msg, HF_STATUS_LIMIT, "a node takes at most %d services", HF_SERVICES_MAX);
+    enum hf_status st = app_copy(node, from, 1, &app, msg);
+    if (st != HF_STATUS_OK)
+        return st;
+    st = hf_node_check_options(service, msg);
+    if (st == HF_STATUS_OK)
+        st = add_copy(node, app, service, msg);
+    if (st == HF_STATUS_OK)
+        st = fill_entry(node, from, app, &app->entries[n], msg);
+    if (st != HF_STATUS_OK)
+        hf_app_unref(app, NULL);
+    else
+        *ret = app;
+    return st;
+}
+
+enum hf_status hf_app_with(struct hf_node *node, const struct hf_app *from, const char *name, struct hf_component *component,
+                           struct hf_component *kept, struct hf_app **ret, struct hf_words *msg)
+{
+    const struct hf_app_entry *old = hf_app_find(from, name);
+    struct hf_app_service *service = NULL;
+    struct hf_app *app;
+    HF_ASSERT(old != NULL);
+    enum hf_status st = app_copy(node, from, 0, &app, msg);
+    if (st != HF_STATUS_OK)
+        return st;
+    struct hf_app_entry *e = &app->entries[old - from->entries];
+    st = of_service(service_new(node, e->options, component, &service, msg), name, msg);
+    if (st != HF_STATUS_OK) {
+        hf_app_unref(app, NULL);
+        return st;
+    }
+    hf_app_service_unref(e->service, NULL);
+    e->service = service;
+    struct hf_component *before = e->kept;
+    e->kept = kept != NULL ? hf_component_ref(kept) : NULL;
+    hf_component_unref(before);
+    *ret = app;
+    return HF_STATUS_OK;
+}

@@ -1,0 +1,169 @@
+/* options.c - see options.h. */
+#include "node/options.h"
+
+#include "base/err.h"
+#include "host/net_rules.h"
+#include "host/outbound.h"
+#include "node/node_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A new option must be copied and compared here. */
+_Static_assert(sizeof(struct hf_service_options) == 232, "hf_options_new and hf_options_same know every option");
+
+/* ---- checking -------------------------------------------------------------------------------------------- */
+
+static enum hf_status usage(struct hf_words *msg, const char *text)
+{
+    if (msg != NULL)
+        snprintf(msg->text, sizeof msg->text, "%s", text);
+    return HF_STATUS_USAGE;
+}
+
+enum hf_status hf_node_check_options(const struct hf_service_options *o, struct hf_words *msg)
+{
+    struct hf_report report;
+    struct hf_net_rules *rules = NULL;
+    if (o->size != sizeof *o || o->path == NULL)
+        return usage(msg, "hf_service_options: size or path is wrong");
+    if (o->name != NULL && (o->name[0] == 0 || strlen(o->name) > HF_SERVICE_NAME_MAX))
+        return usage(msg, "a service's name has 1 to 127 bytes");
+    if (o->instances != HF_INSTANCES_SINGLETON && o->max != 0 && o->min > o->max)
+        return usage(msg, "min is more than max");
+    hf_report_init(&report);
+    enum hf_err err = hf_net_rules_new(o->net, &rules, &report);
+    hf_net_rules_free(rules);
+    rules = NULL;
+    if (err == HF_OK)
+        err = hf_outbound_rules(o->outbound, NULL, &rules, &report);
+    hf_net_rules_free(rules);
+    return err == HF_INVALID ? usage(msg, report.text) : hf_node_result(err, &report, msg);
+}
+
+/* ---- copying --------------------------------------------------------------------------------------------- */
+
+static bool copy_text(struct hf_arena *a, const char **text)
+{
+    if (*text == NULL)
+        return true;
+    *text = (const char *)hf_arena_copy(a, hf_view_of(*text)).ptr;
+    return *text != NULL;
+}
+
+static bool copy_list(struct hf_arena *a, const char *const **list)
+{
+    size_t n = 0;
+    if (*list == NULL)
+        return true;
+    while ((*list)[n] != NULL)
+        n++;
+    const char **copy = hf_arena_array(a, n + 1, sizeof *copy);
+    for (size_t i = 0; copy != NULL && i < n; i++) {
+        copy[i] = (*list)[i];
+        if (!copy_text(a, &copy[i]))
+            return false;
+    }
+    *list = copy;
+    return copy != NULL;
+}
+
+/* The file's name without its ending. */
+static bool name_of(struct hf_arena *a, const char *path, const char **ret)
+{
+    const char *slash = strrchr(path, '/'), *base = slash == NULL ? path : slash + 1;
+    const char *dot = strrchr(base, '.');
+    size_t n = dot != NULL && dot != base ? (size_t)(dot - base) : strlen(base);
+    *ret = (const char *)hf_arena_copy(a, hf_view(base, n < HF_SERVICE_NAME_MAX ? n : HF_SERVICE_NAME_MAX)).ptr;
+    return *ret != NULL;
+}
+
+static bool copy_routes(struct hf_arena *a, struct hf_service_options *o)
+{
+    const struct hf_route one = {.host = o->host, .path = o->prefix};
+    const struct hf_route *from = o->routes != NULL ? o->routes : &one;
+    size_t n = o->routes != NULL ? o->n_routes : 1;
+    struct hf_route *copy = hf_arena_array(a, n + 1, sizeof *copy);
+    for (size_t i = 0; copy != NULL && i < n; i++) {
+        copy[i] = from[i];
+        if (copy[i].path == NULL)
+            copy[i].path = "/";
+        if (!copy_text(a, &copy[i].host) || !copy_text(a, &copy[i].path) || !copy_text(a, &copy[i].method))
+            return false;
+    }
+    o->routes = copy;
+    o->n_routes = n;
+    o->host = o->prefix = NULL;
+    return copy != NULL;
+}
+
+enum hf_err hf_options_new(const struct hf_service_options *o, struct hf_options **ret)
+{
+    struct hf_options *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return HF_LIMIT;
+    hf_arena_init(&c->arena, 1024, SIZE_MAX);
+    atomic_init(&c->refs, 1);
+    c->o = *o;
+    struct hf_arena *a = &c->arena;
+    const char **const texts[] = {&c->o.name, &c->o.path, &c->o.tls_ca, &c->o.tenant};
+    const char *const **const lists[] = {&c->o.env, &c->o.args, &c->o.keyvalue, &c->o.config, &c->o.dirs, &c->o.net, &c->o.outbound};
+    bool ok = copy_routes(a, &c->o);
+    if (c->o.name == NULL)
+        ok = ok && name_of(a, c->o.path, &c->o.name);
+    for (size_t i = 0; i < HF_ARRAY_LEN(texts); i++)
+        ok = ok && copy_text(a, texts[i]);
+    for (size_t i = 0; i < HF_ARRAY_LEN(lists); i++)
+        ok = ok && copy_list(a, lists[i]);
+    if (!ok) {
+        hf_options_unref(c);
+        return HF_LIMIT;
+    }
+    *ret = c;
+    return HF_OK;
+}
+
+struct hf_options *hf_options_ref(struct hf_options *o)
+{
+    atomic_fetch_add_explicit(&o->refs, 1, memory_order_relaxed);
+    return o;
+}
+
+void hf_options_unref(struct hf_options *o)
+{
+    if (o == NULL || atomic_fetch_sub_explicit(&o->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    hf_arena_done(&o->arena);
+    free(o);
+}
+
+/* ---- comparing ------------------------------------------------------------------------------------------- */
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static bool same_list(const char *const *a, const char *const *b)
+{
+    if (a == NULL || b == NULL)
+        return (a == NULL || a[0] == NULL) && (b == NULL || b[0] == NULL);
+    for (; *a != NULL && *b != NULL; a++, b++)
+        if (strcmp(*a, *b) != 0)
+            return false;
+    return *a == *b;
+}
+
+bool hf_options_same(const struct hf_options *one, const struct hf_options *other)
+{
+    const struct hf_service_options *a = &one->o, *b = &other->o;
+    return a->instances == b->instances && a->max == b->max && a->queue_max == b->queue_max && a->min == b->min &&
+           a->handles_max == b->handles_max && a->files_max == b->files_max && a->queue_timeout_ns == b->queue_timeout_ns &&
+           a->request_timeout_ns == b->request_timeout_ns && a->after_timeout_ns == b->after_timeout_ns &&
+           a->max_requests == b->max_requests && a->idle_timeout_ns == b->idle_timeout_ns && a->max_age_ns == b->max_age_ns &&
+           a->memory_max == b->memory_max && a->slice_ns == b->slice_ns && same_text(a->name, b->name) &&
+           same_text(a->tenant, b->tenant) && same_text(a->tls_ca, b->tls_ca) && same_list(a->env, b->env) &&
+           same_list(a->args, b->args) && same_list(a->keyvalue, b->keyvalue) && same_list(a->config, b->config) &&
+           same_list(a->dirs, b->dirs) && same_list(a->net, b->net) && same_list(a->outbound, b->outbound);
+}

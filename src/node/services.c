@@ -1,0 +1,168 @@
+/* services.c - the public API for what is served: services added, replaced as a whole, deployed one by one, put back. */
+#include "node/node_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- one service, in no table ---------------------------------------------------------------------------- */
+
+/* The engine counts time in ticks of a millisecond; 0 = its own slice. */
+static uint32_t slice_ticks(uint64_t ns)
+{
+    uint64_t ticks = (ns + 999999) / 1000000;
+    return ticks > UINT32_MAX ? UINT32_MAX : (uint32_t)ticks;
+}
+
+enum hf_err hf_node_service_of(struct hf_node *node, const struct hf_service_options *o, struct hf_component *component,
+                               void (*change)(void *ctx, struct hf_service_settings *s), void *ctx, struct hf_service **ret,
+                               bool *argument, struct hf_report *report)
+{
+    struct hf_service_settings s = {
+        .name = o->name != NULL ? o->name : "",
+        .component = component,
+        .services = &node->host_services,
+        .lifecycle = o->instances == HF_INSTANCES_PER_REQUEST ? HF_LIFE_PER_REQUEST : HF_LIFE_REUSE,
+        .env = o->env,
+        .args = o->args,
+        .memory_max = o->memory_max,
+        .handles_max = o->handles_max,
+        .slice_ticks = slice_ticks(o->slice_ns),
+        .net = o->net,
+        .body_window = HF_BODY_WINDOW,
+        .keyvalue = o->keyvalue,
+        .config = o->config,
+        .dirs = o->dirs,
+        .files_max = o->files_max,
+        .outbound = o->outbound,
+        .tls_ca = o->tls_ca,
+    };
+    if (change != NULL)
+        change(ctx, &s);
+    enum hf_err err = hf_service_new(&s, ret, report);
+    *argument = err == HF_INVALID;
+    if (err != HF_OK && !*argument)
+        hf_report_wrap(report, err, "%s", o->path);
+    return err;
+}
+
+enum hf_err hf_node_make_service(struct hf_node *node, const struct hf_service_options *o,
+                                 void (*change)(void *ctx, struct hf_service_settings *s), void *ctx, struct hf_service **ret,
+                                 bool *argument, struct hf_report *report)
+{
+    struct hf_service_settings probe = {0};
+    struct hf_options *options;
+    struct hf_component *c = NULL;
+    if (hf_options_new(o, &options) != HF_OK)
+        return hf_report_set(report, HF_LIMIT, "out of memory");
+    if (change != NULL)
+        change(ctx, &probe); /* whether it is a command */
+    enum hf_err err = hf_node_load(node, o->path, probe.command, &c, report);
+    if (err == HF_OK)
+        err = hf_node_service_of(node, &options->o, c, change, ctx, ret, argument, report);
+    hf_component_unref(c);
+    hf_options_unref(options);
+    return err;
+}
+
+/* ---- changes --------------------------------------------------------------------------------------------- */
+
+static enum hf_status usage(struct hf_words *msg, const char *text, const char *name)
+{
+    if (msg != NULL)
+        snprintf(msg->text, sizeof msg->text, text, name);
+    return HF_STATUS_USAGE;
+}
+
+/* `st`: how making the next app ended. Takes `to`. */
+static enum hf_status change(struct hf_node *node, enum hf_status st, struct hf_app *to, struct hf_words *msg)
+{
+    struct hf_report report;
+    if (st != HF_STATUS_OK)
+        return st;
+    hf_report_init(&report);
+    enum hf_err err = hf_change_run(node, to, &report);
+    if (err != HF_OK)
+        hf_app_unref(to, NULL);
+    return hf_node_result(err, &report, msg);
+}
+
+enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_service_options *o, struct hf_words *msg)
+{
+    struct hf_app *to = NULL;
+    pthread_mutex_lock(&node->change_lock);
+    enum hf_status st = hf_app_and(node, node->app, o, &to, msg);
+    st = change(node, st, to, msg);
+    pthread_mutex_unlock(&node->change_lock);
+    return st;
+}
+
+enum hf_status hf_node_apply(struct hf_node *node, const struct hf_service_options *services, size_t n, struct hf_words *msg)
+{
+    struct hf_app *to = NULL;
+    pthread_mutex_lock(&node->change_lock);
+    enum hf_status st = hf_app_of(node, node->app, services, n, &to, msg);
+    st = change(node, st, to, msg);
+    pthread_mutex_unlock(&node->change_lock);
+    return st;
+}
+
+/* What there is, for who named what is not. */
+static enum hf_status no_such(const struct hf_node *node, const char *name, struct hf_words *msg)
+{
+    if (msg == NULL)
+        return HF_STATUS_USAGE;
+    int n = snprintf(msg->text, sizeof msg->text, "there is no service named \"%.127s\"", name);
+    for (size_t i = 0; node->app != NULL && i < node->app->n && n < (int)sizeof msg->text - 300; i++)
+        n += snprintf(msg->text + n, sizeof msg->text - (size_t)n, "%s\"%s\"", i == 0 ? "; there are " : ", ",
+                      node->app->entries[i].options->o.name);
+    return HF_STATUS_USAGE;
+}
+
+/* Called with change_lock held. */
+static enum hf_status put(struct hf_node *node, const char *name, struct hf_component *c, struct hf_words *msg)
+{
+    const struct hf_app_entry *e = hf_app_find(node->app, name);
+    struct hf_app *to = NULL;
+    if (memcmp(hf_component_hash(c), hf_component_hash(e->service->component), 32) == 0)
+        return hf_node_result(HF_OK, NULL, msg); /* it serves already */
+    enum hf_status st = hf_app_with(node, node->app, name, c, e->service->component, &to, msg);
+    return change(node, st, to, msg);
+}
+
+enum hf_status hf_node_deploy(struct hf_node *node, const char *name, const void *bytes, size_t len, struct hf_words *msg)
+{
+    struct hf_component *c = NULL;
+    struct hf_report report;
+    char what[HF_SERVICE_NAME_MAX + 64];
+    hf_report_init(&report);
+    pthread_mutex_lock(&node->change_lock);
+    enum hf_status st = hf_app_find(node->app, name) == NULL ? no_such(node, name, msg) : HF_STATUS_OK;
+    if (st == HF_STATUS_OK) {
+        snprintf(what, sizeof what, "service \"%s\": the new component", name);
+        st = hf_node_result(hf_node_load_bytes(node, what, hf_view(bytes, len), &c, &report), &report, msg);
+    }
+    if (st == HF_STATUS_OK)
+        st = put(node, name, c, msg);
+    hf_component_unref(c);
+    pthread_mutex_unlock(&node->change_lock);
+    return st;
+}
+
+enum hf_status hf_node_rollback(struct hf_node *node, const char *name, struct hf_words *msg)
+{
+    pthread_mutex_lock(&node->change_lock);
+    const struct hf_app_entry *e = hf_app_find(node->app, name);
+    enum hf_status st;
+    if (e == NULL) {
+        st = no_such(node, name, msg);
+    } else if (e->kept == NULL) {
+        st = usage(msg, "service \"%s\" has nothing to go back to: no component was deployed to it", name);
+    } else {
+        struct hf_component *c = hf_component_ref(e->kept);
+        st = put(node, name, c, msg);
+        hf_component_unref(c);
+    }
+    pthread_mutex_unlock(&node->change_lock);
+    return st;
+}
