@@ -88,6 +88,24 @@ struct hf_route {
     const char *method; /* NULL: any */
 };
 
+/* What a component is served as. SERVICE: wasi:http. HANDLER and RUNNER: a class of named processes that send each other
+ * messages (doc/processes.md), made at the first message to a name, `CLASS` or `CLASS/KEY`; HANDLER is called once a message,
+ * RUNNER takes them itself. */
+enum hf_kind { HF_KIND_SERVICE = 0, HF_KIND_HANDLER = 1, HF_KIND_RUNNER = 2 };
+enum hf_restarts { HF_RESTARTS_NEVER = 0, HF_RESTARTS_ALWAYS = 1, HF_RESTARTS_SOME = 2 };
+struct hf_process_options {
+    const char *const *sends;  /* whom it may message: names, or beginnings of names followed by "*"; NULL at the end */
+    const char *const *spawns; /* classes that it may spawn, patterns too */
+    enum hf_restarts restart;  /* when one fails: never; always, with back-off; or at most restart_max in restart_within_ns */
+    uint32_t restart_max;      /* 0 = 5 */
+    uint64_t restart_within_ns, backoff_ns, backoff_max_ns; /* 0 = 60 s, 100 ms, 60 s */
+    uint32_t processes_max;    /* of this class; 0 = 10000 */
+    uint32_t mailbox_max;      /* requests that wait, each; 0 = 1024 */
+    uint64_t turn_timeout_ns;  /* a message that takes longer fails the process; 0 = never */
+    bool spawned;              /* only another process makes one */
+    bool trap_links;           /* hears of the death of a linked process instead of dying with it */
+};
+
 struct hf_service_options {
     size_t size;
     const char *name;            /* NULL: the file's name without its ending */
@@ -122,6 +140,10 @@ struct hf_service_options {
     size_t n_routes;
     const char *tenant; /* a label that counters and limits are summed by; NULL: "default" */
     uint64_t body_max;  /* bytes of a request's body, then 413; 0 = hf_node_options.body_max */
+    /* A class of processes: `instances` and what says how many there are do not matter; a route leads to the process that has
+     * the class's own name. Changing or removing one needs a restart of the node. NULL: no process may be messaged or spawned. */
+    enum hf_kind kind;
+    const struct hf_process_options *process;
 };
 HF_API void hf_service_options_init(struct hf_service_options *o);
 /* Loads, compiles (or finds it in the cache), checks, and starts one instance to see that it starts. */

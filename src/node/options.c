@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "host/net_rules.h"
+#include "kernel/name.h"
 #include "host/outbound.h"
 #include "node/node_int.h"
 
@@ -11,7 +12,7 @@
 #include <string.h>
 
 /* A new option must be copied and compared here. */
-_Static_assert(sizeof(struct hf_service_options) == 232, "hf_options_new and hf_options_same know every option");
+_Static_assert(sizeof(struct hf_service_options) == 248, "hf_options_new and hf_options_same know every option");
 
 /* ---- checking -------------------------------------------------------------------------------------------- */
 
@@ -30,6 +31,14 @@ enum hf_status hf_node_check_options(const struct hf_service_options *o, struct 
         return usage(msg, "hf_service_options: size or path is wrong");
     if (o->name != NULL && (o->name[0] == 0 || strlen(o->name) > HF_SERVICE_NAME_MAX))
         return usage(msg, "a service's name has 1 to 127 bytes");
+    if (o->kind > HF_KIND_RUNNER)
+        return usage(msg, "hf_service_options.kind is none of enum hf_kind");
+    if (o->kind != HF_KIND_SERVICE) {
+        struct hf_report why;
+        hf_report_init(&why);
+        if (o->name == NULL || hf_name_check_class(hf_view_of(o->name), &why) != HF_OK)
+            return usage(msg, o->name == NULL ? "a class of processes needs a name" : why.text);
+    }
     if (o->instances != HF_INSTANCES_SINGLETON && o->max != 0 && o->min > o->max)
         return usage(msg, "min is more than max");
     hf_report_init(&report);
@@ -98,6 +107,18 @@ static bool copy_routes(struct hf_arena *a, struct hf_service_options *o)
     return copy != NULL;
 }
 
+static bool copy_process(struct hf_arena *a, const struct hf_process_options **process)
+{
+    if (*process == NULL)
+        return true;
+    struct hf_process_options *copy = hf_arena_array(a, 1, sizeof *copy);
+    if (copy == NULL)
+        return false;
+    *copy = **process;
+    *process = copy;
+    return copy_list(a, &copy->sends) && copy_list(a, &copy->spawns);
+}
+
 enum hf_err hf_options_new(const struct hf_service_options *o, struct hf_options **ret)
 {
     struct hf_options *c = calloc(1, sizeof *c);
@@ -108,8 +129,8 @@ enum hf_err hf_options_new(const struct hf_service_options *o, struct hf_options
     c->o = *o;
     struct hf_arena *a = &c->arena;
     const char **const texts[] = {&c->o.name, &c->o.path, &c->o.tls_ca, &c->o.tenant};
+    bool ok = copy_routes(a, &c->o) && copy_process(a, &c->o.process);
     const char *const **const lists[] = {&c->o.env, &c->o.args, &c->o.keyvalue, &c->o.config, &c->o.dirs, &c->o.net, &c->o.outbound};
-    bool ok = copy_routes(a, &c->o);
     if (c->o.name == NULL)
         ok = ok && name_of(a, c->o.path, &c->o.name);
     for (size_t i = 0; i < HF_ARRAY_LEN(texts); i++)
@@ -155,10 +176,20 @@ static bool same_list(const char *const *a, const char *const *b)
     return *a == *b;
 }
 
+static bool same_process(const struct hf_process_options *a, const struct hf_process_options *b)
+{
+    if (a == NULL || b == NULL)
+        return a == b;
+    return same_list(a->sends, b->sends) && same_list(a->spawns, b->spawns) && a->restart == b->restart &&
+           a->restart_max == b->restart_max && a->restart_within_ns == b->restart_within_ns && a->backoff_ns == b->backoff_ns &&
+           a->backoff_max_ns == b->backoff_max_ns && a->processes_max == b->processes_max && a->mailbox_max == b->mailbox_max &&
+           a->turn_timeout_ns == b->turn_timeout_ns && a->spawned == b->spawned && a->trap_links == b->trap_links;
+}
+
 bool hf_options_same(const struct hf_options *one, const struct hf_options *other)
 {
     const struct hf_service_options *a = &one->o, *b = &other->o;
-    return a->instances == b->instances && a->max == b->max && a->queue_max == b->queue_max && a->min == b->min &&
+    return a->kind == b->kind && same_process(a->process, b->process) && a->instances == b->instances && a->max == b->max && a->queue_max == b->queue_max && a->min == b->min &&
            a->handles_max == b->handles_max && a->files_max == b->files_max && a->queue_timeout_ns == b->queue_timeout_ns &&
            a->request_timeout_ns == b->request_timeout_ns && a->after_timeout_ns == b->after_timeout_ns &&
            a->max_requests == b->max_requests && a->idle_timeout_ns == b->idle_timeout_ns && a->max_age_ns == b->max_age_ns &&

@@ -22,6 +22,9 @@ enum hf_err hf_node_service_of(struct hf_node *node, const struct hf_service_opt
         .name = o->name != NULL ? o->name : "",
         .component = component,
         .services = &node->host_services,
+        .process = o->kind == HF_KIND_HANDLER  ? HF_PROCESS_HANDLE
+                   : o->kind == HF_KIND_RUNNER ? HF_PROCESS_RUN
+                                               : HF_PROCESS_NONE,
         .lifecycle = o->instances == HF_INSTANCES_PER_REQUEST ? HF_LIFE_PER_REQUEST : HF_LIFE_REUSE,
         .env = o->env,
         .args = o->args,

@@ -5,6 +5,7 @@
  * class at the switch. A name that is removed stays with its class until all workers have switched: what they sent is served.
  */
 #include "node/node_int.h"
+#include "kernel/named.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -103,6 +104,12 @@ struct hf_share *hf_share_find(struct hf_worker *w, const struct hf_app_service 
     return NULL;
 }
 
+/* Its class is one of named processes, here. */
+static bool is_named(const struct hf_share *s)
+{
+    return s->service->process && s->host != NULL;
+}
+
 static bool same_name(const struct hf_share *a, const struct hf_share *b)
 {
     return strcmp(hf_app_service_name(a->service), hf_app_service_name(b->service)) == 0;
@@ -161,6 +168,39 @@ static void on_gone(void *ctx, const struct hf_class_stats *last)
         release_singletons(w);
 }
 
+static enum hf_err make_named(struct hf_share *s, struct hf_report *report)
+{
+    const struct hf_service_options *o = &s->service->options->o;
+    struct hf_named_settings ns = {
+        .behaviour = &hf_service_behaviour,
+        .ctx = s->host,
+        .shape = o->kind == HF_KIND_RUNNER ? HF_SHAPE_RUN : HF_SHAPE_HANDLE,
+        .request_timeout_ns = s->service->class_settings.request_timeout_ns,
+        .start_timeout_ns = s->service->class_settings.start_timeout_ns,
+        .idle_timeout_ns = o->idle_timeout_ns,
+        .ended = hf_ends_note,
+        .ended_ctx = &s->total->ends,
+    };
+    const struct hf_process_options *p = o->process;
+    if (p != NULL) {
+        ns.spawned = p->spawned;
+        ns.trap_links = p->trap_links;
+        ns.processes_max = p->processes_max;
+        ns.mailbox_max = p->mailbox_max;
+        ns.turn_timeout_ns = p->turn_timeout_ns;
+        ns.restart = p->restart == HF_RESTARTS_ALWAYS ? HF_RESTART_ALWAYS
+                     : p->restart == HF_RESTARTS_SOME ? HF_RESTART_SOME
+                                                      : HF_RESTART_NEVER;
+        ns.restart_max = p->restart_max;
+        ns.restart_within_ns = p->restart_within_ns;
+        ns.backoff_ns = p->backoff_ns;
+        ns.backoff_max_ns = p->backoff_max_ns;
+        ns.grants = p->sends;
+        ns.spawns = p->spawns;
+    }
+    return hf_named_class_add(s->worker->kernel, hf_app_service_name(s->service), &ns, &s->class, report);
+}
+
 static enum hf_err make_class(struct hf_share *s, struct hf_report *report)
 {
     struct hf_worker *w = s->worker;
@@ -174,6 +214,8 @@ static enum hf_err make_class(struct hf_share *s, struct hf_report *report)
     enum hf_err err = hf_service_worker_new(service->svc, &w->io, &s->host, report);
     if (err != HF_OK)
         return err;
+    if (service->process)
+        return make_named(s, report);
     struct hf_class_settings cs = service->class_settings;
     cs.behaviour = &hf_service_behaviour;
     cs.ctx = s->host;
@@ -211,6 +253,8 @@ static enum hf_err share_new(struct hf_worker *w, struct hf_app_service *service
         if (other != s && !other->closed && same_name(other, s))
             name_is_new = false;
     }
+    if (is_named(s)) /* it has its name, and makes processes when messages come */
+        return HF_OK;
     if (name_is_new)
         hf_class_take_name(s->class);
     if (s->host != NULL)
@@ -263,7 +307,7 @@ enum hf_err hf_shares_ready(struct hf_worker *w, struct hf_report *report)
     {
         struct hf_share *s = HF_LIST_ENTRY(n, struct hf_share, in_worker);
         struct hf_class_stats stats;
-        if (s->phase != HF_SHARE_NEW || s->host == NULL || s->held)
+        if (s->phase != HF_SHARE_NEW || s->host == NULL || s->held || is_named(s))
             continue;
         hf_class_get_stats(s->class, &stats);
         if (stats.start_failures > 0)
@@ -283,7 +327,8 @@ void hf_shares_switch(struct hf_worker *w)
     {
         struct hf_share *s = HF_LIST_ENTRY(n, struct hf_share, in_worker);
         if (s->phase == HF_SHARE_NEW) {
-            hf_class_take_name(s->class);
+            if (!is_named(s))
+                hf_class_take_name(s->class);
             s->phase = HF_SHARE_SERVING;
         } else if (s->phase == HF_SHARE_SERVING) {
             const struct hf_app_entry *e = hf_app_find(a->app, hf_app_service_name(s->service));
@@ -335,7 +380,11 @@ void hf_shares_close(struct hf_worker *w)
 
 void hf_shares_done(struct hf_worker *w)
 {
-    HF_ASSERT(hf_list_empty(&w->shares));
+    while (!hf_list_empty(&w->shares)) { /* classes of processes are gone with their kernel, and say no word */
+        struct hf_share *s = HF_LIST_ENTRY(w->shares.next, struct hf_share, in_worker);
+        HF_ASSERT(is_named(s));
+        share_free(s);
+    }
     if (w->next_app != NULL)
         app_let_go(w->next_app);
     if (w->app != NULL)
