@@ -62,5 +62,6 @@ int cmd_exec(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
 int cmd_invoke(int argc, char **argv);
 int cmd_build(int argc, char **argv);
+int cmd_new(int argc, char **argv);
 
 #endif

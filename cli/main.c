@@ -14,6 +14,7 @@ static const struct {
     {"exec", cmd_exec, "run a command (wasi:cli/run, or a WASI preview 1 module)"},
     {"inspect", cmd_inspect, "what a component imports and exports, and whether it can run here"},
     {"invoke", cmd_invoke, "call an exported function and print its result"},
+    {"new", cmd_new, "make a project: a service in C, JavaScript, Python or Rust"},
     {"build", cmd_build, "build a component from source"},
 };
 
