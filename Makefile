@@ -233,6 +233,11 @@ install: $(B)/holdfast
 	rm -rf $(DESTDIR)$(PREFIX)/share/holdfast/guest
 	cp -RL guest $(DESTDIR)$(PREFIX)/share/holdfast/guest
 	chmod -R u=rwX,go=rX $(DESTDIR)$(PREFIX)/share/holdfast/guest
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/share/,man/man1 bash-completion/completions zsh/site-functions fish/vendor_completions.d)
+	tools/man $(B)/holdfast > $(DESTDIR)$(PREFIX)/share/man/man1/holdfast.1
+	$(B)/holdfast completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/holdfast
+	$(B)/holdfast completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_holdfast
+	$(B)/holdfast completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/holdfast.fish
 
 format:
 	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')

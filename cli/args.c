@@ -122,6 +122,12 @@ int cli_parse(const char *command, const char *operands, const char *about, cons
             help(command, operands, about, options);
             return 1;
         }
+        if (strcmp(a, "--_options") == 0) { /* asked by shells (cmd_completion.c) */
+            for (const struct cli_option *o = options; o->name != NULL; o++)
+                printf("--%s\t%s\n", o->name, o->help);
+            puts("--help\tthis command's options");
+            return 1;
+        }
         if (a[0] != '-' || a[1] != '-') {
             argv[out++] = a;
             continue;

@@ -63,5 +63,6 @@ int cmd_inspect(int argc, char **argv);
 int cmd_invoke(int argc, char **argv);
 int cmd_build(int argc, char **argv);
 int cmd_new(int argc, char **argv);
+int cmd_completion(int argc, char **argv);
 
 #endif

@@ -47,7 +47,7 @@ static const char *const formats[] = {"text", "json", NULL};                    
 static const struct cli_option options[] = {
     {"addr", "HOST:PORT", "where to listen (127.0.0.1:8080); port 0 lets the system choose", CLI_CALL(set_addr), "HOST:PORT"},
     {"workers", "N", "threads that serve (one a core)", OPT_U32(node.workers, 1, 256), "a number from 1 to 256"},
-    {"instances", "MODE", "reuse: an instance serves one request after another (default);", OPT_WORD(service.instances, instances), "'reuse', 'per-request' or 'singleton'"},
+    {"instances", "MODE", "reuse (an instance serves one request after another), per-request or singleton (reuse)", OPT_WORD(service.instances, instances), "'reuse', 'per-request' or 'singleton'"},
     {"max", "N", "instances at most, over all workers (64 a worker)", OPT_U32(service.max, 1, 100000), "a number from 1"},
     {"min", "N", "instances kept ready, over all workers (1 a worker)", OPT_U32(service.min, 1, 100000), "a number from 1"},
     {"max-requests", "N", "an instance retires after so many requests (never)", OPT_U64(service.max_requests, 0), "a number"},

@@ -16,6 +16,7 @@ static const struct {
     {"invoke", cmd_invoke, "call an exported function and print its result"},
     {"new", cmd_new, "make a project: a service in C, JavaScript, Python or Rust"},
     {"build", cmd_build, "build a component from source"},
+    {"completion", cmd_completion, "print a script that completes commands in bash, zsh or fish"},
 };
 
 static void help(FILE *out)
@@ -40,6 +41,11 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
         help(stdout);
+        return 0;
+    }
+    if (strcmp(argv[1], "--_commands") == 0) { /* asked by shells (cmd_completion.c) and tools/man */
+        for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+            printf("%s\t%s\n", commands[i].name, commands[i].about);
         return 0;
     }
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)

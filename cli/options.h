@@ -58,7 +58,7 @@ int opt_outbound(void *to, const char *v);
      CLI_CALL(opt_keyvalue), "a bucket's name, once"}, \
     {"data", "DIR", "keep its buckets in this folder: they outlive the process (in memory)", OPT_TEXT(node.data_dir), "a folder"}, \
     {"config", "K=V", "a value for wasi:config; may be repeated", CLI_CALL(opt_config), "K=V, each key once"}, \
-    {"net", "RULE", "what it may reach, nothing without: loopback:8080, 10.0.0.0/8:443, example.com:443,", CLI_CALL(opt_net), \
+    {"net", "RULE", "what it may reach, nothing without: loopback:8080, 10.0.0.0/8:443, example.com:443; may be repeated", CLI_CALL(opt_net), \
      "a rule like loopback:8080 (doc/network.md)"}, \
     {"allow-outbound", "HOST[:PORT]", "where its HTTP requests may go, nowhere without; may be repeated", CLI_CALL(opt_outbound), \
      "HOST, HOST:PORT or a range like 10.0.0.0/8:443"}, \

@@ -182,6 +182,15 @@ def test_installed():
         links = [os.path.join(r, f) for r, ds, fs in os.walk(d) for f in fs + ds if os.path.islink(os.path.join(r, f))]
         check("nothing points back into the source tree", not links, links)
         bin = os.path.join(d, "usr/bin/holdfast")
+        share = os.path.join(d, "usr/share")
+        page = open(os.path.join(share, "man/man1/holdfast.1")).read()
+        check("the manual page has every command", all("\n.SS holdfast %s " % c in page for c in ("serve", "exec", "new", "build")), page[:2000])
+        check("and every option", page.count("\n.B \\-\\-") > 60 and "\n.B \\-\\-allow\\-outbound HOST[:PORT]\nwhere its" in page, page[:2000])
+        if shutil.which("groff"):
+            p = subprocess.run(["groff", "-man", "-ww", "-z"], input=page, capture_output=True, text=True)
+            check("groff has nothing to say about it", p.returncode == 0 and p.stderr == "", p.stderr)
+        for f in ("bash-completion/completions/holdfast", "zsh/site-functions/_holdfast", "fish/vendor_completions.d/holdfast.fish"):
+            check("completion for %s" % f.split("/")[0], "--_options" in open(os.path.join(share, f)).read())
         env = {k: v for k, v in os.environ.items() if not k.startswith("HF_")}
         work = os.path.join(d, "work")
         os.mkdir(work)
