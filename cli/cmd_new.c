@@ -187,8 +187,8 @@ static enum hf_status make(const struct project *p, const struct language *l, co
         printf("  cd %s\n", dir);
     printf("  ./test.sh           # builds it, starts it on a free port, asks it, ends it\n"
            "  holdfast build      # makes %s.wasm\n"
-           "  holdfast serve %s.wasm --keyvalue default --data .holdfast\n"
-           "                      # serves it on http://127.0.0.1:8080/ until ctrl-c\n",
+           "  holdfast serve %s.wasm --watch --keyvalue default --data .holdfast\n"
+           "                      # serves it on http://127.0.0.1:8080/ until ctrl-c, and every new build of it\n",
            p->name, p->name);
     return HF_STATUS_OK;
 }

@@ -1,6 +1,8 @@
 /* cmd_serve.c - holdfast serve COMPONENT: one wasi:http component, no manifest. */
 #include "cli/options.h"
+#include "cli/watch.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +42,34 @@ static int set_addr(void *to, const char *v)
     ((struct cli_settings *)to)->addr = v;
     return strchr(v, ':') == NULL ? -1 : 0;
 }
+/* ---- watching the component's file ------------------------------------------------------------------------- */
+
+/* The service's name, as the node makes it when none is given: the file's without its ending. */
+static void name_of(const char *path, char *out, size_t size)
+{
+    const char *base = strrchr(path, '/');
+    base = base == NULL ? path : base + 1;
+    const char *dot = strrchr(base, '.');
+    size_t len = dot != NULL && dot != base ? (size_t)(dot - base) : strlen(base);
+    snprintf(out, size, "%.*s", (int)len, base);
+}
+
+/* On the watching thread. What does not load changes nothing: the component that serves goes on. */
+static void reload(void *ctx, const char *path)
+{
+    const struct hf_service_options *o = ctx;
+    struct hf_words msg = {{0}};
+    size_t len;
+    void *bytes = cli_read_file(path, &len);
+    enum hf_status st = HF_STATUS_IO;
+    if (bytes != NULL)
+        st = hf_node_deploy(running, o->name, bytes, len, &msg);
+    else
+        snprintf(msg.text, sizeof msg.text, "%s", strerror(errno));
+    free(bytes);
+    cli_say_reloaded("serve", path, st, msg.text);
+}
+
 static const char *const instances[] = {"reuse", "per-request", "singleton", NULL}; /* by enum hf_instances */
 static const char *const formats[] = {"text", "json", NULL};                        /* by enum hf_log_format */
 
@@ -70,6 +100,7 @@ static const struct cli_option options[] = {
     {"keep-alive", "TIME", "an idle connection is kept so long (75s)", OPT_TIME(node.idle_timeout_ns, 0), "a time like 75s"},
     {"connections", "N", "open connections at most, each worker (20000)", OPT_U32(node.connections_max, 1, 10000000), "a number from 1"},
     {"outbound-max", "N", "connections of its HTTP requests to one host and port, each worker (64)", OPT_U32(node.outbound_max, 1, 100000), "a number from 1"},
+    {"watch", NULL, "when the component's file changes, serve the new one, without losing a request", OPT_ON(watch), NULL},
     {"drain", "TIME", "how long a stop waits for requests in hand (10s)", OPT_TIME(node.drain_ns, 0), "a time like 10s"},
     {"log", "FORMAT", "text or json, to standard error (text)", OPT_WORD(node.log, formats), "'text' or 'json'"},
     {"quiet", NULL, "no access log and no notices", OPT_ON(node.quiet), NULL},
@@ -83,7 +114,8 @@ int cmd_serve(int argc, char **argv)
 {
     struct cli_settings s;
     struct hf_words msg = {{0}};
-    char bound[128];
+    struct cli_watch *watch = NULL;
+    char bound[128], name[256];
 
     cli_settings_init(&s);
     int rc = cli_parse("serve", "COMPONENT [ARGS]",
@@ -103,17 +135,24 @@ int cmd_serve(int argc, char **argv)
     uint32_t max = s.service.max != 0 ? s.service.max : 64 * (s.node.workers != 0 ? s.node.workers : 2);
     s.node.instances_max = max * 16 > 1000 ? (max * 16 < 20000 ? max * 16 : 20000) : 1000; /* components have up to a dozen parts */
 
+    name_of(argv[0], name, sizeof name);
+    s.service.name = name;
     enum hf_status st = hf_node_open(&s.node, &running, &msg);
+    if (st == HF_STATUS_OK && s.watch && (cli_watch_open(reload, &s.service, &watch) != 0 || cli_watch_set(watch, &s.service.path, 1) != 0))
+        st = HF_STATUS_LIMIT;
     if (st == HF_STATUS_OK)
         st = hf_node_add_service(running, &s.service, &msg);
     if (st == HF_STATUS_OK)
         st = hf_node_listen(running, s.addr, bound, &msg);
+    if (st == HF_STATUS_OK && watch != NULL && cli_watch_start(watch) != 0)
+        st = HF_STATUS_LIMIT;
     if (st == HF_STATUS_OK) {
         set_signals(on_signal);
         fprintf(stderr, "serving %s on http://%s/\n", argv[0], bound);
         st = hf_node_run(running, &msg);
         set_signals(SIG_IGN); /* the node goes away now, and so must whoever would call it */
     }
+    cli_watch_close(watch);
     if (st != HF_STATUS_OK)
         cli_fail("serve", st, msg.text);
     hf_node_close(running);

@@ -24,6 +24,7 @@ struct cli_settings {
     const char *addr;
     char guest_tool[PATH_MAX];
     bool json;
+    bool watch;
     bool inherit_env;
 };
 void cli_settings_init(struct cli_settings *s);
