@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """holdfast new and holdfast build: what they make, what they refuse, what they say is missing; and that both work where
-`make install` puts them. From `new` to a served request in four languages: tests/test_tutorial.py."""
+`make install` puts them. From `new` to a served request in four languages: tests/tutorial.py."""
 import os, shutil, stat, subprocess, sys, tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
