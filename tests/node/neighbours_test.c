@@ -30,7 +30,7 @@ static const char *const misdeeds[] = {
     "/wrong-type",   "/invented",    "/drop-twice",  "/drop-parent",   "/poll-nothing",
     "/set-twice",    "/bad-pointer", "/much-random", "/exit-before",   "/exit",
     "/exit-error",   "/leak",        "/hoard",       "/grow",          "/sleepforever",
-    "/big"};
+    "/big",          "/huge-headers", "/large-headers"};
 
 struct run {
     struct hf_node *node;
