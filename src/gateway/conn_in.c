@@ -180,6 +180,7 @@ static bool next_request(struct hf_conn *c, struct hf_view *rest)
     s->minor = req.s.minor;
     s->safe = req.safe;
     c->n_unsafe += !req.safe;
+    s->x.protocol = req.s.minor == 0 ? "HTTP/1.0" : NULL;
     s->is_head = req.is_head;
     s->keep_alive = req.keep_alive && !gw->draining;
     hf_exchange_name(&s->x, req.s.method, req.s.target, req.target.authority);

@@ -39,10 +39,12 @@ struct hf_exchange {
     struct hf_reply reply;
     /* for the access log */
     struct hf_gateway_routes *routes; /* by which it was routed, or NULL */
-    struct hf_view service;           /* the route's; empty: none, or not looked for */
-    uint64_t body_max;                /* bytes of its body, then 413; 0: no limit */
-    struct hf_buf names;              /* method, target, host, one after the other */
-    uint32_t method_len, target_len;
+    struct hf_view service; /* the route's; empty: none, or not looked for */
+    uint64_t body_max;      /* bytes of its body, then 413; 0: no limit */
+    struct hf_buf names;    /* method, target, host, request id, referer, agent: one after the other */
+    uint32_t method_len, target_len, host_len, id_len, referer_len;
+    const char *protocol;   /* NULL: HTTP/1.1 */
+    struct hf_trace trace;  /* none before post, and where it is not wanted */
     uint64_t start_ns, first_byte_ns, bytes_in, bytes_out;
     uint64_t process, served, born_ns;
 };
@@ -50,7 +52,7 @@ struct hf_exchange {
 /* A zeroed exchange (its `names` buffer may be warm) begins now. */
 void hf_exchange_open(struct hf_exchange *x, struct hf_gateway *gw,
                       const struct hf_exchange_owner *owner);
-/* Remembers how the request is called in the log; copies. */
+/* Remembers how the request is called in the log; copies. Before post. */
 void hf_exchange_name(struct hf_exchange *x, struct hf_view method, struct hf_view target,
                       struct hf_view host);
 
@@ -90,6 +92,9 @@ void hf_exchange_open_body(struct hf_exchange *x); /* starts to read reply.blob 
 /* Calls owner->ready once when the blob takes bytes again (room) or has some to send (bytes). Both
  * false: quiet. */
 void hf_exchange_wait(struct hf_exchange *x, bool room, bool bytes);
+
+/* Its id as text, "" when there is none; good until close. `room` is used when it is our span's. */
+struct hf_view hf_exchange_id(const struct hf_exchange *x, char room[16]);
 
 /* The end. `how` NULL: what the reply says. `status` 0: nothing was sent. */
 void hf_exchange_close(struct hf_exchange *x, const char *how, uint16_t status, const char *peer);
