@@ -58,6 +58,8 @@ struct hf_service_settings {
                                     connect to is granted too */
     const char *tls_ca;     /* a file of more roots for https; may be NULL */
     struct hf_tls_context *tls; /* instead of the system's roots and tls_ca: for tests; a reference is taken */
+    uint64_t log_lines, log_bytes; /* what its guests may print a second, each worker; as of hf_services.log_open */
+    bool trace_off; /* its outgoing requests carry no trace context but what the guest sets itself */
     const char *const *net; /* network rules (net_rules.h), ends with NULL; may be NULL: nothing is granted */
 };
 /* HF_UNSUPPORTED: the component does not export wasi:http/incoming-handler, or wasi:cli/run for a command (the report says what
