@@ -1,7 +1,6 @@
 /* exchange.c - one request and its answer (exchange.h). */
 #include "gateway/exchange.h"
 
-#include "gateway/context.h"
 #include "gateway/route.h"
 
 #define NAME_MAX_LEN 2048u /* of a target or host in the log; the service sees all of it */
@@ -67,11 +66,11 @@ static void keep_for_log(struct hf_exchange *x, const struct hf_exchange_request
 
 struct hf_view hf_exchange_id(const struct hf_exchange *x, char room[16])
 {
-    if (!hf_trace_is(&x->trace))
+    if (!hf_trace_is(&x->context.trace))
         return (struct hf_view){0};
     if (x->id_len > 0)
         return hf_view(x->names.ptr + x->method_len + x->target_len + x->host_len, x->id_len);
-    hf_hex64(x->trace.span, room);
+    hf_hex64(x->context.trace.span, room);
     return hf_view(room, 16);
 }
 
@@ -87,13 +86,7 @@ static enum hf_err write_head(struct hf_exchange *x, struct hf_buf *buf,
                               const struct hf_exchange_request *r)
 {
     struct hf_head_writer w;
-    struct hf_context context;
     bool traced = x->gw->s.trace;
-    if (traced) {
-        hf_context_take(r->fields, r->n_fields, &x->gw->ids, &context);
-        x->trace = context.trace;
-    }
-    keep_for_log(x, r, traced ? context.id : (struct hf_view){0});
     uint32_t flags = HF_HEAD_HAS_SCHEME | HF_HEAD_HAS_PATH |
                      (r->authority.len > 0 ? HF_HEAD_HAS_AUTHORITY : 0) |
                      (r->has_body ? 0 : HF_HEAD_NO_BODY);
@@ -104,7 +97,7 @@ static enum hf_err write_head(struct hf_exchange *x, struct hf_buf *buf,
             !(traced && hf_context_owns(r->fields[i].name)))
             err = hf_head_field(&w, r->fields[i].name, r->fields[i].value);
     if (err == HF_OK && traced)
-        err = hf_context_write(&context, r->fields, r->n_fields, &w);
+        err = hf_context_write(&x->context, r->fields, r->n_fields, &w);
     if (err == HF_OK)
         hf_head_end(&w);
     return err;
@@ -130,6 +123,9 @@ void hf_exchange_route(struct hf_exchange *x, const struct hf_exchange_request *
 {
     struct hf_gateway *gw = x->gw;
     struct hf_route_target to = {0};
+    if (gw->s.trace)
+        hf_context_take(r->fields, r->n_fields, &gw->ids, &x->context);
+    keep_for_log(x, r, x->context.id);
     if (gw->routes->table != NULL &&
         hf_route_find(gw->routes->table, r->authority, r->route, r->method, &to)) {
         x->routes = gw->routes; /* the name lives in its table: the log says it at the end */
@@ -346,8 +342,8 @@ static void report(struct hf_exchange *x, const char *how, uint16_t status, cons
     if (gw->s.access == NULL)
         return;
     char room[16];
-    if (gw->s.trace && !hf_trace_is(&x->trace)) /* refused before it was posted: a line has an id */
-        hf_trace_new(&x->trace, &gw->ids);
+    if (gw->s.trace && !hf_trace_is(&x->context.trace)) /* it was no request: its line has an id all the same */
+        hf_trace_new(&x->context.trace, &gw->ids);
     struct hf_view id = hf_exchange_id(x, room), rest = hf_buf_view(&x->names);
     struct hf_access access = {
         .method = cut(&rest, x->method_len),
@@ -356,7 +352,7 @@ static void report(struct hf_exchange *x, const char *how, uint16_t status, cons
         .peer = hf_view_of(peer),
         .service = x->service,
         .protocol = x->protocol != NULL ? x->protocol : "HTTP/1.1",
-        .trace = x->trace,
+        .trace = x->context.trace,
         .request_id = id,
         .status = status,
         .bytes_in = x->bytes_in,

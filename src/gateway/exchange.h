@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 
 #include "gateway/answer.h"
+#include "gateway/context.h"
 #include "gateway/inside.h"
 
 struct hf_exchange;
@@ -44,7 +45,7 @@ struct hf_exchange {
     struct hf_buf names;    /* method, target, host, request id, referer, agent: one after the other */
     uint32_t method_len, target_len, host_len, id_len, referer_len;
     const char *protocol;   /* NULL: HTTP/1.1 */
-    struct hf_trace trace;  /* none before post, and where it is not wanted */
+    struct hf_context context; /* of hf_exchange_route; none before, and where it is not wanted */
     uint64_t start_ns, first_byte_ns, bytes_in, bytes_out;
     uint64_t process, served, born_ns;
 };
@@ -52,7 +53,7 @@ struct hf_exchange {
 /* A zeroed exchange (its `names` buffer may be warm) begins now. */
 void hf_exchange_open(struct hf_exchange *x, struct hf_gateway *gw,
                       const struct hf_exchange_owner *owner);
-/* Remembers how the request is called in the log; copies. Before post. */
+/* Remembers how the request is called in the log; copies. Before route. */
 void hf_exchange_name(struct hf_exchange *x, struct hf_view method, struct hf_view target,
                       struct hf_view host);
 
@@ -64,7 +65,7 @@ struct hf_exchange_request {
     uint64_t length;      /* of the body, or HF_BLOB_LEN_UNKNOWN */
     struct hf_view whole; /* all of the body when it is here already; else empty: it will be fed */
 };
-/* Finds where it goes, and with that how long its body may be. Before post, which refuses what goes
+/* Finds where it goes, and with that how long its body may be; and which trace and id it has. Before post, which refuses what goes
  * nowhere. */
 void hf_exchange_route(struct hf_exchange *x, const struct hf_exchange_request *r);
 /* Posts it. Refuses it by itself when that fails. */

@@ -16,6 +16,7 @@
 #define DEFAULT_STUCK 5000000000u
 #define SECOND        1000000000u
 #define LOOK_MS       100
+#define TICK_MAX      (64u * 1024) /* what a tick may put beyond the limit: that lines were dropped is not dropped */
 #define KEEP_MAX      (256u * 1024) /* a buffer that a burst made larger is given back */
 
 struct hf_log_pipe {
@@ -182,7 +183,9 @@ static uint64_t count_lines(struct hf_view v)
 /* With the lock: the lines at the front that there is room for. */
 static struct hf_view fitting(const struct hf_log_pipe *p, struct hf_view lines)
 {
-    size_t used = p->in.len + p->writing, room = used < p->s.max ? p->s.max - used : 0;
+    bool own = p->has_thread && pthread_equal(p->thread, pthread_self());
+    size_t used = p->in.len + p->writing, max = p->s.max + (own ? TICK_MAX : 0);
+    size_t room = used < max ? max - used : 0;
     if (lines.len <= room)
         return lines;
     while (room > 0 && lines.ptr[room - 1] != '\n')
@@ -249,7 +252,8 @@ void hf_log_pipe_free(struct hf_log_pipe *p)
 {
     if (p == NULL)
         return;
-    if (p->has_thread && p->owner == getpid()) {
+    bool here = !p->has_thread || p->owner == getpid();
+    if (p->has_thread && here) {
         bool stuck = !hf_log_pipe_flush(p);
         atomic_store(&p->give_up, stuck);
         pthread_mutex_lock(&p->lock);
@@ -263,8 +267,10 @@ void hf_log_pipe_free(struct hf_log_pipe *p)
     }
     hf_buf_done(&p->in);
     hf_buf_done(&p->out);
-    pthread_cond_destroy(&p->work);
-    pthread_cond_destroy(&p->done);
-    pthread_mutex_destroy(&p->lock);
+    if (here) { /* else they are as another process's threads left them */
+        pthread_cond_destroy(&p->work);
+        pthread_cond_destroy(&p->done);
+        pthread_mutex_destroy(&p->lock);
+    }
     free(p);
 }

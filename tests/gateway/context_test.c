@@ -182,6 +182,13 @@ static void test_what_is_refused_has_an_id_too(void **state)
     world_run(&w);
     assert_true(hf_trace_is(&w.trace));
     assert_true(hf_view_starts(hf_buf_view(&w.about), HF_VIEW("HTTP/1.1 ")) && w.about.len == 9 + 16 + 4);
+    client_open(&c, &w); /* refused, but it was a request: what it said is known */
+    SEND(&c, "PUT /hello HTTP/1.1\r\n" HOST "x-request-id: r7\r\nUser-Agent: me\r\ntraceparent: " PARENT "1\r\n\r\n");
+    client_run(&c);
+    client_close(&c);
+    world_run(&w);
+    assert_string_equal((const char *)w.about.ptr, "HTTP/1.1 r7 - me");
+    assert_true(w.trace.hi == HI);
     client_open(&c, &w);
     SEND(&c, "GET /hello HTTP/1.0\r\n\r\n");
     client_run(&c);
