@@ -105,7 +105,8 @@ struct hf_service_options {
     const char *const *args;     /* the same, for wasi:cli/environment.get-arguments */
     const char *host, *prefix;   /* route; NULL: any host, "/" */
     const char *const *keyvalue; /* buckets of wasi:keyvalue it may open: "NAME" or "NAME:ro". Each service has its own,
-                                  * shared by its instances and workers, kept where hf_node_options.data_dir says */
+                                  * shared by its instances and workers, kept where hf_node_options.data_dir says;
+                                  * "tenant:NAME" is its tenant's, shared by the services of that tenant that are granted it */
     const char *const *config;   /* "K=V" for wasi:config */
     uint32_t min;          /* instances kept ready, over all workers; 0 = 1 a worker */
     uint32_t handles_max;  /* resources an instance may hold; 0 = 100000 */
@@ -122,7 +123,7 @@ struct hf_service_options {
     const char *tls_ca;          /* PEM file of more roots for its https requests; may be NULL */
     const struct hf_route *routes; /* instead of host and prefix; may be NULL */
     size_t n_routes;
-    const char *tenant; /* a label that counters and limits are summed by; NULL: "default" */
+    const char *tenant; /* a label that counters and limits are summed by, and whose buckets may be shared; NULL: "default" */
     uint64_t body_max;  /* bytes of a request's body, then 413; 0 = hf_node_options.body_max */
     /* What its instances may print, a second and worker, twice that at once; more is dropped, counted and said once a second.
      * 0 = 1000 lines and 1 MiB; UINT64_MAX = no limit. hf_invoke and hf_exec: no limit. */

@@ -50,8 +50,10 @@ static void hex32(uint32_t v, char *out)
     x = (x & 0x000f000f000f000f) << 8 | (x & 0x00f000f000f000f0) >> 4;
     uint64_t letters = (x + 0x0606060606060606) >> 4 & 0x0101010101010101;
     x += 0x3030303030303030 + letters * ('a' - '0' - 10);
-    for (unsigned i = 0; i < 8; i++)
-        out[i] = (char)(x >> (8 * i));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    x = __builtin_bswap64(x);
+#endif
+    memcpy(out, &x, 8);
 }
 
 void hf_hex64(uint64_t v, char out[16])

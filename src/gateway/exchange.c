@@ -3,6 +3,7 @@
 
 #include "gateway/route.h"
 
+#define HEAD_ROOM    512u
 #define NAME_MAX_LEN 2048u /* of a target or host in the log; the service sees all of it */
 
 static void on_wake(struct hf_waitset *set)
@@ -90,7 +91,10 @@ static enum hf_err write_head(struct hf_exchange *x, struct hf_buf *buf,
     uint32_t flags = HF_HEAD_HAS_SCHEME | HF_HEAD_HAS_PATH |
                      (r->authority.len > 0 ? HF_HEAD_HAS_AUTHORITY : 0) |
                      (r->has_body ? 0 : HF_HEAD_NO_BODY);
-    enum hf_err err =
+    enum hf_err err = hf_buf_reserve(buf, HEAD_ROOM); /* for most heads, instead of growing to it */
+    if (err != HF_OK)
+        return err;
+    err =
         hf_head_begin_request(&w, buf, flags, r->method, HF_VIEW("http"), r->authority, r->path);
     for (uint32_t i = 0; err == HF_OK && i < r->n_fields; i++)
         if (!r->fields[i].hop && !is_consumed(r->fields[i].name) &&

@@ -161,7 +161,8 @@ enum hf_err hf_service_new(const struct hf_service_settings *s, struct hf_servic
     svc->s.args = (const char *const *)svc->args;
     svc->s.keyvalue = (const char *const *)svc->keyvalue;
     svc->s.config = (const char *const *)svc->config;
-    err = hf_kv_grants_init(&svc->kv, s->services->kv, svc->name, svc->s.keyvalue, report);
+    err = hf_kv_grants_init(&svc->kv, s->services->kv, svc->name, s->tenant, svc->s.keyvalue, report);
+    svc->s.tenant = NULL; /* read here, once */
     if (err != HF_OK) {
         hf_service_free(svc);
         return err;

@@ -67,7 +67,7 @@ static void own(struct hf_pen *p, struct hf_log_clock *clock, uint64_t wall_ns,
     }
     if (a->request_id.len > 0) {
         HF_PEN_LIT(p, " id=");
-        escaped(p, a->request_id);
+        hf_pen_view(p, a->request_id); /* harmless: hf_request_id_ok, or ours */
     }
     if (strcmp(a->how, "ok") != 0) {
         *p->at++ = ' ';

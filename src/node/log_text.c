@@ -57,11 +57,10 @@ void hf_pen_clf(struct hf_pen *p, struct hf_log_clock *c, uint64_t wall_ns)
 
 /* ---- strangers' bytes ---- */
 
-static bool plain(uint8_t c, enum hf_escape how)
+/* Printable ASCII goes as it is; a quote or a backslash only where nothing is quoted. */
+static inline bool plain(uint8_t c, bool quotes)
 {
-    if (c < 0x20 || c >= 0x7f)
-        return false;
-    return (c != '"' && c != '\\') || how == HF_ESCAPE_TEXT || how == HF_ESCAPE_LINES;
+    return (uint8_t)(c - 0x20) < 0x5f && (!quotes || (c != '"' && c != '\\'));
 }
 
 static void hex_byte(struct hf_pen *p, const char *before, uint8_t c)
@@ -96,14 +95,17 @@ static void escape_one(struct hf_pen *p, uint8_t c, enum hf_escape how)
 
 void hf_pen_escaped(struct hf_pen *p, struct hf_view v, enum hf_escape how)
 {
+    bool quotes = how == HF_ESCAPE_QUOTED || how == HF_ESCAPE_JSON;
     for (size_t i = 0; i < v.len;) {
-        size_t n = i;
-        while (n < v.len && plain(v.ptr[n], how))
-            n++;
-        hf_pen_view(p, hf_view(v.ptr + i, n - i));
-        if ((i = n) == v.len)
+        const uint8_t *from = v.ptr + i, *at = from, *end = v.ptr + v.len;
+        uint8_t *to = p->at;
+        while (at < end && plain(*at, quotes))
+            *to++ = *at++;
+        p->at = to;
+        i += (size_t)(at - from);
+        if (i == v.len)
             break;
-        n = v.ptr[i] < 0x80 || how == HF_ESCAPE_QUOTED ? 0 : sequence(hf_view_skip(v, i));
+        size_t n = v.ptr[i] < 0x80 || how == HF_ESCAPE_QUOTED ? 0 : sequence(hf_view_skip(v, i));
         if (n > 0)
             hf_pen_view(p, hf_view(v.ptr + i, n));
         else

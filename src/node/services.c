@@ -31,6 +31,7 @@ enum hf_err hf_node_service_of(struct hf_node *node, const struct hf_service_opt
         .net = o->net,
         .body_window = HF_BODY_WINDOW,
         .keyvalue = o->keyvalue,
+        .tenant = o->tenant,
         .config = o->config,
         .dirs = o->dirs,
         .files_max = o->files_max,

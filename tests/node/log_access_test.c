@@ -121,7 +121,7 @@ static void no_byte_breaks_a_line(void **state)
         all[i] = (uint8_t)i;
     struct hf_view v = hf_view(all, sizeof all);
     struct hf_access a = plain;
-    a.method = a.target = a.host = a.service = a.request_id = a.referer = a.agent = a.detail = v;
+    a.method = a.target = a.host = a.service = a.referer = a.agent = a.detail = v;
     for (unsigned form = HF_ACCESS_FORM_OWN; form <= HF_ACCESS_FORM_JSON_AGENT; form++) {
         struct hf_buf b = {0};
         struct hf_log_clock clock = {0};
