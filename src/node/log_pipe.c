@@ -16,6 +16,8 @@
 #define DEFAULT_STUCK 5000000000u
 #define SECOND        1000000000u
 #define LOOK_MS       100
+#define PACE_NS       2000000u     /* after a write: more lines gather before the next one */
+#define PACE_BYTES    (64u * 1024) /* unless there are that many already */
 #define TICK_MAX      (64u * 1024) /* what a tick may put beyond the limit: that lines were dropped is not dropped */
 #define KEEP_MAX      (256u * 1024) /* a buffer that a burst made larger is given back */
 
@@ -28,6 +30,7 @@ struct hf_log_pipe {
     size_t writing;           /* bytes of out */
     uint64_t lost, put, over; /* lines that did not fit; bytes that were taken, that are dealt with */
     uint64_t tick_ns;         /* not before then */
+    unsigned flushing; /* who waits for all to be written */
     bool asked, sleeping, ending, has_thread;
     pid_t owner; /* the process that has the thread */
     bool regular; /* a file: never full for a while */
@@ -108,6 +111,14 @@ static void take(struct hf_log_pipe *p)
     pthread_cond_broadcast(&p->done);
 }
 
+/* Under load a write for each line, and waking for it, would cost more than the lines. With the lock. */
+static void pace(struct hf_log_pipe *p)
+{
+    uint64_t until = now_ns() + PACE_NS;
+    while (!p->ending && p->flushing == 0 && p->in.len < PACE_BYTES && now_ns() < until)
+        wait_until(p, &p->work, until);
+}
+
 static void *run(void *ctx)
 {
     struct hf_log_pipe *p = ctx;
@@ -119,6 +130,7 @@ static void *run(void *ctx)
             tick(p, now);
         } else if (p->in.len > 0) {
             take(p);
+            pace(p);
         } else if (p->ending) {
             break;
         } else {
@@ -200,10 +212,11 @@ void hf_log_pipe_put(struct hf_log_pipe *p, struct hf_view lines)
     if (hf_buf_add_view(&p->in, fit) != HF_OK)
         fit.len = 0;
     p->put += fit.len;
+    bool many = p->in.len >= PACE_BYTES && p->in.len - fit.len < PACE_BYTES;
     if (fit.len < lines.len)
         p->lost += count_lines(hf_view_skip(lines, fit.len));
     start(p);
-    if (p->sleeping)
+    if (p->sleeping || many)
         pthread_cond_signal(&p->work);
     pthread_mutex_unlock(&p->lock);
 }
@@ -223,6 +236,9 @@ bool hf_log_pipe_flush(struct hf_log_pipe *p)
     pthread_mutex_lock(&p->lock);
     uint64_t target = p->put, seen = atomic_load(&p->progress), since = now_ns();
     bool can = p->has_thread && p->owner == getpid();
+    p->flushing++;
+    if (can)
+        pthread_cond_signal(&p->work);
     while (can && p->over < target) {
         wait_until(p, &p->done, now_ns() + LOOK_MS * 1000000u);
         uint64_t progress = atomic_load(&p->progress), now = now_ns();
@@ -231,6 +247,7 @@ bool hf_log_pipe_flush(struct hf_log_pipe *p)
         seen = progress;
         can = now - since < p->s.stuck_ns;
     }
+    p->flushing--;
     bool all = p->over >= target;
     pthread_mutex_unlock(&p->lock);
     return all;
