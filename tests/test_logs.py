@@ -125,7 +125,8 @@ def test_a_log_that_nobody_reads_stops_nobody():
         text = out[0].decode() if out else ""
         lines = text.count("GET /xxx")
         lost = sum(int(m) for m in re.findall(r"event  (\d+) lines of this log dropped", text))
-        check("each line is there or was counted", code == 0 and lost > 0 and lines + lost == 3000, (code, lines, lost))
+        own = lines + lost - 3000  # the node's few lines at its end may be among those that did not fit
+        check("each line is there or was counted", code == 0 and lost > 0 and 0 <= own <= 3, (code, lines, lost))
     finally:
         if p.poll() is None:
             p.kill()

@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* A new option must be copied and compared here. */
-_Static_assert(sizeof(struct hf_service_options) == 232, "hf_options_new and hf_options_same know every option");
+_Static_assert(sizeof(struct hf_service_options) == 256, "hf_options_new and hf_options_same know every option");
 
 /* ---- checking -------------------------------------------------------------------------------------------- */
 
