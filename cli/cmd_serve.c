@@ -72,6 +72,7 @@ static void reload(void *ctx, const char *path)
 
 static const char *const instances[] = {"reuse", "per-request", "singleton", NULL}; /* by enum hf_instances */
 static const char *const formats[] = {"text", "json", NULL};                        /* by enum hf_log_format */
+static const char *const access_formats[] = {"own", "common", "combined", NULL};    /* by enum hf_access_format */
 
 // clang-format off
 static const struct cli_option options[] = {
@@ -103,8 +104,12 @@ static const struct cli_option options[] = {
     {"watch", NULL, "when the component's file changes, serve the new one, without losing a request", OPT_ON(watch), NULL},
     {"drain", "TIME", "how long a stop waits for requests in hand (10s)", OPT_TIME(node.drain_ns, 0), "a time like 10s"},
     {"log", "FORMAT", "text or json, to standard error (text)", OPT_WORD(node.log, formats), "'text' or 'json'"},
+    {"access-format", "FORM", "lines of the access log: own, common or combined (own); with --log json, combined adds referer and agent", OPT_WORD(node.access, access_formats), "'own', 'common' or 'combined'"},
+    {"log-lines", "N", "lines an instance's service may print a second, each worker (1000); more are dropped", OPT_U64(service.log_lines_max, 1), "a number from 1"},
+    {"log-bytes", "SIZE", "and bytes (1MiB)", OPT_SIZE(service.log_bytes_max, 1, UINT64_MAX), "a size like 1MiB"},
+    {"no-trace", NULL, "no trace context and no request ids: their headers are headers like others", OPT_ON(node.no_trace), NULL},
     {"quiet", NULL, "no access log and no notices", OPT_ON(node.quiet), NULL},
-    {"debug", NULL, "answers carry holdfast-instance: id=..; served=..; age=..", OPT_ON(node.debug), NULL},
+    {"debug", NULL, "answers carry holdfast-instance: id=..; served=..; age=.., and x-request-id", OPT_ON(node.debug), NULL},
     CLI_OPTIONS_CACHE,
     {0},
 };

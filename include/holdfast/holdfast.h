@@ -1,8 +1,9 @@
 /* holdfast.h - the public C API of libholdfast: open a node, add services, listen, run, close.
  *
  * Everything hangs off a node, so several nodes fit in one process. No function here installs a signal handler; threads are
- * started only for workers beyond the first (and one ticker that interrupts guests that compute too long). Strings are
- * UTF-8 and borrowed for the call unless said otherwise. Errors: a status, and words in the caller's hf_words.
+ * started only for workers beyond the first, for jobs that block, for the log, and as a ticker that interrupts guests which
+ * compute too long. Strings are UTF-8 and borrowed for the call unless said otherwise. Errors: a status, and words in the
+ * caller's hf_words.
  *
  * Version 1. Structs begin with `size`, filled by their *_init: a library newer than its caller reads what is there.
  */
@@ -68,9 +69,10 @@ struct hf_node_options {
                                  * NULL: in memory, gone when the node is closed */
     const char *manifest;       /* what a reload by the admin door reads; NULL: it refuses */
     const char *admin_token;    /* asked for on the admin door's HOST:PORT; on its Unix socket the file's mode decides */
-    enum hf_access_format access; /* of the access log, when `log` is text */
+    enum hf_access_format access; /* of the access log, when `log` is text; COMBINED adds its two fields to JSON too */
     const char *guest_tool;     /* the program holdfast-guest, which makes components of core modules for hf_exec; NULL: those are
                                  * refused */
+    bool no_trace; /* trace context and request ids are neither taken in nor made: what a client sends is a header like any other */
 };
 HF_API void hf_node_options_init(struct hf_node_options *o);
 /* *ret is NULL on failure. */
@@ -103,7 +105,8 @@ struct hf_service_options {
     const char *const *args;     /* the same, for wasi:cli/environment.get-arguments */
     const char *host, *prefix;   /* route; NULL: any host, "/" */
     const char *const *keyvalue; /* buckets of wasi:keyvalue it may open: "NAME" or "NAME:ro". Each service has its own,
-                                  * shared by its instances and workers, kept where hf_node_options.data_dir says */
+                                  * shared by its instances and workers, kept where hf_node_options.data_dir says;
+                                  * "tenant:NAME" is its tenant's, shared by the services of that tenant that are granted it */
     const char *const *config;   /* "K=V" for wasi:config */
     uint32_t min;          /* instances kept ready, over all workers; 0 = 1 a worker */
     uint32_t handles_max;  /* resources an instance may hold; 0 = 100000 */
@@ -120,8 +123,12 @@ struct hf_service_options {
     const char *tls_ca;          /* PEM file of more roots for its https requests; may be NULL */
     const struct hf_route *routes; /* instead of host and prefix; may be NULL */
     size_t n_routes;
-    const char *tenant; /* a label that counters and limits are summed by; NULL: "default" */
+    const char *tenant; /* a label that counters and limits are summed by, and whose buckets may be shared; NULL: "default" */
     uint64_t body_max;  /* bytes of a request's body, then 413; 0 = hf_node_options.body_max */
+    /* What its instances may print, a second and worker, twice that at once; more is dropped, counted and said once a second.
+     * 0 = 1000 lines and 1 MiB; UINT64_MAX = no limit. hf_invoke and hf_exec: no limit. */
+    uint64_t log_lines_max, log_bytes_max;
+    bool no_trace; /* its HTTP requests carry no traceparent but what it sets itself (doc/logs.md) */
 };
 HF_API void hf_service_options_init(struct hf_service_options *o);
 /* Loads, compiles (or finds it in the cache), checks, and starts one instance to see that it starts. */

@@ -128,6 +128,7 @@ void hf_stdio_free(struct hf_stdio *io); /* after every stream of it; NULL is fi
 
 /* ---- the guest ---- */
 struct hf_http_state; /* host_http_*.c: the exchange in hand */
+struct hf_field_store;
 struct hf_line_buf {  /* stdout or stderr up to the end of a line */
     uint8_t bytes[1024];
     uint32_t len;
@@ -146,6 +147,8 @@ struct hf_guest {
     bool exited;                  /* wasi:cli/exit: unwinding; */
     uint8_t exit_code;
     struct hf_http_state *http;   /* NULL outside a request */
+    struct hf_field_store *head;  /* of the request, until all about it is said; NULL outside of one */
+    struct hf_view request_id;    /* in it, once it was looked for */
     enum hf_guest_hook { HF_HOOK_NONE, HF_HOOK_INIT, HF_HOOK_SHUTDOWN } hook; /* one that is being called */
     struct hf_guest_net *net;     /* sockets and what names led to (host_net.c); NULL: never asked for */
     bool invoking;                /* a call by hf_invoke_begin is in flight */
@@ -173,7 +176,12 @@ struct hf_names *hf_guest_names(const struct hf_guest *g);
 uint64_t hf_guest_realm(const struct hf_guest *g);
 const struct hf_services *hf_guest_services(const struct hf_guest *g);
 const struct hf_service_settings *hf_guest_settings(const struct hf_guest *g);
+
+/* ---- lines for the log (guest_log.c) ---- */
+void hf_guest_log_write(struct hf_guest *g, enum hf_log_stream which, struct hf_view bytes); /* what it prints */
+void hf_guest_log_event(struct hf_guest *g, struct hf_view text); /* one line about it */
 void hf_guest_log_flush(struct hf_guest *g); /* an unfinished line goes out */
+struct hf_view hf_guest_request_id(struct hf_guest *g); /* of the request in hand; empty: none */
 
 /* ---- each host_*.c binds its interfaces ---- */
 enum hf_err hf_host_bind_all(struct hf_registry *reg, struct hf_report *report); /* all of those below, in order (registry.c) */
@@ -208,6 +216,8 @@ enum hf_err hf_http_begin(struct hf_guest *g, const struct hf_message *msg, void
 /* The call is over (returned, exited, trapped or cancelled): `err` HF_OK or what ended it. Unfinished bodies that were
  * answered fail (aborted), no answer at all is refused. */
 void hf_http_end(struct hf_guest *g, enum hf_err err);
+/* After it, when all lines about the request are written: its head goes. Twice is fine. */
+void hf_http_forget(struct hf_guest *g);
 
 
 /* ---- calling any export (invoke.c) ---- The message's body is the export's name and its arguments as WAVE or JSON texts, each ended

@@ -31,6 +31,8 @@ enum hf_err hf_http_begin(struct hf_guest *g, const struct hf_message *msg, void
     h->request = r;
     param->message = msg->id;
     g->http = h;
+    hf_http_forget(g);
+    g->head = hf_field_store_ref(r->store);
     *request = r;
     *outparam = param;
     return HF_OK;
@@ -63,6 +65,13 @@ void hf_http_end(struct hf_guest *g, enum hf_err err)
         b->blob = NULL;
     }
     free(h);
+}
+
+void hf_http_forget(struct hf_guest *g)
+{
+    hf_field_store_unref(g->head);
+    g->head = NULL;
+    g->request_id = (struct hf_view){0};
 }
 
 /* ---- small results --------------------------------------------------------------------------------------- */

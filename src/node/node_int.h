@@ -51,7 +51,8 @@ struct hf_worker {
     uint32_t n_totals;
     struct hf_worker_app *app, *next_app; /* the second: of a change that is being prepared */
     struct hf_change_step *change;        /* waits for what is being prepared; NULL: nothing is */
-    struct hf_buf access;
+    struct hf_buf access; /* lines of the access log, put out when there are many or it sleeps */
+    struct hf_log_clock clock;
     uint64_t drain_at_ns; /* 0: serving */
     bool at_rest;         /* draining, and nothing of its own is left to do */
     bool closed;          /* and no other worker's: its instances leave */

@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* A new option must be copied and compared here. */
-_Static_assert(sizeof(struct hf_service_options) == 232, "hf_options_new and hf_options_same know every option");
+_Static_assert(sizeof(struct hf_service_options) == 256, "hf_options_new and hf_options_same know every option");
 
 /* ---- checking -------------------------------------------------------------------------------------------- */
 
@@ -162,7 +162,8 @@ bool hf_options_same(const struct hf_options *one, const struct hf_options *othe
            a->handles_max == b->handles_max && a->files_max == b->files_max && a->queue_timeout_ns == b->queue_timeout_ns &&
            a->request_timeout_ns == b->request_timeout_ns && a->after_timeout_ns == b->after_timeout_ns &&
            a->max_requests == b->max_requests && a->idle_timeout_ns == b->idle_timeout_ns && a->max_age_ns == b->max_age_ns &&
-           a->memory_max == b->memory_max && a->slice_ns == b->slice_ns && same_text(a->name, b->name) &&
+           a->memory_max == b->memory_max && a->slice_ns == b->slice_ns && a->log_lines_max == b->log_lines_max &&
+           a->log_bytes_max == b->log_bytes_max && a->no_trace == b->no_trace && same_text(a->name, b->name) &&
            same_text(a->tenant, b->tenant) && same_text(a->tls_ca, b->tls_ca) && same_list(a->env, b->env) &&
            same_list(a->args, b->args) && same_list(a->keyvalue, b->keyvalue) && same_list(a->config, b->config) &&
            same_list(a->dirs, b->dirs) && same_list(a->net, b->net) && same_list(a->outbound, b->outbound);

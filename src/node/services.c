@@ -31,11 +31,15 @@ enum hf_err hf_node_service_of(struct hf_node *node, const struct hf_service_opt
         .net = o->net,
         .body_window = HF_BODY_WINDOW,
         .keyvalue = o->keyvalue,
+        .tenant = o->tenant,
         .config = o->config,
         .dirs = o->dirs,
         .files_max = o->files_max,
         .outbound = o->outbound,
         .tls_ca = o->tls_ca,
+        .trace_off = node->opt.no_trace || o->no_trace,
+        .log_lines = o->log_lines_max,
+        .log_bytes = o->log_bytes_max,
     };
     if (change != NULL)
         change(ctx, &s);
