@@ -20,10 +20,10 @@ Q       := $(if $(V),,@)
 say      = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2))
 
 CC      := gcc
-CFLAGS  := -std=gnu11 -O2 -g -fno-omit-frame-pointer -Wall -Wextra -Wshadow -Wmissing-prototypes -Wcast-qual \
+CFLAGS  := -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wmissing-prototypes -Wcast-qual \
            -Wvla -Werror -fvisibility=hidden -ffunction-sections -fdata-sections
 ifneq ($(SAN),)
-CFLAGS  += -fsanitize=$(SAN) -fno-sanitize-recover=all -O1
+CFLAGS  += -fsanitize=$(SAN) -fno-sanitize-recover=all -O1 -fno-omit-frame-pointer
 LDFLAGS := -fsanitize=$(SAN)
 endif
 DEPS    := $(shell tools/deps --dir)

@@ -43,6 +43,17 @@ void *hf_obj_new(struct hf_guest *g, size_t size, const char *kind, struct hf_ob
 /* The `drop` of every host resource: refuses while children live ("cannot drop input-stream 7: its child pollable is
  * alive"), else destroys. call NULL (instance end): children are cut loose (orphan) and go with their own handles. */
 enum hf_err hf_obj_drop(struct hf_call *call, void *obj);
+
+/* A case of a result, option or variant with its payload. HF_OK, or the trap of hf_call_limit. */
+static inline enum hf_err hf_host_case(struct hf_call *call, uint32_t tag, struct hf_value v, struct hf_value *result)
+{
+    struct hf_value *p = hf_call_alloc(call, sizeof *p);
+    if (p == NULL)
+        return hf_call_limit(call, "memory of a call");
+    *p = v;
+    *result = hf_value_case(tag, p);
+    return HF_OK;
+}
 void hf_obj_cut_children(struct hf_obj *obj); /* instance end only: they live on without their parent */
 void hf_obj_release(struct hf_obj *obj); /* no children live; unlinks, destroy(), gives memory back to the pool */
 

@@ -78,12 +78,7 @@ void hf_http_forget(struct hf_guest *g)
 
 enum hf_err hf_http_case(struct hf_call *call, uint32_t tag, struct hf_value v, struct hf_value *result)
 {
-    struct hf_value *p = hf_call_alloc(call, sizeof *p);
-    if (p == NULL)
-        return hf_call_limit(call, "memory of a call");
-    *p = v;
-    *result = hf_value_case(tag, p);
-    return HF_OK;
+    return hf_host_case(call, tag, v, result);
 }
 
 enum hf_err hf_http_ok(struct hf_call *call, struct hf_value v, struct hf_value *result)
