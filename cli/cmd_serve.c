@@ -1,39 +1,10 @@
 /* cmd_serve.c - holdfast serve COMPONENT: one wasi:http component, no manifest. */
 #include "cli/options.h"
+#include "cli/signals.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static struct hf_node *running; /* for the signal handler alone: a process has one set of signals */
-
-/* The first signal drains, a second one ends at once; one that comes together with the first (a supervisor that signals the
- * process and its group) is the same request. */
-static void on_signal(int sig)
-{
-    static uint64_t first_ns; /* handlers of both signals block each other */
-    struct timespec t;
-    (void)sig;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    uint64_t now = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-    if (first_ns != 0 && now - first_ns < 500000000u)
-        return;
-    if (first_ns == 0)
-        first_ns = now;
-    hf_node_stop(running);
-}
-
-static void set_signals(void (*term)(int))
-{
-    struct sigaction on = {.sa_handler = term}, ignore = {.sa_handler = SIG_IGN};
-    sigaddset(&on.sa_mask, SIGINT);
-    sigaddset(&on.sa_mask, SIGTERM);
-    sigaction(SIGINT, &on, NULL);
-    sigaction(SIGTERM, &on, NULL);
-    sigaction(SIGPIPE, &ignore, NULL);
-}
 
 static int set_addr(void *to, const char *v)
 {
@@ -82,6 +53,7 @@ static const struct cli_option options[] = {
 int cmd_serve(int argc, char **argv)
 {
     struct cli_settings s;
+    struct hf_node *node = NULL;
     struct hf_words msg = {{0}};
     char bound[128];
 
@@ -103,19 +75,19 @@ int cmd_serve(int argc, char **argv)
     uint32_t max = s.service.max != 0 ? s.service.max : 64 * (s.node.workers != 0 ? s.node.workers : 2);
     s.node.instances_max = max * 16 > 1000 ? (max * 16 < 20000 ? max * 16 : 20000) : 1000; /* components have up to a dozen parts */
 
-    enum hf_status st = hf_node_open(&s.node, &running, &msg);
+    enum hf_status st = hf_node_open(&s.node, &node, &msg);
     if (st == HF_STATUS_OK)
-        st = hf_node_add_service(running, &s.service, &msg);
+        st = hf_node_add_service(node, &s.service, &msg);
     if (st == HF_STATUS_OK)
-        st = hf_node_listen(running, s.addr, bound, &msg);
+        st = hf_node_listen(node, s.addr, bound, &msg);
     if (st == HF_STATUS_OK) {
-        set_signals(on_signal);
+        cli_signals_stop(node);
         fprintf(stderr, "serving %s on http://%s/\n", argv[0], bound);
-        st = hf_node_run(running, &msg);
-        set_signals(SIG_IGN); /* the node goes away now, and so must whoever would call it */
+        st = hf_node_run(node, &msg);
+        cli_signals_over();
     }
     if (st != HF_STATUS_OK)
         cli_fail("serve", st, msg.text);
-    hf_node_close(running);
+    hf_node_close(node);
     return (int)st;
 }
