@@ -1,41 +1,12 @@
 /* cmd_serve.c - holdfast serve COMPONENT: one wasi:http component, no manifest. */
 #include "cli/options.h"
+#include "cli/signals.h"
 #include "cli/watch.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static struct hf_node *running; /* for the signal handler alone: a process has one set of signals */
-
-/* The first signal drains, a second one ends at once; one that comes together with the first (a supervisor that signals the
- * process and its group) is the same request. */
-static void on_signal(int sig)
-{
-    static uint64_t first_ns; /* handlers of both signals block each other */
-    struct timespec t;
-    (void)sig;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    uint64_t now = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-    if (first_ns != 0 && now - first_ns < 500000000u)
-        return;
-    if (first_ns == 0)
-        first_ns = now;
-    hf_node_stop(running);
-}
-
-static void set_signals(void (*term)(int))
-{
-    struct sigaction on = {.sa_handler = term}, ignore = {.sa_handler = SIG_IGN};
-    sigaddset(&on.sa_mask, SIGINT);
-    sigaddset(&on.sa_mask, SIGTERM);
-    sigaction(SIGINT, &on, NULL);
-    sigaction(SIGTERM, &on, NULL);
-    sigaction(SIGPIPE, &ignore, NULL);
-}
 
 static int set_addr(void *to, const char *v)
 {
@@ -54,16 +25,21 @@ static void name_of(const char *path, char *out, size_t size)
     snprintf(out, size, "%.*s", (int)len, base);
 }
 
+struct watching {
+    struct hf_node *node;
+    const char *service;
+};
+
 /* On the watching thread. What does not load changes nothing: the component that serves goes on. */
 static void reload(void *ctx, const char *path)
 {
-    const struct hf_service_options *o = ctx;
+    const struct watching *w = ctx;
     struct hf_words msg = {{0}};
     size_t len;
     void *bytes = cli_read_file(path, &len);
     enum hf_status st = HF_STATUS_IO;
     if (bytes != NULL)
-        st = hf_node_deploy(running, o->name, bytes, len, &msg);
+        st = hf_node_deploy(w->node, w->service, bytes, len, &msg);
     else
         snprintf(msg.text, sizeof msg.text, "%s", strerror(errno));
     free(bytes);
@@ -118,6 +94,7 @@ static const struct cli_option options[] = {
 int cmd_serve(int argc, char **argv)
 {
     struct cli_settings s;
+    struct hf_node *node = NULL;
     struct hf_words msg = {{0}};
     struct cli_watch *watch = NULL;
     char bound[128], name[256];
@@ -142,24 +119,25 @@ int cmd_serve(int argc, char **argv)
 
     name_of(argv[0], name, sizeof name);
     s.service.name = name;
-    enum hf_status st = hf_node_open(&s.node, &running, &msg);
-    if (st == HF_STATUS_OK && s.watch && (cli_watch_open(reload, &s.service, &watch) != 0 || cli_watch_set(watch, &s.service.path, 1) != 0))
+    enum hf_status st = hf_node_open(&s.node, &node, &msg);
+    struct watching watching = {node, name};
+    if (st == HF_STATUS_OK && s.watch && (cli_watch_open(reload, &watching, &watch) != 0 || cli_watch_set(watch, &s.service.path, 1) != 0))
         st = HF_STATUS_LIMIT;
     if (st == HF_STATUS_OK)
-        st = hf_node_add_service(running, &s.service, &msg);
+        st = hf_node_add_service(node, &s.service, &msg);
     if (st == HF_STATUS_OK)
-        st = hf_node_listen(running, s.addr, bound, &msg);
+        st = hf_node_listen(node, s.addr, bound, &msg);
     if (st == HF_STATUS_OK && watch != NULL && cli_watch_start(watch) != 0)
         st = HF_STATUS_LIMIT;
     if (st == HF_STATUS_OK) {
-        set_signals(on_signal);
+        cli_signals_stop(node);
         fprintf(stderr, "serving %s on http://%s/\n", argv[0], bound);
-        st = hf_node_run(running, &msg);
-        set_signals(SIG_IGN); /* the node goes away now, and so must whoever would call it */
+        st = hf_node_run(node, &msg);
+        cli_signals_over();
     }
     cli_watch_close(watch);
     if (st != HF_STATUS_OK)
         cli_fail("serve", st, msg.text);
-    hf_node_close(running);
+    hf_node_close(node);
     return (int)st;
 }

@@ -129,6 +129,7 @@ struct hf_service_options {
      * 0 = 1000 lines and 1 MiB; UINT64_MAX = no limit. hf_invoke and hf_exec: no limit. */
     uint64_t log_lines_max, log_bytes_max;
     bool no_trace; /* its HTTP requests carry no traceparent but what it sets itself (doc/logs.md) */
+    const char *sha256; /* 64 hexadecimal digits: what the file must hash to, else INVALID; NULL: not compared */
 };
 HF_API void hf_service_options_init(struct hf_service_options *o);
 /* Loads, compiles (or finds it in the cache), checks, and starts one instance to see that it starts. A change as hf_node_apply's:
@@ -166,6 +167,12 @@ HF_API void hf_manifest_free(struct hf_manifest *m);
 HF_API struct hf_node_options *hf_manifest_node(struct hf_manifest *m);
 HF_API const struct hf_service_options *hf_manifest_services(const struct hf_manifest *m, size_t *n);
 HF_API const char *const *hf_manifest_listeners(const struct hf_manifest *m, size_t *n);
+/* Addresses for hf_node_listen_admin; none when it says so. The folder of a socket that was not named is .holdfast beside the
+ * manifest, where data_dir is too: whoever runs the node makes it. */
+HF_API const char *const *hf_manifest_admin(const struct hf_manifest *m, size_t *n);
+/* All keys, from the table that reads them: a JSON schema, and the tables of doc/manifest.md. free() it; NULL: out of memory. */
+HF_API char *hf_manifest_schema(void);
+HF_API char *hf_manifest_keys(void);
 /* Reads the manifest again and applies its services: what a SIGHUP means. Listeners and node options do not change in a running
  * node: that they differ is said in msg with OK. Any thread. */
 HF_API enum hf_status hf_node_reload(struct hf_node *node, const char *path, struct hf_words *msg);
@@ -181,6 +188,13 @@ HF_API enum hf_status hf_node_listen_admin(struct hf_node *node, const char *add
 HF_API enum hf_status hf_admin_call(const char *addr, const char *token, const char *method, const char *target, const void *body,
                                     size_t body_len, bool (*each)(void *ctx, const void *bytes, size_t n), void *ctx,
                                     uint32_t *http, char **answer, size_t *len, struct hf_words *msg);
+
+/* ---- times and sizes as people write them ------------------------------------------------------------------- */
+
+/* "3s", "250ms", "2m", "1.5h", "7d", "500us"; a bare number is seconds. False: it is none, or more than 292 years. */
+HF_API bool hf_read_duration(const char *text, uint64_t *ns);
+/* "64MiB", "16k" (1024 each), "1GB" (1000 each), "4096". False: it is none, or 2^63 and more. */
+HF_API bool hf_read_size(const char *text, uint64_t *bytes);
 
 /* ---- without serving ------------------------------------------------------------------------------------- */
 

@@ -180,6 +180,8 @@ enum hf_status hf_node_open(const struct hf_node_options *o, struct hf_node **re
     if (node->opt.workers > HF_WORKERS_MAX)
         node->opt.workers = HF_WORKERS_MAX;
     hf_engine_process_init();
+    if (o->manifest != NULL)
+        (void)hf_manifest_read(o->manifest, &node->manifest, NULL); /* that it is right is for who gives its options */
     enum hf_err err = open_parts(node, &report);
     if (err != HF_OK) {
         hf_node_close(node);
@@ -211,6 +213,7 @@ void hf_node_close(struct hf_node *node)
     hf_engine_free(node->engine);
     hf_wake_free(node->wake);
     hf_log_free(node->log);
+    hf_manifest_free(node->manifest);
     pthread_cond_destroy(&node->run_changed);
     pthread_mutex_destroy(&node->run_lock);
     pthread_mutex_destroy(&node->change_lock);

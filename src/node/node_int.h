@@ -65,6 +65,7 @@ enum hf_run { HF_RUN_NOT_YET, HF_RUN_RUNNING, HF_RUN_OVER };
 
 struct hf_node {
     struct hf_node_options opt;
+    struct hf_manifest *manifest; /* what opt.manifest said at the start; NULL: there was none that could be read */
     char *cache_dir;
     char *guest_tool; /* may be NULL */
     struct hf_os *os;

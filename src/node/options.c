@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* A new option must be copied and compared here. */
-_Static_assert(sizeof(struct hf_service_options) == 256, "hf_options_new and hf_options_same know every option");
+_Static_assert(sizeof(struct hf_service_options) == 264, "hf_options_new and hf_options_same know every option");
 
 /* ---- checking -------------------------------------------------------------------------------------------- */
 
@@ -110,7 +110,7 @@ enum hf_err hf_options_new(const struct hf_service_options *o, struct hf_options
     atomic_init(&c->refs, 1);
     c->o = *o;
     struct hf_arena *a = &c->arena;
-    const char **const texts[] = {&c->o.name, &c->o.path, &c->o.tls_ca, &c->o.tenant};
+    const char **const texts[] = {&c->o.name, &c->o.path, &c->o.tls_ca, &c->o.tenant, &c->o.sha256};
     const char *const **const lists[] = {&c->o.env, &c->o.args, &c->o.keyvalue, &c->o.config, &c->o.dirs, &c->o.net, &c->o.outbound};
     bool ok = copy_routes(a, &c->o);
     if (c->o.name == NULL)
