@@ -20,10 +20,10 @@ Q       := $(if $(V),,@)
 say      = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2))
 
 CC      := gcc
-CFLAGS  := -std=gnu11 -O2 -g -fno-omit-frame-pointer -Wall -Wextra -Wshadow -Wmissing-prototypes -Wcast-qual \
+CFLAGS  := -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wmissing-prototypes -Wcast-qual \
            -Wvla -Werror -fvisibility=hidden -ffunction-sections -fdata-sections
 ifneq ($(SAN),)
-CFLAGS  += -fsanitize=$(SAN) -fno-sanitize-recover=all -O1
+CFLAGS  += -fsanitize=$(SAN) -fno-sanitize-recover=all -O1 -fno-omit-frame-pointer
 LDFLAGS := -fsanitize=$(SAN)
 endif
 DEPS    := $(shell tools/deps --dir)
@@ -57,7 +57,7 @@ USES_cli       := base
 THREAD_ROOMS   := base os kernel store link gateway
 
 .PHONY: all setup demo test fuzz fuzz-built soak bench guests install clean help format compile_commands.json mutants
-all: $(B)/holdfast
+all: $(B)/holdfast $(if $(SAN),,build/doc/manifest.schema.json)
 
 help:
 	@echo 'make            build $(B)/holdfast'
@@ -127,6 +127,12 @@ $(B)/holdfast: $(patsubst %.c,$(B)/obj/%.o,$(CLI)) $(LIBS) | $(ARCHIVE)
 	$(Q)ln -sfn $(DEPS)/bin/holdfast-guest $(B)/libexec/holdfast-guest && ln -sfn ../../../guest $(B)/share/guest
 	$(if $(SAN),,$(Q)ln -sf dev/holdfast build/holdfast)
 
+# What the table of a manifest's keys says to editors.
+build/doc/manifest.schema.json: $(B)/holdfast
+	$(call say,GEN,$@)
+	@mkdir -p $(@D)
+	$(Q)$< check --schema > $@
+
 # ---- tests ----------------------------------------------------------------------------------------------------
 .SECONDEXPANSION:
 room_of = $(firstword $(subst /, ,$(1)))
@@ -156,7 +162,7 @@ endif
 setup:
 	$(Q)tools/setup build
 test:
-	$(Q)tools/setup build && tools/setup test && tools/setup guests
+	$(Q)tools/setup build && tools/setup test && tools/setup guests && { tools/setup checkers || [ $$? = 3 ]; }
 	$(Q)$(MAKE) --no-print-directory test-built SAN=$(SAN) ONLY=$(ONLY)
 # Benches are built with the tests, so that they do not rot between measurements.
 test-built: $(RUN_TESTS) $(NEED_APP) $$(if $$(SAN)$$(ONLY),,$$(BENCHES))
@@ -225,7 +231,7 @@ mutants: all guests
 	$(Q)tests/mutants/run '$(ONLY)'
 
 PREFIX ?= /usr/local
-install: $(B)/holdfast
+install: $(B)/holdfast build/doc/manifest.schema.json
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(B)/holdfast $(DESTDIR)$(PREFIX)/bin/holdfast
 	install -d $(DESTDIR)$(PREFIX)/libexec/holdfast $(DESTDIR)$(PREFIX)/share/holdfast
@@ -233,6 +239,12 @@ install: $(B)/holdfast
 	rm -rf $(DESTDIR)$(PREFIX)/share/holdfast/guest
 	cp -RL guest $(DESTDIR)$(PREFIX)/share/holdfast/guest
 	chmod -R u=rwX,go=rX $(DESTDIR)$(PREFIX)/share/holdfast/guest
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/share/,man/man1 bash-completion/completions zsh/site-functions fish/vendor_completions.d)
+	tools/man $(B)/holdfast > $(DESTDIR)$(PREFIX)/share/man/man1/holdfast.1
+	$(B)/holdfast completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/holdfast
+	$(B)/holdfast completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_holdfast
+	$(B)/holdfast completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/holdfast.fish
+	install -m 644 build/doc/manifest.schema.json $(DESTDIR)$(PREFIX)/share/holdfast/manifest.schema.json
 
 format:
 	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')

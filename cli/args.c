@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 static void help(const char *command, const char *operands, const char *about, const struct cli_option *o)
 {
@@ -122,6 +121,12 @@ int cli_parse(const char *command, const char *operands, const char *about, cons
             help(command, operands, about, options);
             return 1;
         }
+        if (strcmp(a, "--_options") == 0) { /* asked by shells (cmd_completion.c) */
+            for (const struct cli_option *o = options; o->name != NULL; o++)
+                printf("--%s\t%s\n", o->name, o->help);
+            puts("--help\tthis command's options");
+            return 1;
+        }
         if (a[0] != '-' || a[1] != '-') {
             argv[out++] = a;
             continue;
@@ -151,40 +156,14 @@ int cli_parse(const char *command, const char *operands, const char *about, cons
     return 0;
 }
 
-static int scaled(const char *text, const char *const *units, const uint64_t *scale, uint64_t bare, uint64_t *ret)
-{
-    char *end;
-    if (!isdigit((unsigned char)text[0]))
-        return -1;
-    double d = strtod(text, &end);
-    uint64_t by = bare;
-    if (*end != 0) {
-        size_t i = 0;
-        while (units[i] != NULL && strcasecmp(units[i], end) != 0)
-            i++;
-        if (units[i] == NULL)
-            return -1;
-        by = scale[i];
-    }
-    d *= (double)by;
-    if (!(d < 9e18))
-        return -1;
-    *ret = (uint64_t)d;
-    return 0;
-}
-
 int cli_duration(const char *text, uint64_t *ns)
 {
-    static const char *const units[] = {"ns", "us", "ms", "s", "m", "h", NULL};
-    static const uint64_t scale[] = {1, 1000, 1000000, 1000000000, 60000000000u, 3600000000000u};
-    return scaled(text, units, scale, 1000000000, ns);
+    return hf_read_duration(text, ns) ? 0 : -1;
 }
 
 int cli_size(const char *text, uint64_t *bytes)
 {
-    static const char *const units[] = {"B", "k", "KB", "KiB", "MB", "MiB", "M", "GB", "GiB", "G", NULL};
-    static const uint64_t scale[] = {1, 1024, 1000, 1024, 1000000, 1 << 20, 1 << 20, 1000000000, 1 << 30, 1 << 30};
-    return scaled(text, units, scale, 1, bytes);
+    return hf_read_size(text, bytes) ? 0 : -1;
 }
 
 int cli_number(const char *text, uint64_t max, uint64_t *n)

@@ -57,10 +57,14 @@ const char *cli_guest_sdk(char out[PATH_MAX]);  /* the folder guest/; HF_GUEST_S
 /* All of a file with a NUL behind it, free() it; NULL: errno. */
 void *cli_read_file(const char *path, size_t *len);
 
+int cmd_run(int argc, char **argv);
+int cmd_check(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 int cmd_exec(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
 int cmd_invoke(int argc, char **argv);
 int cmd_build(int argc, char **argv);
+int cmd_new(int argc, char **argv);
+int cmd_completion(int argc, char **argv);
 
 #endif

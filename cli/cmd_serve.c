@@ -1,53 +1,60 @@
 /* cmd_serve.c - holdfast serve COMPONENT: one wasi:http component, no manifest. */
 #include "cli/options.h"
+#include "cli/signals.h"
+#include "cli/watch.h"
 
-#include <signal.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static struct hf_node *running; /* for the signal handler alone: a process has one set of signals */
-
-/* The first signal drains, a second one ends at once; one that comes together with the first (a supervisor that signals the
- * process and its group) is the same request. */
-static void on_signal(int sig)
-{
-    static uint64_t first_ns; /* handlers of both signals block each other */
-    struct timespec t;
-    (void)sig;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    uint64_t now = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-    if (first_ns != 0 && now - first_ns < 500000000u)
-        return;
-    if (first_ns == 0)
-        first_ns = now;
-    hf_node_stop(running);
-}
-
-static void set_signals(void (*term)(int))
-{
-    struct sigaction on = {.sa_handler = term}, ignore = {.sa_handler = SIG_IGN};
-    sigaddset(&on.sa_mask, SIGINT);
-    sigaddset(&on.sa_mask, SIGTERM);
-    sigaction(SIGINT, &on, NULL);
-    sigaction(SIGTERM, &on, NULL);
-    sigaction(SIGPIPE, &ignore, NULL);
-}
 
 static int set_addr(void *to, const char *v)
 {
     ((struct cli_settings *)to)->addr = v;
     return strchr(v, ':') == NULL ? -1 : 0;
 }
+/* ---- watching the component's file ------------------------------------------------------------------------- */
+
+/* The service's name, as the node makes it when none is given: the file's without its ending. */
+static void name_of(const char *path, char *out, size_t size)
+{
+    const char *base = strrchr(path, '/');
+    base = base == NULL ? path : base + 1;
+    const char *dot = strrchr(base, '.');
+    size_t len = dot != NULL && dot != base ? (size_t)(dot - base) : strlen(base);
+    snprintf(out, size, "%.*s", (int)len, base);
+}
+
+struct watching {
+    struct hf_node *node;
+    const char *service;
+};
+
+/* On the watching thread. What does not load changes nothing: the component that serves goes on. */
+static void reload(void *ctx, const char *path)
+{
+    const struct watching *w = ctx;
+    struct hf_words msg = {{0}};
+    size_t len;
+    void *bytes = cli_read_file(path, &len);
+    enum hf_status st = HF_STATUS_IO;
+    if (bytes != NULL)
+        st = hf_node_deploy(w->node, w->service, bytes, len, &msg);
+    else
+        snprintf(msg.text, sizeof msg.text, "%s", strerror(errno));
+    free(bytes);
+    cli_say_reloaded("serve", path, st, msg.text);
+}
+
 static const char *const instances[] = {"reuse", "per-request", "singleton", NULL}; /* by enum hf_instances */
 static const char *const formats[] = {"text", "json", NULL};                        /* by enum hf_log_format */
+static const char *const access_formats[] = {"own", "common", "combined", NULL};    /* by enum hf_access_format */
 
 // clang-format off
 static const struct cli_option options[] = {
     {"addr", "HOST:PORT", "where to listen (127.0.0.1:8080); port 0 lets the system choose", CLI_CALL(set_addr), "HOST:PORT"},
     {"workers", "N", "threads that serve (one a core)", OPT_U32(node.workers, 1, 256), "a number from 1 to 256"},
-    {"instances", "MODE", "reuse: an instance serves one request after another (default);", OPT_WORD(service.instances, instances), "'reuse', 'per-request' or 'singleton'"},
+    {"instances", "MODE", "reuse (an instance serves one request after another), per-request or singleton (reuse)", OPT_WORD(service.instances, instances), "'reuse', 'per-request' or 'singleton'"},
     {"max", "N", "instances at most, over all workers (64 a worker)", OPT_U32(service.max, 1, 100000), "a number from 1"},
     {"min", "N", "instances kept ready, over all workers (1 a worker)", OPT_U32(service.min, 1, 100000), "a number from 1"},
     {"max-requests", "N", "an instance retires after so many requests (never)", OPT_U64(service.max_requests, 0), "a number"},
@@ -70,10 +77,15 @@ static const struct cli_option options[] = {
     {"keep-alive", "TIME", "an idle connection is kept so long (75s)", OPT_TIME(node.idle_timeout_ns, 0), "a time like 75s"},
     {"connections", "N", "open connections at most, each worker (20000)", OPT_U32(node.connections_max, 1, 10000000), "a number from 1"},
     {"outbound-max", "N", "connections of its HTTP requests to one host and port, each worker (64)", OPT_U32(node.outbound_max, 1, 100000), "a number from 1"},
+    {"watch", NULL, "when the component's file changes, serve the new one, without losing a request", OPT_ON(watch), NULL},
     {"drain", "TIME", "how long a stop waits for requests in hand (10s)", OPT_TIME(node.drain_ns, 0), "a time like 10s"},
     {"log", "FORMAT", "text or json, to standard error (text)", OPT_WORD(node.log, formats), "'text' or 'json'"},
+    {"access-format", "FORM", "lines of the access log: own, common or combined (own); with --log json, combined adds referer and agent", OPT_WORD(node.access, access_formats), "'own', 'common' or 'combined'"},
+    {"log-lines", "N", "lines an instance's service may print a second, each worker (1000); more are dropped", OPT_U64(service.log_lines_max, 1), "a number from 1"},
+    {"log-bytes", "SIZE", "and bytes (1MiB)", OPT_SIZE(service.log_bytes_max, 1, UINT64_MAX), "a size like 1MiB"},
+    {"no-trace", NULL, "no trace context and no request ids: their headers are headers like others", OPT_ON(node.no_trace), NULL},
     {"quiet", NULL, "no access log and no notices", OPT_ON(node.quiet), NULL},
-    {"debug", NULL, "answers carry holdfast-instance: id=..; served=..; age=..", OPT_ON(node.debug), NULL},
+    {"debug", NULL, "answers carry holdfast-instance: id=..; served=..; age=.., and x-request-id", OPT_ON(node.debug), NULL},
     CLI_OPTIONS_CACHE,
     {0},
 };
@@ -82,8 +94,10 @@ static const struct cli_option options[] = {
 int cmd_serve(int argc, char **argv)
 {
     struct cli_settings s;
+    struct hf_node *node = NULL;
     struct hf_words msg = {{0}};
-    char bound[128];
+    struct cli_watch *watch = NULL;
+    char bound[128], name[256];
 
     cli_settings_init(&s);
     int rc = cli_parse("serve", "COMPONENT [ARGS]",
@@ -103,19 +117,27 @@ int cmd_serve(int argc, char **argv)
     uint32_t max = s.service.max != 0 ? s.service.max : 64 * (s.node.workers != 0 ? s.node.workers : 2);
     s.node.instances_max = max * 16 > 1000 ? (max * 16 < 20000 ? max * 16 : 20000) : 1000; /* components have up to a dozen parts */
 
-    enum hf_status st = hf_node_open(&s.node, &running, &msg);
+    name_of(argv[0], name, sizeof name);
+    s.service.name = name;
+    enum hf_status st = hf_node_open(&s.node, &node, &msg);
+    struct watching watching = {node, name};
+    if (st == HF_STATUS_OK && s.watch && (cli_watch_open(reload, &watching, &watch) != 0 || cli_watch_set(watch, &s.service.path, 1) != 0))
+        st = HF_STATUS_LIMIT;
     if (st == HF_STATUS_OK)
-        st = hf_node_add_service(running, &s.service, &msg);
+        st = hf_node_add_service(node, &s.service, &msg);
     if (st == HF_STATUS_OK)
-        st = hf_node_listen(running, s.addr, bound, &msg);
+        st = hf_node_listen(node, s.addr, bound, &msg);
+    if (st == HF_STATUS_OK && watch != NULL && cli_watch_start(watch) != 0)
+        st = HF_STATUS_LIMIT;
     if (st == HF_STATUS_OK) {
-        set_signals(on_signal);
+        cli_signals_stop(node);
         fprintf(stderr, "serving %s on http://%s/\n", argv[0], bound);
-        st = hf_node_run(running, &msg);
-        set_signals(SIG_IGN); /* the node goes away now, and so must whoever would call it */
+        st = hf_node_run(node, &msg);
+        cli_signals_over();
     }
+    cli_watch_close(watch);
     if (st != HF_STATUS_OK)
         cli_fail("serve", st, msg.text);
-    hf_node_close(running);
+    hf_node_close(node);
     return (int)st;
 }

@@ -10,11 +10,15 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *about;
 } commands[] = {
+    {"run", cmd_run, "run the app of a manifest, holdfast.toml"},
+    {"check", cmd_check, "check an app: its manifest and every component"},
     {"serve", cmd_serve, "serve a wasi:http component"},
     {"exec", cmd_exec, "run a command (wasi:cli/run, or a WASI preview 1 module)"},
     {"inspect", cmd_inspect, "what a component imports and exports, and whether it can run here"},
     {"invoke", cmd_invoke, "call an exported function and print its result"},
+    {"new", cmd_new, "make a project: a service in C, JavaScript, Python or Rust"},
     {"build", cmd_build, "build a component from source"},
+    {"completion", cmd_completion, "print a script that completes commands in bash, zsh or fish"},
 };
 
 static void help(FILE *out)
@@ -23,7 +27,7 @@ static void help(FILE *out)
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].about);
     fprintf(out, "\nholdfast COMMAND --help tells more; holdfast --version prints the version.\n"
-                 "exit codes: 0 done, 1 the guest failed, 2 usage, 3 not a valid component, 4 it needs what is missing here,\n"
+                 "exit codes: 0 done, 1 the guest failed, 2 usage, 3 not a valid component or manifest, 4 it needs what is missing here,\n"
                  "5 a limit, 6 a file or address, 7 out of time. exec: the command's own (holdfast exec --help)\n");
 }
 
@@ -39,6 +43,11 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
         help(stdout);
+        return 0;
+    }
+    if (strcmp(argv[1], "--_commands") == 0) { /* asked by shells (cmd_completion.c) and tools/man */
+        for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+            printf("%s\t%s\n", commands[i].name, commands[i].about);
         return 0;
     }
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)

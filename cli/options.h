@@ -24,6 +24,7 @@ struct cli_settings {
     const char *addr;
     char guest_tool[PATH_MAX];
     bool json;
+    bool watch;
     bool inherit_env;
 };
 void cli_settings_init(struct cli_settings *s);
@@ -54,11 +55,12 @@ int opt_outbound(void *to, const char *v);
     {"dir", "HOST::GUEST[:ro]", "a folder for the guest, :ro if it may change nothing; may be repeated", CLI_CALL(opt_dir), \
      "HOST::GUEST or HOST::GUEST:ro, 64 times at most"}, \
     {"files", "N", "files and folders an instance may have open (1024)", OPT_U32(service.files_max, 1, 1000000), "a number from 1"}, \
-    {"keyvalue", "BUCKET", "a wasi:keyvalue bucket it may open, kept in memory or by --data, BUCKET:ro to read only; may be repeated", \
+    {"keyvalue", "BUCKET", "a wasi:keyvalue bucket it may open, kept in memory or by --data, BUCKET:ro to read only, tenant:BUCKET for its tenant's; may be repeated", \
      CLI_CALL(opt_keyvalue), "a bucket's name, once"}, \
+    {"tenant", "NAME", "whose it is (default): its services may share buckets", OPT_TEXT(service.tenant), "a name"}, \
     {"data", "DIR", "keep its buckets in this folder: they outlive the process (in memory)", OPT_TEXT(node.data_dir), "a folder"}, \
     {"config", "K=V", "a value for wasi:config; may be repeated", CLI_CALL(opt_config), "K=V, each key once"}, \
-    {"net", "RULE", "what it may reach, nothing without: loopback:8080, 10.0.0.0/8:443, example.com:443,", CLI_CALL(opt_net), \
+    {"net", "RULE", "what it may reach, nothing without: loopback:8080, 10.0.0.0/8:443, example.com:443; may be repeated", CLI_CALL(opt_net), \
      "a rule like loopback:8080 (doc/network.md)"}, \
     {"allow-outbound", "HOST[:PORT]", "where its HTTP requests may go, nowhere without; may be repeated", CLI_CALL(opt_outbound), \
      "HOST, HOST:PORT or a range like 10.0.0.0/8:443"}, \

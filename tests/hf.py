@@ -24,9 +24,9 @@ def have(name):
 
 
 class Server:
-    def __init__(self, component, *args, env=None):
+    def __init__(self, component, *args, env=None, command="serve"):
         self.log = tempfile.TemporaryFile()
-        self.p = subprocess.Popen([BIN, "serve", component, "--addr", "127.0.0.1:0", *map(str, args)],
+        self.p = subprocess.Popen([BIN, command, component, "--addr", "127.0.0.1:0", *map(str, args)],
                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
                                   env=env, cwd=top)
         self.lines, self.port = [], None

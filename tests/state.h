@@ -19,7 +19,7 @@ struct state {
     union hf_val *globals;
     struct hf_image_table *tables; /* entries belong to somebody else */
     uint64_t memory_max, call_bytes_max;
-    uint32_t handles_max, slice_ticks;
+    uint32_t handles_max, slice_ticks, list_bytes_max, string_bytes_max;
     bool resting; /* flags of all component instances, and nothing in hand */
 };
 
@@ -39,7 +39,9 @@ static inline void state_of(struct hf_instance *inst, struct state *ret)
                           .memory_max = inst->settings.memory_max,
                           .call_bytes_max = inst->settings.call_bytes_max,
                           .handles_max = inst->settings.handles_max,
-                          .slice_ticks = inst->settings.slice_ticks};
+                          .slice_ticks = inst->settings.slice_ticks,
+                          .list_bytes_max = inst->settings.list_bytes_max,
+                          .string_bytes_max = inst->settings.string_bytes_max};
     HF_ASSERT(p->n_memories <= HF_ARRAY_LEN(ret->memories));
     ret->globals = calloc(p->n_globals + 1, sizeof *ret->globals);
     ret->tables = calloc(ret->n_cis + 1, sizeof *ret->tables);
@@ -73,6 +75,8 @@ static inline void state_of_image(const struct hf_image *img, struct state *ret)
                           .call_bytes_max = img->call_bytes_max,
                           .handles_max = img->handles_max,
                           .slice_ticks = img->slice_ticks,
+                          .list_bytes_max = img->list_bytes_max,
+                          .string_bytes_max = img->string_bytes_max,
                           .resting = true};
     HF_ASSERT(img->whole && img->n_memories <= HF_ARRAY_LEN(ret->memories));
     ret->globals = calloc(img->n_globals + 1, sizeof *ret->globals);
@@ -131,7 +135,8 @@ static inline const char *state_differs(const struct state *a, const struct stat
             SAME(state_entry_same(&x->entries[i], &y->entries[i]), "table %u: entry %u", c, i);
     }
     SAME(a->memory_max == b->memory_max && a->call_bytes_max == b->call_bytes_max &&
-             a->handles_max == b->handles_max && a->slice_ticks == b->slice_ticks,
+             a->handles_max == b->handles_max && a->slice_ticks == b->slice_ticks &&
+             a->list_bytes_max == b->list_bytes_max && a->string_bytes_max == b->string_bytes_max,
          "limits");
     SAME(a->resting && b->resting, "one is not at rest");
 #undef SAME

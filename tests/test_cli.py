@@ -112,6 +112,41 @@ def test_options_say_what_they_want():
     check("a switch takes no value", code == 2 and "--quiet takes no value" in err, err)
 
 
+def test_completion():
+    """Scripts for shells ask the program itself, so all commands and options are there."""
+    import re, shutil, subprocess
+    env = dict(os.environ, PATH=os.path.dirname(BIN) + ":" + os.environ["PATH"])
+
+    def shell(*argv):
+        return subprocess.run(argv, capture_output=True, text=True, env=env, stdin=subprocess.DEVNULL)
+    commands = [line.split("\t")[0] for line in holdfast("--_commands")[1].splitlines()]
+    check("every command is listed", re.findall(r"^  ([a-z]+) +", holdfast("--help")[1], re.M) == commands and "serve" in commands, commands)
+    for command in commands:
+        code, out, err = holdfast(command, "--_options")
+        names = [line.split("\t")[0] for line in out.splitlines()]
+        listed = re.findall(r"^  (--[a-z-]+)", holdfast(command, "--help")[1], re.M)
+        check("the options of %s are those of its help" % command, code == 0 and names == listed and names[-1] == "--help", (names, listed))
+    ask = 'eval "$(holdfast completion bash)"; COMP_WORDS=(%s); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _holdfast holdfast; echo "${COMPREPLY[@]}"'
+    for words, want in (("holdfast ser", "serve\n"), ("holdfast serve --max-", "--max-requests --max-age\n"), ("holdfast serve app", "\n"),
+                        ("holdfast nothing --x", "\n")):
+        p = shell("bash", "-c", ask % words)
+        check("bash: %s" % words, p.stdout == want and p.stderr == "", (p.stdout, p.stderr))
+    if shutil.which("fish"):
+        p = shell("fish", "-c", "holdfast completion fish | source; complete -C 'holdfast ser'; complete -C 'holdfast serve --max-'")
+        check("fish", [line.split("\t")[0] for line in p.stdout.splitlines()] == ["serve", "--max-age", "--max-requests"], p.stdout + p.stderr)
+    else:
+        skip("completion in fish", "fish is not here")
+    if shutil.which("zsh"):
+        p = shell("zsh", "-fc", "words=(holdfast serve --max); CURRENT=3; compdef() { : }; _describe() { print -r $1 $found }; "
+                  'eval "$(holdfast completion zsh)"; _holdfast')
+        check("zsh", p.stdout.startswith("option --addr:where to listen (127.0.0.1\\:8080)"), p.stdout + p.stderr)
+    else:
+        skip("completion in zsh", "zsh is not here")
+    for args in ((), ("tcsh",), ("bash", "zsh")):
+        code, out, err = holdfast("completion", *args)
+        check("completion %s is refused" % " ".join(args), code == 2 and out == "" and "bash, zsh or fish" in err, (code, out, err))
+
+
 def test_bad_files():
     with tempfile.TemporaryDirectory() as d:
         hello = open(guest("c-hello"), "rb").read()

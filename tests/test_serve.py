@@ -166,6 +166,7 @@ HOSTILE = {  # path: (statuses that are right, must the answer be complete)
     "/empty": ((204,), True), "/big": ((200,), True), "/trailers": ((200,), True), "/ignore-body": ((200,), True),
     "/request": ((200,), True), "/clockrand": ((200,), True), "/print": ((200,), True), "/poll-twice": ((200,), True),
     "/take-twice": ((200,), True), "/bad-headers": ((200,), True), "/grow": ((200,), True), "/count": ((200,), True),
+    "/large-headers": ((200,), True), "/huge-headers": ((500,), True),
     "/late": ((200,), True), "/busy": ((200,), True), "/after-work": ((200,), True),
 }
 

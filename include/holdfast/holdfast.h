@@ -1,8 +1,9 @@
 /* holdfast.h - the public C API of libholdfast: open a node, add services, listen, run, close.
  *
  * Everything hangs off a node, so several nodes fit in one process. No function here installs a signal handler; threads are
- * started only for workers beyond the first (and one ticker that interrupts guests that compute too long). Strings are
- * UTF-8 and borrowed for the call unless said otherwise. Errors: a status, and words in the caller's hf_words.
+ * started only for workers beyond the first, for jobs that block, for the log, and as a ticker that interrupts guests which
+ * compute too long. Strings are UTF-8 and borrowed for the call unless said otherwise. Errors: a status, and words in the
+ * caller's hf_words.
  *
  * Version 1. Structs begin with `size`, filled by their *_init: a library newer than its caller reads what is there.
  */
@@ -42,7 +43,7 @@ HF_API const char *hf_version(void); /* "0.1.0"; a constant */
 
 /* ---- a node ---------------------------------------------------------------------------------------------- */
 
-struct hf_node; /* opaque; used from the thread that opened it, but for hf_node_stop */
+struct hf_node; /* opaque; used from the thread that opened it, but for hf_node_stop and what changes services */
 
 enum hf_log_format { HF_LOG_TEXT = 0, HF_LOG_JSON = 1 };
 /* OWN: our line; COMMON: the "common log format"; COMBINED: with referer and user agent. */
@@ -68,9 +69,10 @@ struct hf_node_options {
                                  * NULL: in memory, gone when the node is closed */
     const char *manifest;       /* what a reload by the admin door reads; NULL: it refuses */
     const char *admin_token;    /* asked for on the admin door's HOST:PORT; on its Unix socket the file's mode decides */
-    enum hf_access_format access; /* of the access log, when `log` is text */
+    enum hf_access_format access; /* of the access log, when `log` is text; COMBINED adds its two fields to JSON too */
     const char *guest_tool;     /* the program holdfast-guest, which makes components of core modules for hf_exec; NULL: those are
                                  * refused */
+    bool no_trace; /* trace context and request ids are neither taken in nor made: what a client sends is a header like any other */
 };
 HF_API void hf_node_options_init(struct hf_node_options *o);
 /* *ret is NULL on failure. */
@@ -121,7 +123,8 @@ struct hf_service_options {
     const char *const *args;     /* the same, for wasi:cli/environment.get-arguments */
     const char *host, *prefix;   /* route; NULL: any host, "/" */
     const char *const *keyvalue; /* buckets of wasi:keyvalue it may open: "NAME" or "NAME:ro". Each service has its own,
-                                  * shared by its instances and workers, kept where hf_node_options.data_dir says */
+                                  * shared by its instances and workers, kept where hf_node_options.data_dir says;
+                                  * "tenant:NAME" is its tenant's, shared by the services of that tenant that are granted it */
     const char *const *config;   /* "K=V" for wasi:config */
     uint32_t min;          /* instances kept ready, over all workers; 0 = 1 a worker */
     uint32_t handles_max;  /* resources an instance may hold; 0 = 100000 */
@@ -138,15 +141,21 @@ struct hf_service_options {
     const char *tls_ca;          /* PEM file of more roots for its https requests; may be NULL */
     const struct hf_route *routes; /* instead of host and prefix; may be NULL */
     size_t n_routes;
-    const char *tenant; /* a label that counters and limits are summed by; NULL: "default" */
+    const char *tenant; /* a label that counters and limits are summed by, and whose buckets may be shared; NULL: "default" */
     uint64_t body_max;  /* bytes of a request's body, then 413; 0 = hf_node_options.body_max */
+    /* What its instances may print, a second and worker, twice that at once; more is dropped, counted and said once a second.
+     * 0 = 1000 lines and 1 MiB; UINT64_MAX = no limit. hf_invoke and hf_exec: no limit. */
+    uint64_t log_lines_max, log_bytes_max;
+    bool no_trace; /* its HTTP requests carry no traceparent but what it sets itself (doc/logs.md) */
+    const char *sha256; /* 64 hexadecimal digits: what the file must hash to, else INVALID; NULL: not compared */
     /* A class of processes: `instances` and what says how many there are do not matter; a route leads to the process that has
      * the class's own name. Changing or removing one needs a restart of the node. NULL: no process may be messaged or spawned. */
     enum hf_kind kind;
     const struct hf_process_options *process;
 };
 HF_API void hf_service_options_init(struct hf_service_options *o);
-/* Loads, compiles (or finds it in the cache), checks, and starts one instance to see that it starts. */
+/* Loads, compiles (or finds it in the cache), checks, and starts one instance to see that it starts. A change as hf_node_apply's:
+ * any thread, also while the node runs. */
 HF_API enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_service_options *o, struct hf_words *msg);
 
 /* "127.0.0.1:8080", "[::1]:0". bound (may be NULL) gets the address with its port. After the services, before run. */
@@ -180,6 +189,12 @@ HF_API void hf_manifest_free(struct hf_manifest *m);
 HF_API struct hf_node_options *hf_manifest_node(struct hf_manifest *m);
 HF_API const struct hf_service_options *hf_manifest_services(const struct hf_manifest *m, size_t *n);
 HF_API const char *const *hf_manifest_listeners(const struct hf_manifest *m, size_t *n);
+/* Addresses for hf_node_listen_admin; none when it says so. The folder of a socket that was not named is .holdfast beside the
+ * manifest, where data_dir is too: whoever runs the node makes it. */
+HF_API const char *const *hf_manifest_admin(const struct hf_manifest *m, size_t *n);
+/* All keys, from the table that reads them: a JSON schema, and the tables of doc/manifest.md. free() it; NULL: out of memory. */
+HF_API char *hf_manifest_schema(void);
+HF_API char *hf_manifest_keys(void);
 /* Reads the manifest again and applies its services: what a SIGHUP means. Listeners and node options do not change in a running
  * node: that they differ is said in msg with OK. Any thread. */
 HF_API enum hf_status hf_node_reload(struct hf_node *node, const char *path, struct hf_words *msg);
@@ -195,6 +210,13 @@ HF_API enum hf_status hf_node_listen_admin(struct hf_node *node, const char *add
 HF_API enum hf_status hf_admin_call(const char *addr, const char *token, const char *method, const char *target, const void *body,
                                     size_t body_len, bool (*each)(void *ctx, const void *bytes, size_t n), void *ctx,
                                     uint32_t *http, char **answer, size_t *len, struct hf_words *msg);
+
+/* ---- times and sizes as people write them ------------------------------------------------------------------- */
+
+/* "3s", "250ms", "2m", "1.5h", "7d", "500us"; a bare number is seconds. False: it is none, or more than 292 years. */
+HF_API bool hf_read_duration(const char *text, uint64_t *ns);
+/* "64MiB", "16k" (1024 each), "1GB" (1000 each), "4096". False: it is none, or 2^63 and more. */
+HF_API bool hf_read_size(const char *text, uint64_t *bytes);
 
 /* ---- without serving ------------------------------------------------------------------------------------- */
 

@@ -10,22 +10,15 @@
 
 #define BUF_FIRST 64u /* bytes of the first allocation, the NUL included */
 
-bool hf_view_eq_text(struct hf_view a, const char *text)
-{
-    return hf_view_eq(a, hf_view_of(text));
-}
-
-static uint8_t lower(uint8_t c)
+static inline uint8_t lower(uint8_t c)
 {
     return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
 }
 
-bool hf_view_eq_nocase(struct hf_view a, struct hf_view b)
+bool hf_bytes_eq_nocase(const uint8_t *a, const uint8_t *b, size_t len)
 {
-    if (a.len != b.len)
-        return false;
-    for (size_t i = 0; i < a.len; i++) {
-        if (a.ptr[i] != b.ptr[i] && lower(a.ptr[i]) != lower(b.ptr[i]))
+    for (size_t i = 0; i < len; i++) {
+        if (a[i] != b[i] && lower(a[i]) != lower(b[i]))
             return false;
     }
     return true;
@@ -56,18 +49,6 @@ size_t hf_view_find(struct hf_view a, uint8_t c)
     return p == NULL ? a.len : (size_t)(p - a.ptr);
 }
 
-struct hf_view hf_view_skip(struct hf_view a, size_t n)
-{
-    if (n > a.len)
-        n = a.len;
-    return n == 0 ? a : hf_view(a.ptr + n, a.len - n);
-}
-
-struct hf_view hf_view_take(struct hf_view a, size_t n)
-{
-    return hf_view(a.ptr, n < a.len ? n : a.len);
-}
-
 char *hf_view_dup(struct hf_view a)
 {
     if (a.len == SIZE_MAX)
@@ -93,7 +74,7 @@ void hf_buf_done(struct hf_buf *buf)
 }
 
 /* At least doubles, so that n single bytes cost O(n). */
-static enum hf_err grow(struct hf_buf *buf, size_t extra)
+enum hf_err hf_buf_grow(struct hf_buf *buf, size_t extra)
 {
     if (extra > PTRDIFF_MAX - 1 - buf->len)
         return HF_LIMIT;
@@ -109,13 +90,6 @@ static enum hf_err grow(struct hf_buf *buf, size_t extra)
     buf->cap = cap;
     ptr[buf->len] = '\0';
     return HF_OK;
-}
-
-enum hf_err hf_buf_reserve(struct hf_buf *buf, size_t extra)
-{
-    if (HF_LIKELY(buf->ptr != NULL && buf->cap - buf->len >= extra))
-        return HF_OK;
-    return grow(buf, extra);
 }
 
 enum hf_err hf_buf_add(struct hf_buf *buf, const void *ptr, size_t len)

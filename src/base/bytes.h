@@ -33,16 +33,31 @@ static inline bool hf_view_eq(struct hf_view a, struct hf_view b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
-bool hf_view_eq_text(struct hf_view a, const char *text);
-bool hf_view_eq_nocase(struct hf_view a, struct hf_view b); /* ASCII case only */
+static inline bool hf_view_eq_text(struct hf_view a, const char *text)
+{
+    return hf_view_eq(a, hf_view_of(text));
+}
+bool hf_bytes_eq_nocase(const uint8_t *a, const uint8_t *b, size_t len);
+static inline bool hf_view_eq_nocase(struct hf_view a, struct hf_view b) /* ASCII case only */
+{
+    return a.len == b.len && hf_bytes_eq_nocase(a.ptr, b.ptr, a.len);
+}
 int hf_view_cmp(struct hf_view a, struct hf_view b); /* memcmp order, shorter first on a tie */
 bool hf_view_starts(struct hf_view a, struct hf_view prefix);
 bool hf_view_ends(struct hf_view a, struct hf_view suffix);
 /* Index of the first byte `c`, or a.len. */
 size_t hf_view_find(struct hf_view a, uint8_t c);
 /* Without the first n bytes; n > len gives an empty view at the end. */
-struct hf_view hf_view_skip(struct hf_view a, size_t n);
-struct hf_view hf_view_take(struct hf_view a, size_t n); /* at most n bytes */
+static inline struct hf_view hf_view_skip(struct hf_view a, size_t n)
+{
+    if (n > a.len)
+        n = a.len;
+    return n == 0 ? a : hf_view(a.ptr + n, a.len - n);
+}
+static inline struct hf_view hf_view_take(struct hf_view a, size_t n) /* at most n bytes */
+{
+    return hf_view(a.ptr, n < a.len ? n : a.len);
+}
 /* Heap copy with a NUL behind it; NULL when memory ran out. free() it. */
 char *hf_view_dup(struct hf_view a);
 
@@ -68,7 +83,12 @@ static inline struct hf_view hf_buf_view(const struct hf_buf *buf)
 }
 /* Room for `extra` more bytes behind len. HF_LIMIT when memory is out; the buffer is then
  * unchanged. */
-enum hf_err hf_buf_reserve(struct hf_buf *buf, size_t extra) HF_MUST_CHECK;
+enum hf_err hf_buf_grow(struct hf_buf *buf, size_t extra) HF_MUST_CHECK; /* reserve's rare half */
+HF_MUST_CHECK static inline enum hf_err hf_buf_reserve(struct hf_buf *buf, size_t extra)
+{
+    return HF_LIKELY(buf->ptr != NULL && buf->cap - buf->len >= extra) ? HF_OK
+                                                                      : hf_buf_grow(buf, extra);
+}
 enum hf_err hf_buf_add(struct hf_buf *buf, const void *ptr, size_t len) HF_MUST_CHECK;
 enum hf_err hf_buf_add_view(struct hf_buf *buf, struct hf_view v) HF_MUST_CHECK;
 enum hf_err hf_buf_add_byte(struct hf_buf *buf, uint8_t c) HF_MUST_CHECK;

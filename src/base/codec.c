@@ -70,18 +70,6 @@ int64_t hf_read_leb_s64(struct hf_reader *r)
     return (int64_t)read_leb(r, 64, true);
 }
 
-struct hf_view hf_read_bytes(struct hf_reader *r, size_t len)
-{
-    if (r->bad || len > hf_reader_left(r)) {
-        hf_reader_fail(r);
-        return hf_view(NULL, 0);
-    }
-    struct hf_view v = hf_view(r->at, len);
-    if (len > 0)
-        r->at += len;
-    return v;
-}
-
 struct hf_view hf_read_name(struct hf_reader *r)
 {
     const uint8_t *start = r->at;

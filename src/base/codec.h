@@ -76,7 +76,18 @@ static inline uint64_t hf_read_leb_u64(struct hf_reader *r)
 int32_t hf_read_leb_s32(struct hf_reader *r);
 int64_t hf_read_leb_s33(struct hf_reader *r);
 int64_t hf_read_leb_s64(struct hf_reader *r);
-struct hf_view hf_read_bytes(struct hf_reader *r, size_t len); /* ptr NULL and bad when not there */
+/* ptr NULL and bad when they are not there. */
+static inline struct hf_view hf_read_bytes(struct hf_reader *r, size_t len)
+{
+    if (HF_UNLIKELY(r->bad || len > hf_reader_left(r))) {
+        hf_reader_fail(r);
+        return hf_view(NULL, 0);
+    }
+    struct hf_view v = hf_view(r->at, len);
+    if (len > 0) /* NULL plus 0 is undefined */
+        r->at += len;
+    return v;
+}
 /* leb_u32 length + bytes; UTF-8 is the caller's check. */
 struct hf_view hf_read_name(struct hf_reader *r);
 

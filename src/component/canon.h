@@ -73,6 +73,10 @@ struct hf_ci {
 };
 struct hf_canon_rt { /* hf_canon_opts resolved */
     struct hf_memory memory;
+    /* As last seen. Memories never move or shrink (S15), so it stays good, and is looked at again only
+     * when something lies past it (hf_canon_reaches): asking the engine costs more than most lifts. */
+    uint8_t *mem;
+    size_t mem_size;
     struct hf_func realloc, post_return;
     bool has_memory, has_realloc, has_post_return;
     enum hf_string_enc enc;
@@ -133,7 +137,7 @@ struct hf_instance {
 struct hf_call { /* what a host function is given; lives on the fiber's stack */
     struct hf_instance *inst;
     struct hf_ci *ci;
-    const struct hf_tramp_rt *tramp;
+    struct hf_tramp_rt *tramp;
     const union hf_val *flat; /* raw arguments as the guest passed them, for hf_call_handle */
 };
 
@@ -151,7 +155,7 @@ struct hf_lent_more;
 struct hf_canon_cx {
     struct hf_instance *inst;
     struct hf_ci *ci;
-    const struct hf_canon_rt *opts;
+    struct hf_canon_rt *opts;
     /* lowering into a lifted function: where borrows are counted (W7); else NULL */
     struct hf_scope *scope;
     bool host; /* strings in host form */
@@ -169,7 +173,7 @@ struct hf_canon_cx {
 /* `scope` and the flags are left NULL and false; lent[] needs no clearing: this runs at every
  * import call. */
 static inline void hf_canon_cx_init(struct hf_canon_cx *cx, struct hf_instance *inst,
-                                    struct hf_ci *ci, const struct hf_canon_rt *opts)
+                                    struct hf_ci *ci, struct hf_canon_rt *opts)
 {
     cx->inst = inst;
     cx->ci = ci;
@@ -183,9 +187,21 @@ static inline void hf_canon_cx_init(struct hf_canon_cx *cx, struct hf_instance *
     cx->more = NULL;
     cx->numbers = NULL;
 }
-/* Reads base and size of the memory; before the first lift or lower of a type that needs it.
- * Lowering reads again by itself when what realloc answers lies past the size known. */
-void hf_canon_memory(struct hf_canon_cx *cx);
+/* Where the memory is, and how much of it at least; before the first lift or lower of a type that
+ * needs it. */
+static inline void hf_canon_memory(struct hf_canon_cx *cx)
+{
+    cx->mem = cx->opts->mem;
+    cx->mem_size = cx->opts->mem_size;
+}
+void hf_canon_look(struct hf_canon_cx *cx); /* at the memory itself */
+/* Is there memory up to `end`? Looks again before it says no. */
+static inline bool hf_canon_reaches(struct hf_canon_cx *cx, uint64_t end)
+{
+    if (HF_UNLIKELY(end > cx->mem_size))
+        hf_canon_look(cx);
+    return end <= cx->mem_size;
+}
 
 /* Flat values in vals[*at...]; moves *at. A value half lifted holds zeroes where nothing was
  * lifted: hf_canon_let_go takes it. */

@@ -115,7 +115,7 @@ static enum hf_err post_return(struct hf_lift_rt *l, const union hf_val *flat)
     return err;
 }
 
-static void open_cx(struct hf_canon_cx *cx, struct hf_ci *ci, const struct hf_canon_rt *opts,
+static void open_cx(struct hf_canon_cx *cx, struct hf_ci *ci, struct hf_canon_rt *opts,
                     const struct hf_ftype *f)
 {
     hf_canon_cx_init(cx, ci->inst, ci, opts);

@@ -11,8 +11,8 @@
  *           32  hash of the layout (hf_image_layout): how memories, globals and instances are
  * numbered 64  fingerprint of the engine, as text 4  bytes of a page; 4 memories; 4 globals; 4
  * component instances 8  memory_max; 8 call_bytes_max; 4 handles_max; 4 slice_ticks
- * (hf_instance_settings) 4  bytes of the state, with its CRC; 4 zero 4  zero 4  CRC of the head
- * before it state    4  names of host resources; each: 2 bytes of length, the name 16  each global
+ * (hf_instance_settings) 4  bytes of the state, with its CRC; 4 list_bytes_max; 4
+ * string_bytes_max 4  CRC of the head before it state    4  names of host resources; each: 2 bytes of length, the name 16  each global
  *               each component instance:
  *            1  flags: 1 may enter, 2 may leave; at rest always 3
  *            4  length of the handle table; 4 first free entry; 4 live ones; 4 newest serial
@@ -198,8 +198,8 @@ static enum hf_err write_head(const struct hf_image *img, size_t page, uint64_t 
     HF_TRY(hf_write_u32le(b, img->handles_max));
     HF_TRY(hf_write_u32le(b, img->slice_ticks));
     HF_TRY(hf_write_u32le(b, (uint32_t)state_len));
-    HF_TRY(hf_write_u32le(b, 0));
-    HF_TRY(hf_write_u32le(b, 0));
+    HF_TRY(hf_write_u32le(b, img->list_bytes_max));
+    HF_TRY(hf_write_u32le(b, img->string_bytes_max));
     return write_crc(b, 0);
 }
 
@@ -389,14 +389,15 @@ static enum hf_err read_head(struct input *in, size_t file_len)
     img->handles_max = hf_read_u32le(r);
     img->slice_ticks = hf_read_u32le(r);
     h->state_len = hf_read_u32le(r);
-    uint64_t zero = hf_read_u64le(r);
+    img->list_bytes_max = hf_read_u32le(r);
+    img->string_bytes_max = hf_read_u32le(r);
     HF_TRY(check_identity(in, component, layout, engine));
     if (h->page != hf_memimage_page())
         return hf_report_set(in->report, HF_INVALID,
                              "the image was made on a machine with pages of %u bytes, here they "
                              "have %zu",
                              h->page, hf_memimage_page());
-    if (zero != 0 || h->n_memories != img->n_memories || h->n_globals != img->n_globals ||
+    if (h->n_memories != img->n_memories || h->n_globals != img->n_globals ||
         h->n_cis != img->n_cis)
         return corrupt(in, "the head's counts");
     r->at = start + HEAD_LEN;

@@ -30,7 +30,7 @@ struct hf_image {
     bool whole;              /* every byte of every memory: an instance can be reset to it */
     struct hf_report no_way; /* why no instance can be made of it (a host object); err HF_OK: can */
     uint64_t memory_max, call_bytes_max; /* limits, as hf_instance_settings has them */
-    uint32_t handles_max, slice_ticks;
+    uint32_t handles_max, slice_ticks, list_bytes_max, string_bytes_max;
     uint32_t n_memories, n_globals, n_cis; /* in the order of hf_instance_parts */
     struct hf_memimage **memories;
     union hf_val *globals;

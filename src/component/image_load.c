@@ -168,6 +168,10 @@ static struct hf_instance_settings settings_for(const struct hf_image *img,
         ret.handles_max = img->handles_max;
     if (ret.slice_ticks == 0)
         ret.slice_ticks = img->slice_ticks;
+    if (ret.list_bytes_max == 0)
+        ret.list_bytes_max = img->list_bytes_max;
+    if (ret.string_bytes_max == 0)
+        ret.string_bytes_max = img->string_bytes_max;
     return ret;
 }
 

@@ -227,6 +227,8 @@ static enum hf_err take_state(struct hf_instance *inst, struct hf_scanner *s, st
     img->call_bytes_max = inst->settings.call_bytes_max;
     img->handles_max = inst->settings.handles_max;
     img->slice_ticks = inst->settings.slice_ticks;
+    img->list_bytes_max = inst->settings.list_bytes_max;
+    img->string_bytes_max = inst->settings.string_bytes_max;
     return HF_OK;
 }
 

@@ -125,7 +125,7 @@ static enum hf_err lift_list(struct hf_canon_cx *cx, const struct hf_type *t, ui
     if (HF_UNLIKELY((ptr & (elem->align - 1u)) != 0))
         return hf_canon_trap(cx->inst, "unaligned pointer: list at %u, align %u [V7]", ptr,
                              elem->align);
-    if (HF_UNLIKELY(ptr + bytes > cx->mem_size))
+    if (HF_UNLIKELY(!hf_canon_reaches(cx, ptr + bytes)))
         return hf_canon_trap(cx->inst,
                              "list content out-of-bounds: list pointer/length out of bounds of "
                              "memory (%u + %u * %u bytes of %zu) [V7]",
@@ -237,7 +237,7 @@ enum hf_err hf_canon_range(struct hf_canon_cx *cx, uint32_t ptr, uint32_t align,
 {
     if (HF_UNLIKELY((ptr & (align - 1)) != 0))
         return hf_canon_trap(cx->inst, "unaligned pointer: %u, align %u [V8]", ptr, align);
-    if (HF_UNLIKELY((uint64_t)ptr + size > cx->mem_size))
+    if (HF_UNLIKELY(!hf_canon_reaches(cx, (uint64_t)ptr + size)))
         return hf_canon_trap(cx->inst, "pointer out of bounds of memory: %u + %u bytes of %zu [V8]",
                              ptr, size, cx->mem_size);
     return HF_OK;

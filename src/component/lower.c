@@ -21,10 +21,12 @@
 
 /* ---- what lifting and lowering stand on ---- */
 
-void hf_canon_memory(struct hf_canon_cx *cx)
+void hf_canon_look(struct hf_canon_cx *cx)
 {
-    if (HF_LIKELY(cx->opts->has_memory))
-        hf_memory_get(cx->inst->store, &cx->opts->memory, &cx->mem, &cx->mem_size);
+    if (!cx->opts->has_memory)
+        return;
+    hf_memory_get(cx->inst->store, &cx->opts->memory, &cx->opts->mem, &cx->opts->mem_size);
+    hf_canon_memory(cx);
 }
 
 enum hf_err hf_canon_trap(struct hf_instance *inst, const char *fmt, ...)
@@ -76,14 +78,13 @@ enum hf_err hf_canon_realloc(struct hf_canon_cx *cx, uint32_t old, uint32_t old_
     cx->ci->may_leave = may_leave;
 
     uint32_t ptr = vals[0].u32;
-    if ((uint64_t)ptr + size > cx->mem_size)
-        hf_canon_memory(cx); /* S15: it can only have grown, so what was in bounds still is */
     if (HF_UNLIKELY((ptr & (align - 1)) != 0))
         return hf_canon_trap(cx->inst,
                              "realloc return: result not aligned, unaligned pointer %u, align %u "
                              "(%s) [W1]",
                              ptr, align, what);
-    if (HF_UNLIKELY((uint64_t)ptr + size > cx->mem_size))
+    /* S15: it can only have grown, so what was in bounds still is */
+    if (HF_UNLIKELY(!hf_canon_reaches(cx, (uint64_t)ptr + size)))
         return hf_canon_trap(
             cx->inst,
             "realloc return: beyond end of memory, %s out-of-bounds (%u + %u bytes "

@@ -63,6 +63,8 @@ static enum hf_err resolve_opts(struct hf_instance *inst, const struct hf_canon_
         if (err == HF_OK && !hf_extern_memory(&ext, &ret->memory))
             err = broken(inst, "not a memory [S3]: core instance", opts->memory.index,
                          opts->memory.name);
+        if (err == HF_OK)
+            hf_memory_get(inst->store, &ret->memory, &ret->mem, &ret->mem_size);
     }
     if (err == HF_OK && ret->has_realloc)
         err = resolve_func(inst, &opts->realloc, &realloc_type, &ret->realloc);

@@ -125,7 +125,7 @@ enum hf_err hf_lift_string(struct hf_canon_cx *cx, uint32_t ptr, uint32_t units,
 
     if (HF_UNLIKELY(enc != HF_ENC_UTF8 && (ptr & 1) != 0))
         return hf_canon_trap(cx->inst, "unaligned pointer: string at %u, align 2 [V6]", ptr);
-    if (HF_UNLIKELY((uint64_t)ptr + bytes > cx->mem_size))
+    if (HF_UNLIKELY(!hf_canon_reaches(cx, (uint64_t)ptr + bytes)))
         return hf_canon_trap(cx->inst,
                              "string content out-of-bounds: string pointer/length out of bounds of "
                              "memory (%u + %llu bytes of %zu) [V6]",
@@ -347,8 +347,10 @@ static enum hf_err stable_source(struct hf_canon_cx *cx, struct hf_value *v)
     enum hf_err err = check_utf8(cx->inst, v->bytes, v->len, "the host gave a string with ");
     if (err != HF_OK)
         return err;
-    uintptr_t at = (uintptr_t)v->bytes, mem = (uintptr_t)cx->mem;
-    if (cx->opts->enc != HF_ENC_UTF8 && v->len != 0 && at - mem < cx->mem_size) {
+    if (cx->opts->enc == HF_ENC_UTF8 || v->len == 0)
+        return HF_OK;
+    hf_canon_look(cx); /* it may lie past what was seen here */
+    if ((uintptr_t)v->bytes - (uintptr_t)cx->mem < cx->mem_size) {
         uint8_t *copy = hf_canon_alloc(cx, v->len);
         if (copy == NULL)
             return HF_TRAP;

@@ -14,6 +14,49 @@ static void on_wake(struct hf_waitset *set)
         hf_cconn_ready(k->conn);
 }
 
+static void trim(struct hf_buf *buf)
+{
+    hf_buf_clear(buf);
+    if (buf->cap > HF_CLIENT_SPARE_MAX)
+        hf_buf_done(buf);
+}
+
+static void call_destroy(struct hf_client_call *k)
+{
+    hf_buf_done(&k->request);
+    hf_pieces_done(&k->p);
+    free(k);
+}
+
+/* For the next: as calloc gives it, but with warm buffers. */
+static void call_release(struct hf_client_call *k)
+{
+    struct hf_client *c = k->c;
+    if (c->freed || c->n_spare_calls >= HF_CLIENT_CALLS) {
+        call_destroy(k);
+        return;
+    }
+    trim(&k->request);
+    trim(&k->p.head);
+    trim(&k->p.tail);
+    struct hf_buf request = k->request, head = k->p.head, tail = k->p.tail;
+    memset(k, 0, offsetof(struct hf_client_call, one));
+    k->request = request;
+    k->p.head = head;
+    k->p.tail = tail;
+    hf_list_push_back(&c->spare_calls, &k->in_queue);
+    c->n_spare_calls++;
+}
+
+static struct hf_client_call *call_take(struct hf_client *c)
+{
+    struct hf_list *spare = hf_list_pop_front(&c->spare_calls);
+    if (spare == NULL)
+        return calloc(1, sizeof(struct hf_client_call));
+    c->n_spare_calls--;
+    return HF_LIST_ENTRY(spare, struct hf_client_call, in_queue);
+}
+
 void hf_call_free(struct hf_client_call *k)
 {
     hf_waiter_disarm(&k->bytes);
@@ -25,10 +68,9 @@ void hf_call_free(struct hf_client_call *k)
     hf_blob_reader_close(&k->body);
     hf_blob_unref(k->blob);
     hf_tls_context_unref(k->tls);
-    hf_buf_done(&k->request);
-    hf_pieces_done(&k->p);
-    free(k->addrs);
-    free(k);
+    if (k->addrs != &k->one)
+        free(k->addrs);
+    call_release(k);
 }
 
 void hf_call_fault(struct hf_client_call *k, const struct hf_fault *fault)
@@ -71,31 +113,33 @@ static bool may_repeat(struct hf_view method)
 static enum hf_err call_new(struct hf_client *c, const struct hf_client_request *r,
                             struct hf_client_call **ret)
 {
-    struct hf_head head;
-    struct hf_client_call *k = calloc(1, sizeof *k);
+    struct hf_client_call *k = call_take(c);
     if (k == NULL)
         return HF_LIMIT;
-    enum hf_err err = hf_head_read(r->head, &head, NULL);
-    if (err != HF_OK || head.kind != HF_HEAD_REQUEST) {
-        free(k);
+    k->c = c;
+    if (hf_buf_add_view(&k->request, r->head) != HF_OK) {
+        call_release(k);
+        return HF_LIMIT;
+    }
+    if (hf_head_read(hf_buf_view(&k->request), &k->head, NULL) != HF_OK ||
+        k->head.kind != HF_HEAD_REQUEST) {
+        call_release(k);
         return HF_INVALID;
     }
-    k->c = c;
     k->done = r->done;
     k->owner = r->owner;
     k->connect_ns = r->connect_ns != 0 ? r->connect_ns : c->s.connect_timeout_ns;
     k->first_byte_ns = r->first_byte_ns != 0 ? r->first_byte_ns : c->s.first_byte_timeout_ns;
     k->between_ns = r->between_ns != 0 ? r->between_ns : c->s.between_timeout_ns;
     k->begun_ns = c->now_ns;
-    k->repeatable = may_repeat(head.method);
-    k->is_head = hf_view_eq_text(head.method, "HEAD");
+    k->repeatable = may_repeat(k->head.method);
+    k->is_head = hf_view_eq_text(k->head.method, "HEAD");
     k->n_addrs = r->n_addrs < HF_CLIENT_ADDRS_MAX ? r->n_addrs : HF_CLIENT_ADDRS_MAX;
     hf_waitset_init(&k->set, on_wake);
     if (r->tls != NULL)
         k->tls = hf_tls_context_ref(r->tls);
-    if (k->n_addrs > 0)
-        k->addrs = malloc(k->n_addrs * sizeof k->addrs[0]);
-    if (hf_buf_add_view(&k->request, r->head) != HF_OK || (k->n_addrs > 0 && k->addrs == NULL)) {
+    k->addrs = k->n_addrs > 1 ? malloc(k->n_addrs * sizeof k->addrs[0]) : &k->one;
+    if (k->addrs == NULL) {
         hf_call_free(k);
         return HF_LIMIT;
     }
@@ -201,6 +245,7 @@ enum hf_err hf_client_new(const struct hf_client_settings *s, struct hf_client *
     hf_list_init(&c->ready);
     hf_list_init(&c->dead);
     hf_list_init(&c->starting);
+    hf_list_init(&c->spare_calls);
     hf_heap_init(&c->deadlines);
     c->scratch = malloc(HF_CLIENT_READ_MAX);
     c->fields = calloc(c->s.fields_max, sizeof c->fields[0]);
@@ -245,6 +290,8 @@ void hf_client_free(struct hf_client *c)
         forget_queue(&c->starting); /* those who waited for its place */
     }
     free_dead(c);
+    for (struct hf_list *it; (it = hf_list_pop_front(&c->spare_calls)) != NULL;)
+        call_destroy(HF_LIST_ENTRY(it, struct hf_client_call, in_queue));
     HF_ASSERT(c->hosts.len == 0);
     hf_map_done(&c->hosts);
     hf_heap_done(&c->deadlines);

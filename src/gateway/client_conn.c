@@ -161,12 +161,9 @@ static bool may_try_again(const struct hf_client_conn *conn, const struct hf_cli
            !k->got_byte && k->body.at == 0;
 }
 
-static bool try_again(struct hf_client_conn *conn, struct hf_client_call *k)
+static void try_again(struct hf_client_conn *conn, struct hf_client_call *k)
 {
     if (k->n_addrs == 0) {
-        k->addrs = malloc(sizeof k->addrs[0]);
-        if (k->addrs == NULL)
-            return false;
         k->addrs[0] = conn->addr;
         k->n_addrs = 1;
     }
@@ -178,7 +175,6 @@ static bool try_again(struct hf_client_conn *conn, struct hf_client_call *k)
     hf_waiter_disarm(&k->bytes);
     hf_waitset_unpark(&k->set);
     hf_call_rewind(k);
-    return true;
 }
 
 void hf_cconn_break(struct hf_client_conn *conn, enum hf_fault_kind kind, uint64_t number,
@@ -194,7 +190,8 @@ void hf_cconn_break(struct hf_client_conn *conn, enum hf_fault_kind kind, uint64
     if (k != NULL) {
         conn->call = NULL;
         k->conn = NULL;
-        again = again && try_again(conn, k);
+        if (again)
+            try_again(conn, k);
     }
     hf_cconn_close(conn);
     if (k == NULL)

@@ -69,10 +69,13 @@ static bool refuse(struct hf_client_conn *conn, const struct hf_refusal *why)
 
 /* ---- heads ----------------------------------------------------------------------------------- */
 
-static enum hf_err encode(struct hf_buf *buf, const struct hf_strict_answer *a, bool body)
+/* `len`: of the head as it came. */
+static enum hf_err encode(struct hf_buf *buf, const struct hf_strict_answer *a, size_t len, bool body)
 {
     struct hf_head_writer w;
-    enum hf_err err = hf_head_begin_response(&w, buf, body ? 0 : HF_HEAD_NO_BODY, a->status);
+    enum hf_err err = hf_buf_reserve(buf, 16 + 8 * (size_t)a->n_fields + len); /* once for all */
+    if (err == HF_OK)
+        err = hf_head_begin_response(&w, buf, body ? 0 : HF_HEAD_NO_BODY, a->status);
     for (uint32_t i = 0; i < a->n_fields && err == HF_OK; i++)
         if (!a->fields[i].hop)
             err = hf_head_field(&w, a->fields[i].name, a->fields[i].value);
@@ -99,12 +102,12 @@ static bool frame(struct hf_client_call *k, const struct hf_strict_answer *a)
 }
 
 /* Gives the answer to who waits for it. False: the connection is gone. */
-static bool answer(struct hf_client_conn *conn, const struct hf_strict_answer *a)
+static bool answer(struct hf_client_conn *conn, const struct hf_strict_answer *a, size_t len)
 {
     struct hf_client_call *k = conn->call;
     struct hf_client_answer ret = {.fault.kind = HF_FAULT_NONE};
     bool body = frame(k, a);
-    enum hf_err err = encode(&ret.head, a, body);
+    enum hf_err err = encode(&ret.head, a, len, body);
     if (err == HF_OK && body) {
         ret.blob = hf_blob_new_in(conn->c->s.blobs, a->has_length ? a->length : HF_BLOB_LEN_UNKNOWN,
                                   conn->c->s.body_window);
@@ -148,7 +151,7 @@ static bool next_head(struct hf_client_conn *conn, struct hf_view *rest)
         return false;
     }
     if (a.status >= 200)
-        return answer(conn, &a);
+        return answer(conn, &a, len);
     if (k->interim++ < HF_CLIENT_INTERIM)
         return true;
     hf_cconn_break(conn, HF_FAULT_PROTOCOL, 0, "too many interim answers");

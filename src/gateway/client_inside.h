@@ -22,6 +22,7 @@
 #define HF_CLIENT_INTERIM    16u          /* 1xx answers to one request */
 #define HF_CLIENT_SPARE_MAX  (8u * 1024)  /* larger buffers are not kept */
 #define HF_CLIENT_FIELDS_MAX 1000u
+#define HF_CLIENT_CALLS      64u /* call objects kept warm */
 
 struct hf_client {
     struct hf_client_settings s; /* defaults filled in */
@@ -34,8 +35,9 @@ struct hf_client {
     struct hf_list idle;        /* in_idle: the longest idle first */
     struct hf_list ready, dead; /* in_ready */
     struct hf_list starting;    /* calls.in_queue: to be given a connection at flush */
+    struct hf_list spare_calls; /* calls.in_queue: over, with warm buffers */
     struct hf_heap deadlines;   /* of calls */
-    uint32_t n_conns, n_idle;
+    uint32_t n_conns, n_idle, n_spare_calls;
     bool freed;
     struct hf_client_stats stats;
 };
@@ -80,12 +82,13 @@ struct hf_client_call {
     struct hf_heap_node deadline;
     struct hf_list in_queue; /* of the client, or of its host */
     struct hf_tls_context *tls;
-    struct hf_os_addr *addrs;
+    struct hf_os_addr *addrs; /* &one, or an allocation for several */
     uint32_t n_addrs, at_addr;
     uint64_t connect_ns, first_byte_ns, between_ns;
     uint64_t begun_ns;      /* connecting counts from here */
     uint64_t in_ns;         /* waiting for bytes counts from here */
-    struct hf_buf request;  /* the encoded head */
+    struct hf_buf request;  /* the encoded head; `head` looks into it */
+    struct hf_head head;
     struct hf_blob *blob;   /* its body, until it is read */
     bool repeatable;        /* by its method */
     bool is_head, fresh;    /* fresh: on a new connection only */
@@ -104,6 +107,7 @@ struct hf_client_call {
     bool answered, keep, until_end, unwanted, in_over;
     uint8_t interim;
     uint64_t dropped;
+    struct hf_os_addr one; /* last: it is not cleared between calls */
 };
 
 /* ---- client.c ---- */

@@ -15,29 +15,25 @@ static bool expects_body(struct hf_view method)
 
 static enum hf_err make_head(struct hf_client_call *k)
 {
-    struct hf_head head;
-    struct hf_http1_outgoing r = {.head = &head};
+    struct hf_http1_outgoing r = {.head = &k->head};
     struct hf_view value;
     const struct hf_blob *blob = k->blob != NULL ? k->blob : k->body.blob;
     bool whole = blob == NULL || hf_blob_complete(blob);
     uint64_t len = blob == NULL ? 0 : hf_blob_pushed(blob), said = 0;
-    enum hf_err err = hf_head_read(hf_buf_view(&k->request), &head, NULL);
-    if (err != HF_OK)
-        return err;
     if (blob != NULL && hf_blob_error(blob) != HF_OK)
         return hf_blob_error(blob);
-    if (hf_head_find(&head, HF_VIEW("content-length"), &value)) {
+    if (hf_head_find(&k->head, HF_VIEW("content-length"), &value)) {
         if (!hf_strict_length(value, &said) || (whole ? len != said : len > said))
             return HF_INVALID;
         r.framing = HF_FRAME_GIVEN;
     } else if (!whole || (blob != NULL && hf_blob_trailers(blob).len > 0)) {
         r.framing = HF_FRAME_CHUNKED;
-    } else if (len > 0 || expects_body(head.method)) {
+    } else if (len > 0 || expects_body(k->head.method)) {
         r.framing = HF_FRAME_LENGTH;
         r.length = len;
     }
     hf_pieces_reset(&k->p);
-    err = hf_http1_write_request(&k->p.head, &r);
+    enum hf_err err = hf_http1_write_request(&k->p.head, &r);
     if (err != HF_OK)
         return err == HF_INVALID ? HF_UNSUPPORTED : err;
     k->out = HF_CALL_LAST;

@@ -99,10 +99,6 @@ static size_t start_request(struct hf_conn *c, struct hf_stream *s,
                             const struct hf_http1_request *req, struct hf_view rest)
 {
     const struct hf_strict *in = &req->s;
-    if (in->expect == HF_EXPECT_OTHER) {
-        refuse_request(c, s, 417, "the only expectation known here is 100-continue");
-        return 0;
-    }
     bool whole = req->has_body && !in->chunked && in->length <= rest.len;
     struct hf_exchange_request post = {
         .method = in->method,
@@ -115,6 +111,10 @@ static size_t start_request(struct hf_conn *c, struct hf_stream *s,
         .length = in->chunked ? HF_BLOB_LEN_UNKNOWN : in->length,
     };
     hf_exchange_route(&s->x, &post);
+    if (in->expect == HF_EXPECT_OTHER) {
+        refuse_request(c, s, 417, "the only expectation known here is 100-continue");
+        return 0;
+    }
     if (s->x.body_max > 0 && in->has_length && in->length > s->x.body_max) {
         refuse_request(c, s, 413, TOO_LONG);
         return 0;
@@ -180,6 +180,7 @@ static bool next_request(struct hf_conn *c, struct hf_view *rest)
     s->minor = req.s.minor;
     s->safe = req.safe;
     c->n_unsafe += !req.safe;
+    s->x.protocol = req.s.minor == 0 ? "HTTP/1.0" : NULL;
     s->is_head = req.is_head;
     s->keep_alive = req.keep_alive && !gw->draining;
     hf_exchange_name(&s->x, req.s.method, req.s.target, req.target.authority);

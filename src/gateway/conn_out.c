@@ -18,16 +18,23 @@ static void answered(struct hf_stream *s)
         s->conn->in_ns = s->conn->gw->now_ns;
 }
 
-static struct hf_view debug_line(const struct hf_stream *s, char *room, size_t len)
+#define DEBUG_LINES_MAX (160u + HF_REQUEST_ID_MAX)
+
+static struct hf_view debug_lines(const struct hf_stream *s, char room[DEBUG_LINES_MAX])
 {
     const struct hf_exchange *x = &s->x;
+    char digits[16];
+    struct hf_view id = hf_exchange_id(x, digits), own;
     if (!x->gw->s.debug_header || x->process == 0)
         return (struct hf_view){0};
     uint64_t age_ns = x->gw->now_ns > x->born_ns ? x->gw->now_ns - x->born_ns : 0;
-    int n =
-        snprintf(room, len, "holdfast-instance: id=%llu; served=%llu; age=%llu.%03us\r\n",
-                 (unsigned long long)x->process, (unsigned long long)x->served,
-                 (unsigned long long)(age_ns / 1000000000u), (unsigned)(age_ns / 1000000u % 1000));
+    int n = snprintf(room, DEBUG_LINES_MAX,
+                     "holdfast-instance: id=%llu; served=%llu; age=%llu.%03us\r\n",
+                     (unsigned long long)x->process, (unsigned long long)x->served,
+                     (unsigned long long)(age_ns / 1000000000u),
+                     (unsigned)(age_ns / 1000000u % 1000));
+    if (id.len > 0 && !hf_head_find(&x->reply.head, HF_VIEW("x-request-id"), &own))
+        n += snprintf(room + n, DEBUG_LINES_MAX - (size_t)n, "x-request-id: %.*s\r\n", HF_FMT(id));
     return hf_view(room, (size_t)n);
 }
 
@@ -81,12 +88,12 @@ static enum hf_err make_page(struct hf_stream *s, struct hf_http1_answer *a)
 static enum hf_err make_head(struct hf_stream *s, struct hf_http1_answer *a)
 {
     struct hf_reply *r = &s->x.reply;
-    char extra[128];
+    char extra[DEBUG_LINES_MAX];
     a->head = &r->head;
     a->named = r->named;
     a->framing = choose_framing(s, &a->length);
     a->drop_length = r->status == 204;
-    a->extra = debug_line(s, extra, sizeof extra);
+    a->extra = debug_lines(s, extra);
     enum hf_err err = hf_http1_write_head(&s->p.head, a);
     if (err != HF_OK)
         return err;

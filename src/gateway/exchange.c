@@ -3,6 +3,7 @@
 
 #include "gateway/route.h"
 
+#define HEAD_ROOM    512u
 #define NAME_MAX_LEN 2048u /* of a target or host in the log; the service sees all of it */
 
 static void on_wake(struct hf_waitset *set)
@@ -17,6 +18,7 @@ void hf_exchange_open(struct hf_exchange *x, struct hf_gateway *gw,
     x->gw = gw;
     x->owner = owner;
     x->start_ns = gw->now_ns;
+    hf_buf_clear(&x->names);
     hf_waitset_init(&x->set, on_wake);
 }
 
@@ -28,14 +30,49 @@ void hf_exchange_name(struct hf_exchange *x, struct hf_view method, struct hf_vi
     method = hf_view_take(method, NAME_MAX_LEN);
     target = hf_view_take(target, NAME_MAX_LEN);
     host = hf_view_take(host, NAME_MAX_LEN);
-    hf_buf_clear(&x->names);
     if (hf_buf_reserve(&x->names, method.len + target.len + host.len) != HF_OK)
         return; /* a line in the log without names is better than no answer */
     x->method_len = (uint32_t)method.len;
     x->target_len = (uint32_t)target.len;
+    x->host_len = (uint32_t)host.len;
     if (hf_buf_add_view(&x->names, method) != HF_OK ||
         hf_buf_add_view(&x->names, target) != HF_OK || hf_buf_add_view(&x->names, host) != HF_OK)
         HF_ASSERT(!"reserved");
+}
+
+/* Behind the names: the id that the client gave, and who it says it is. */
+static void keep_for_log(struct hf_exchange *x, const struct hf_exchange_request *r,
+                         struct hf_view id)
+{
+    struct hf_view referer = {0}, agent = {0};
+    const struct hf_gateway_settings *s = &x->gw->s;
+    for (uint32_t i = 0; s->agents && s->access != NULL && i < r->n_fields; i++) {
+        const struct hf_strict_field *f = &r->fields[i];
+        if (f->name.len == 7 && hf_view_eq_nocase(f->name, HF_VIEW("referer")))
+            referer = hf_view_take(f->value, NAME_MAX_LEN);
+        else if (f->name.len == 10 && hf_view_eq_nocase(f->name, HF_VIEW("user-agent")))
+            agent = hf_view_take(f->value, NAME_MAX_LEN);
+    }
+    size_t len = id.len + referer.len + agent.len;
+    if (s->access == NULL && !s->debug_header) /* nobody will ask */
+        return;
+    if (len == 0 || hf_buf_reserve(&x->names, len) != HF_OK)
+        return;
+    if (hf_buf_add_view(&x->names, id) != HF_OK || hf_buf_add_view(&x->names, referer) != HF_OK ||
+        hf_buf_add_view(&x->names, agent) != HF_OK)
+        HF_ASSERT(!"reserved");
+    x->id_len = (uint32_t)id.len;
+    x->referer_len = (uint32_t)referer.len;
+}
+
+struct hf_view hf_exchange_id(const struct hf_exchange *x, char room[16])
+{
+    if (!hf_trace_is(&x->context.trace))
+        return (struct hf_view){0};
+    if (x->id_len > 0)
+        return hf_view(x->names.ptr + x->method_len + x->target_len + x->host_len, x->id_len);
+    hf_hex64(x->context.trace.span, room);
+    return hf_view(room, 16);
 }
 
 /* ---- posting ---- */
@@ -46,17 +83,25 @@ static bool is_consumed(struct hf_view name) /* said to us, not to the service *
            (name.len == 6 && hf_view_eq_nocase(name, HF_VIEW("expect")));
 }
 
-static enum hf_err write_head(struct hf_buf *buf, const struct hf_exchange_request *r)
+static enum hf_err write_head(struct hf_exchange *x, struct hf_buf *buf,
+                              const struct hf_exchange_request *r)
 {
     struct hf_head_writer w;
+    bool traced = x->gw->s.trace;
     uint32_t flags = HF_HEAD_HAS_SCHEME | HF_HEAD_HAS_PATH |
                      (r->authority.len > 0 ? HF_HEAD_HAS_AUTHORITY : 0) |
                      (r->has_body ? 0 : HF_HEAD_NO_BODY);
-    enum hf_err err =
+    enum hf_err err = hf_buf_reserve(buf, HEAD_ROOM); /* for most heads, instead of growing to it */
+    if (err != HF_OK)
+        return err;
+    err =
         hf_head_begin_request(&w, buf, flags, r->method, HF_VIEW("http"), r->authority, r->path);
     for (uint32_t i = 0; err == HF_OK && i < r->n_fields; i++)
-        if (!r->fields[i].hop && !is_consumed(r->fields[i].name))
+        if (!r->fields[i].hop && !is_consumed(r->fields[i].name) &&
+            !(traced && hf_context_owns(r->fields[i].name)))
             err = hf_head_field(&w, r->fields[i].name, r->fields[i].value);
+    if (err == HF_OK && traced)
+        err = hf_context_write(&x->context, r->fields, r->n_fields, &w);
     if (err == HF_OK)
         hf_head_end(&w);
     return err;
@@ -82,6 +127,9 @@ void hf_exchange_route(struct hf_exchange *x, const struct hf_exchange_request *
 {
     struct hf_gateway *gw = x->gw;
     struct hf_route_target to = {0};
+    if (gw->s.trace)
+        hf_context_take(r->fields, r->n_fields, &gw->ids, &x->context);
+    keep_for_log(x, r, x->context.id);
     if (gw->routes->table != NULL &&
         hf_route_find(gw->routes->table, r->authority, r->route, r->method, &to)) {
         x->routes = gw->routes; /* the name lives in its table: the log says it at the end */
@@ -114,7 +162,7 @@ void hf_exchange_post(struct hf_exchange *x, const struct hf_exchange_request *r
         .port = &gw->port,
         .tag = x,
     };
-    enum hf_err err = write_head(&post.body, r);
+    enum hf_err err = write_head(x, &post.body, r);
     if (err == HF_OK)
         err = make_blob(x, r, &post.blob);
     if (err == HF_OK)
@@ -282,6 +330,14 @@ void hf_exchange_wait(struct hf_exchange *x, bool room, bool bytes)
 
 /* ---- the end ---- */
 
+/* Takes n bytes off the front. */
+static struct hf_view cut(struct hf_view *rest, size_t n)
+{
+    struct hf_view v = hf_view_take(*rest, n);
+    *rest = hf_view_skip(*rest, n);
+    return v;
+}
+
 static void report(struct hf_exchange *x, const char *how, uint16_t status, const char *peer)
 {
     struct hf_gateway *gw = x->gw;
@@ -289,13 +345,19 @@ static void report(struct hf_exchange *x, const char *how, uint16_t status, cons
     gw->stats.bytes_out += x->bytes_out;
     if (gw->s.access == NULL)
         return;
-    struct hf_view names = hf_buf_view(&x->names);
+    char room[16];
+    if (gw->s.trace && !hf_trace_is(&x->context.trace)) /* it was no request: its line has an id all the same */
+        hf_trace_new(&x->context.trace, &gw->ids);
+    struct hf_view id = hf_exchange_id(x, room), rest = hf_buf_view(&x->names);
     struct hf_access access = {
-        .method = hf_view_take(names, x->method_len),
-        .target = hf_view_take(hf_view_skip(names, x->method_len), x->target_len),
-        .host = hf_view_skip(names, x->method_len + x->target_len),
+        .method = cut(&rest, x->method_len),
+        .target = cut(&rest, x->target_len),
+        .host = cut(&rest, x->host_len),
         .peer = hf_view_of(peer),
         .service = x->service,
+        .protocol = x->protocol != NULL ? x->protocol : "HTTP/1.1",
+        .trace = x->context.trace,
+        .request_id = id,
         .status = status,
         .bytes_in = x->bytes_in,
         .bytes_out = x->bytes_out,
@@ -308,6 +370,9 @@ static void report(struct hf_exchange *x, const char *how, uint16_t status, cons
         .detail =
             x->reply.detail.len > 0 ? hf_buf_view(&x->reply.detail) : hf_view_of(x->reply.text),
     };
+    cut(&rest, x->id_len);
+    access.referer = cut(&rest, x->referer_len);
+    access.agent = rest;
     gw->s.access(gw->s.access_ctx, &access);
 }
 

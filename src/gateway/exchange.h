@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 
 #include "gateway/answer.h"
+#include "gateway/context.h"
 #include "gateway/inside.h"
 
 struct hf_exchange;
@@ -39,10 +40,12 @@ struct hf_exchange {
     struct hf_reply reply;
     /* for the access log */
     struct hf_gateway_routes *routes; /* by which it was routed, or NULL */
-    struct hf_view service;           /* the route's; empty: none, or not looked for */
-    uint64_t body_max;                /* bytes of its body, then 413; 0: no limit */
-    struct hf_buf names;              /* method, target, host, one after the other */
-    uint32_t method_len, target_len;
+    struct hf_view service; /* the route's; empty: none, or not looked for */
+    uint64_t body_max;      /* bytes of its body, then 413; 0: no limit */
+    struct hf_buf names;    /* method, target, host, request id, referer, agent: one after the other */
+    uint32_t method_len, target_len, host_len, id_len, referer_len;
+    const char *protocol;   /* NULL: HTTP/1.1 */
+    struct hf_context context; /* of hf_exchange_route; none before, and where it is not wanted */
     uint64_t start_ns, first_byte_ns, bytes_in, bytes_out;
     uint64_t process, served, born_ns;
 };
@@ -50,7 +53,7 @@ struct hf_exchange {
 /* A zeroed exchange (its `names` buffer may be warm) begins now. */
 void hf_exchange_open(struct hf_exchange *x, struct hf_gateway *gw,
                       const struct hf_exchange_owner *owner);
-/* Remembers how the request is called in the log; copies. */
+/* Remembers how the request is called in the log; copies. Before route. */
 void hf_exchange_name(struct hf_exchange *x, struct hf_view method, struct hf_view target,
                       struct hf_view host);
 
@@ -62,7 +65,7 @@ struct hf_exchange_request {
     uint64_t length;      /* of the body, or HF_BLOB_LEN_UNKNOWN */
     struct hf_view whole; /* all of the body when it is here already; else empty: it will be fed */
 };
-/* Finds where it goes, and with that how long its body may be. Before post, which refuses what goes
+/* Finds where it goes, and with that how long its body may be; and which trace and id it has. Before post, which refuses what goes
  * nowhere. */
 void hf_exchange_route(struct hf_exchange *x, const struct hf_exchange_request *r);
 /* Posts it. Refuses it by itself when that fails. */
@@ -90,6 +93,9 @@ void hf_exchange_open_body(struct hf_exchange *x); /* starts to read reply.blob 
 /* Calls owner->ready once when the blob takes bytes again (room) or has some to send (bytes). Both
  * false: quiet. */
 void hf_exchange_wait(struct hf_exchange *x, bool room, bool bytes);
+
+/* Its id as text, "" when there is none; good until close. `room` is used when it is our span's. */
+struct hf_view hf_exchange_id(const struct hf_exchange *x, char room[16]);
 
 /* The end. `how` NULL: what the reply says. `status` 0: nothing was sent. */
 void hf_exchange_close(struct hf_exchange *x, const char *how, uint16_t status, const char *peer);

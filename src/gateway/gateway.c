@@ -61,6 +61,14 @@ enum hf_err hf_gateway_new(const struct hf_gateway_settings *s, struct hf_gatewa
         hf_gateway_free(gw);
         return hf_report_set(report, HF_LIMIT, "no memory for a gateway");
     }
+    uint64_t seed[4];
+    enum hf_err err = s->trace ? s->os->random(s->os, seed, sizeof seed) : HF_OK;
+    if (err != HF_OK) {
+        hf_gateway_free(gw);
+        return hf_report_set(report, err, "no random bytes for trace ids can be had");
+    }
+    if (s->trace)
+        hf_ids_seed(&gw->ids, seed);
     *ret = gw;
     return HF_OK;
 }

@@ -18,6 +18,7 @@
 #ifndef HF_GATEWAY_GATEWAY_H
 #define HF_GATEWAY_GATEWAY_H
 
+#include "base/trace.h"
 #include "kernel/port.h"
 #include "os/os.h"
 
@@ -28,6 +29,10 @@ struct hf_route_table; /* gateway/route.h */
 struct hf_access {
     struct hf_view method, target, host, peer;
     struct hf_view service;       /* name of the class it went to; empty when none */
+    const char *protocol;         /* static: "HTTP/1.1"; what was no request counts as that */
+    struct hf_trace trace;        /* its span is this request's; none when settings.trace is false */
+    struct hf_view request_id;    /* the client's, or the span's id; empty: as above */
+    struct hf_view referer, agent; /* when settings.agents; empty: none was sent */
     uint16_t status;              /* 0: the client left before one was sent */
     uint64_t bytes_in, bytes_out; /* bodies */
     uint64_t start_ns, first_byte_ns, end_ns;
@@ -68,7 +73,10 @@ struct hf_gateway_settings {
     uint64_t write_timeout_ns; /* no progress of an answer; 0 = 30 s -> abort */
     uint64_t request_timeout_ns; /* given to the kernel; 0 = the class's */
     uint32_t body_window;        /* blob window; 0 = 64 KiB */
-    bool debug_header;           /* holdfast-instance: id=..; served=..; age=.. */
+    bool debug_header; /* holdfast-instance: id=..; served=..; age=.., and x-request-id: .. */
+    bool trace;        /* requests have trace context and an id (context.h). False: what a client
+                          sends is a field like any other */
+    bool agents;       /* hf_access.referer and .agent are wanted */
 };
 
 /* Settings are copied. HF_INVALID: something it needs is NULL, head_max over 1 MiB, fields_max over

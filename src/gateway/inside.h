@@ -23,6 +23,7 @@ struct hf_gateway {
     struct hf_gateway_routes *routes, first_routes; /* the second: those of the settings */
     struct hf_port port;          /* what the kernel answers to */
     struct hf_http1_parser *parser;
+    struct hf_ids ids; /* for spans and traces; seeded once */
     uint8_t *scratch; /* every read lands here first: an idle connection holds no buffer */
     uint64_t now_ns;
     struct hf_list listeners, conns; /* hf_listener.in_gateway, hf_conn.in_gateway */

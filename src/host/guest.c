@@ -47,21 +47,6 @@ const struct hf_service_settings *hf_guest_settings(const struct hf_guest *g)
     return &g->worker->svc->s;
 }
 
-static void say(struct hf_guest *g, struct hf_view text)
-{
-    if (hf_guest_settings(g)->stdio != NULL) /* a command's stderr is its own; the caller tells how it ended */
-        return;
-    const struct hf_services *sv = hf_guest_services(g);
-    struct hf_log_line line = {
-        .stream = HF_LOG_EVENT,
-        .service = hf_view_of(g->worker->svc->name),
-        .instance = g->turn == NULL ? 0 : hf_turn_process(g->turn),
-        .text = text,
-    };
-    if (sv->log != NULL)
-        sv->log(sv->ctx, &line);
-}
-
 static void draw_seed(struct hf_guest *g)
 {
     struct hf_os *os = hf_guest_services(g)->os;
@@ -78,9 +63,10 @@ static enum hf_end failed(struct hf_guest *g)
     bool memory = hf_instance_memory_suspect(g->inst);
     hf_counter_add(&g->worker->counters.traps, 1);
     /* Said here too, a line at a time: an answer that was given already carries no reason to the access log. */
-    for (struct hf_view rest = hf_view(r->text, r->len); rest.len > 0;) {
+    bool told = hf_guest_settings(g)->stdio != NULL; /* a command's caller tells how it ended */
+    for (struct hf_view rest = hf_view(r->text, r->len); rest.len > 0 && !told;) {
         size_t n = hf_view_find(rest, '\n');
-        say(g, hf_view_take(rest, n));
+        hf_guest_log_event(g, hf_view_take(rest, n));
         rest = hf_view_skip(rest, n + 1);
     }
     hf_turn_fail(g->turn, memory ? HF_ANSWER_LIMITED : HF_ANSWER_DEAD, hf_view(r->text, r->len));
@@ -97,7 +83,7 @@ static void second_failed(struct hf_guest *g, bool trapped)
         return;
     if (trapped && ++w->second_traps < SECOND_TRAPS)
         return;
-    say(g, HF_VIEW("the second request on this instance failed: from now on each instance serves one request"));
+    hf_guest_log_event(g, HF_VIEW("the second request on this instance failed: from now on each instance serves one request"));
     hf_turn_class_single_use(g->turn);
     const struct hf_service_settings *s = hf_guest_settings(g);
     if (s->single_use != NULL && !atomic_exchange(&w->svc->single_said, true))
@@ -136,13 +122,13 @@ static void put_back(struct hf_guest *g)
     if (!w->grown_said) {
         char text[128];
         int n = snprintf(text, sizeof text, "reset=%s: this service gets a new instance when that happens (said once)", why);
-        say(g, hf_view(text, (size_t)n));
+        hf_guest_log_event(g, hf_view(text, (size_t)n));
         w->grown_said = true;
     }
     hf_turn_retire(g->turn, why);
 }
 
-static enum hf_end request_over(struct hf_guest *g, enum hf_err err)
+static enum hf_end request_end(struct hf_guest *g, enum hf_err err)
 {
     bool exited = g->exited;
     bool open = hf_turn_duty(g->turn) == HF_DUTY_OPEN;
@@ -160,7 +146,7 @@ static enum hf_end request_over(struct hf_guest *g, enum hf_err err)
     }
     if (open && hf_turn_duty(g->turn) == HF_DUTY_OPEN) {
         hf_counter_add(&g->worker->counters.no_answer, 1);
-        say(g, HF_VIEW("handle returned without calling response-outparam.set"));
+        hf_guest_log_event(g, HF_VIEW("handle returned without calling response-outparam.set"));
         if (hf_turn_served(g->turn) == 2) {
             second_failed(g, false);
             hf_turn_retire(g->turn, "second request unanswered");
@@ -173,6 +159,13 @@ static enum hf_end request_over(struct hf_guest *g, enum hf_err err)
         atomic_load_explicit(&g->worker->svc->resets, memory_order_relaxed))
         put_back(g);
     return HF_END_DONE;
+}
+
+static enum hf_end request_over(struct hf_guest *g, enum hf_err err)
+{
+    enum hf_end end = request_end(g, err);
+    hf_http_forget(g); /* what was said about it had its id */
+    return end;
 }
 
 static enum hf_end drive(struct hf_guest *g);
@@ -408,11 +401,12 @@ static void guest_cancel(void *state, struct hf_turn *turn, enum hf_err why)
     struct hf_guest *g = state;
     g->turn = turn;
     if (g->hook == HF_HOOK_SHUTDOWN && why == HF_TIMEOUT)
-        say(g, HF_VIEW("shutdown took too long and was cut short"));
+        hf_guest_log_event(g, HF_VIEW("shutdown took too long and was cut short"));
     hf_instance_cancel(g->inst);
     if (g->http != NULL)
         hf_http_end(g, why);
     hf_guest_log_flush(g);
+    hf_http_forget(g);
 }
 
 static void guest_stop(void *state)
@@ -434,6 +428,7 @@ static void guest_stop(void *state)
     hf_stdio_free(g->stdio);
     hf_mail_free(g);
     hf_arena_done(&g->invoke_arena);
+    hf_http_forget(g);
     free(g);
 }
 
@@ -451,7 +446,7 @@ static enum hf_err guest_save(void *state, struct hf_buf *ret)
     hf_report_init(&report);
     enum hf_err err = hf_guest_save(state, ret, &report);
     if (err != HF_OK)
-        say(state, hf_view(report.text, report.len));
+        hf_guest_log_event(state, hf_view(report.text, report.len));
     return err;
 }
 
@@ -465,7 +460,7 @@ static enum hf_err guest_load(void *class_ctx, struct hf_view bytes, void **stat
         return HF_LIMIT;
     enum hf_err err = hf_guest_load(g, bytes, &report);
     if (err != HF_OK) {
-        say(g, hf_view(report.text, report.len));
+        hf_guest_log_event(g, hf_view(report.text, report.len));
         guest_stop(g);
         return err;
     }

@@ -43,6 +43,17 @@ void *hf_obj_new(struct hf_guest *g, size_t size, const char *kind, struct hf_ob
 /* The `drop` of every host resource: refuses while children live ("cannot drop input-stream 7: its child pollable is
  * alive"), else destroys. call NULL (instance end): children are cut loose (orphan) and go with their own handles. */
 enum hf_err hf_obj_drop(struct hf_call *call, void *obj);
+
+/* A case of a result, option or variant with its payload. HF_OK, or the trap of hf_call_limit. */
+static inline enum hf_err hf_host_case(struct hf_call *call, uint32_t tag, struct hf_value v, struct hf_value *result)
+{
+    struct hf_value *p = hf_call_alloc(call, sizeof *p);
+    if (p == NULL)
+        return hf_call_limit(call, "memory of a call");
+    *p = v;
+    *result = hf_value_case(tag, p);
+    return HF_OK;
+}
 void hf_obj_cut_children(struct hf_obj *obj); /* instance end only: they live on without their parent */
 void hf_obj_release(struct hf_obj *obj); /* no children live; unlinks, destroy(), gives memory back to the pool */
 
@@ -128,6 +139,7 @@ void hf_stdio_free(struct hf_stdio *io); /* after every stream of it; NULL is fi
 
 /* ---- the guest ---- */
 struct hf_http_state; /* host_http_*.c: the exchange in hand */
+struct hf_field_store;
 struct hf_mail { /* of a guest that is a process (kernel_int.h, process.c) */
     struct hf_value *values; /* of the message that `handle` was called with */
     size_t cap;
@@ -152,6 +164,8 @@ struct hf_guest {
     bool exited;                  /* wasi:cli/exit: unwinding; */
     uint8_t exit_code;
     struct hf_http_state *http;   /* NULL outside a request */
+    struct hf_field_store *head;  /* of the request, until all about it is said; NULL outside of one */
+    struct hf_view request_id;    /* in it, once it was looked for */
     enum hf_guest_hook { HF_HOOK_NONE, HF_HOOK_INIT, HF_HOOK_SHUTDOWN } hook; /* one that is being called */
     struct hf_guest_net *net;     /* sockets and what names led to (host_net.c); NULL: never asked for */
     bool invoking;                /* a call by hf_invoke_begin is in flight */
@@ -180,7 +194,12 @@ struct hf_names *hf_guest_names(const struct hf_guest *g);
 uint64_t hf_guest_realm(const struct hf_guest *g);
 const struct hf_services *hf_guest_services(const struct hf_guest *g);
 const struct hf_service_settings *hf_guest_settings(const struct hf_guest *g);
+
+/* ---- lines for the log (guest_log.c) ---- */
+void hf_guest_log_write(struct hf_guest *g, enum hf_log_stream which, struct hf_view bytes); /* what it prints */
+void hf_guest_log_event(struct hf_guest *g, struct hf_view text); /* one line about it */
 void hf_guest_log_flush(struct hf_guest *g); /* an unfinished line goes out */
+struct hf_view hf_guest_request_id(struct hf_guest *g); /* of the request in hand; empty: none */
 
 /* ---- each host_*.c binds its interfaces ---- */
 enum hf_err hf_host_bind_all(struct hf_registry *reg, struct hf_report *report); /* all of those below, in order (registry.c) */
@@ -219,6 +238,8 @@ enum hf_err hf_http_begin(struct hf_guest *g, const struct hf_message *msg, void
 /* The call is over (returned, exited, trapped or cancelled): `err` HF_OK or what ended it. Unfinished bodies that were
  * answered fail (aborted), no answer at all is refused. */
 void hf_http_end(struct hf_guest *g, enum hf_err err);
+/* After it, when all lines about the request are written: its head goes. Twice is fine. */
+void hf_http_forget(struct hf_guest *g);
 
 
 /* ---- calling any export (invoke.c) ---- The message's body is the export's name and its arguments as WAVE or JSON texts, each ended

@@ -1,7 +1,6 @@
 /* host_cli.c - wasi:cli: environment, exit, standard streams: a command's own (host_stdio.c), a service's at its end and the log.
  *
- * What a guest prints goes to the log a line at a time with the service's name; a line longer than the buffer is cut into
- * several. exit unwinds the instance: it never returns to the guest (service.c tells it from a trap by `exited`).
+ * What a guest prints goes to the log a line at a time (guest_log.c). exit unwinds the instance: it never returns to the guest (service.c tells it from a trap by `exited`).
  */
 #include "host/guest.h"
 
@@ -89,29 +88,6 @@ struct log_stream {
     enum hf_log_stream which;
 };
 
-static void log_line(struct hf_guest *g, enum hf_log_stream which, struct hf_line_buf *b)
-{
-    const struct hf_services *sv = hf_guest_services(g);
-    struct hf_log_line line = {
-        .stream = which,
-        .service = hf_view_of(hf_guest_settings(g)->name),
-        .instance = g->turn == NULL ? 0 : hf_turn_process(g->turn),
-        .text = hf_view(b->bytes, b->len),
-    };
-    if (sv->log != NULL)
-        sv->log(sv->ctx, &line);
-    b->len = 0;
-}
-
-void hf_guest_log_flush(struct hf_guest *g)
-{
-    if (g->out.len > 0)
-        log_line(g, HF_LOG_STDOUT, &g->out);
-    if (g->err.len > 0)
-        log_line(g, HF_LOG_STDERR, &g->err);
-    g->out.cut = g->err.cut = false;
-}
-
 static enum hf_err log_room(struct hf_out_stream *s, uint64_t *ret)
 {
     (void)s;
@@ -122,21 +98,7 @@ static enum hf_err log_room(struct hf_out_stream *s, uint64_t *ret)
 static enum hf_err log_write(struct hf_out_stream *s, struct hf_view bytes)
 {
     struct log_stream *l = HF_CONTAINER_OF(s, struct log_stream, out);
-    struct hf_guest *g = s->obj.guest;
-    struct hf_line_buf *b = l->which == HF_LOG_STDOUT ? &g->out : &g->err;
-    while (bytes.len > 0) {
-        size_t n = hf_view_find(bytes, '\n'), room = sizeof b->bytes - b->len;
-        bool whole = n < bytes.len && n <= room;
-        if (n > room)
-            n = room;
-        memcpy(b->bytes + b->len, bytes.ptr, n);
-        b->len += (uint32_t)n;
-        bytes = hf_view_skip(bytes, whole ? n + 1 : n);
-        bool full = !whole && b->len == sizeof b->bytes;
-        if (full || (whole && (b->len > 0 || !b->cut)))
-            log_line(g, l->which, b);
-        b->cut = full || (b->cut && !whole);
-    }
+    hf_guest_log_write(s->obj.guest, l->which, bytes);
     return HF_OK;
 }
 

@@ -4,16 +4,6 @@
  */
 #include "host/guest.h"
 
-static enum hf_err ok(struct hf_call *call, struct hf_value payload, struct hf_value *result)
-{
-    struct hf_value *v = hf_call_alloc(call, sizeof *v);
-    if (v == NULL)
-        return hf_call_limit(call, "memory of a call");
-    *v = payload;
-    *result = hf_value_case(0, v);
-    return HF_OK;
-}
-
 static enum hf_err config_get(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
     const char *const *config = hf_guest_settings(hf_guest_of(call))->config;
@@ -23,13 +13,11 @@ static enum hf_err config_get(struct hf_call *call, const struct hf_value *args,
         size_t eq = hf_view_find(pair, '=');
         if (!hf_view_eq(hf_view_take(pair, eq), key))
             continue;
-        struct hf_value *v = hf_call_alloc(call, sizeof *v);
-        if (v == NULL)
-            return hf_call_limit(call, "memory of a call");
-        *v = hf_value_bytes(hf_view_skip(pair, eq + 1));
-        return ok(call, hf_value_case(1, v), result);
+        struct hf_value some;
+        enum hf_err err = hf_host_case(call, 1, hf_value_bytes(hf_view_skip(pair, eq + 1)), &some);
+        return err == HF_OK ? hf_host_case(call, 0, some, result) : err;
     }
-    return ok(call, hf_value_case(0, NULL), result);
+    return hf_host_case(call, 0, hf_value_case(0, NULL), result);
 }
 
 static enum hf_err config_get_all(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
@@ -50,7 +38,7 @@ static enum hf_err config_get_all(struct hf_call *call, const struct hf_value *a
         kv[1] = hf_value_bytes(hf_view_skip(pair, eq + 1));
         v[i] = (struct hf_value){.items = kv, .len = 2};
     }
-    return ok(call, (struct hf_value){.items = v, .len = (uint32_t)n}, result);
+    return hf_host_case(call, 0, (struct hf_value){.items = v, .len = (uint32_t)n}, result);
 }
 
 enum hf_err hf_host_bind_config(struct hf_registry *reg, struct hf_report *report)

@@ -61,12 +61,7 @@ enum hf_err hf_fs_done(struct hf_call *call, int number, struct hf_value *result
 
 enum hf_err hf_fs_ok(struct hf_call *call, struct hf_value v, struct hf_value *result)
 {
-    struct hf_value *p = hf_call_alloc(call, sizeof *p);
-    if (p == NULL)
-        return no_memory(call);
-    *p = v;
-    *result = hf_value_case(0, p);
-    return HF_OK;
+    return hf_host_case(call, 0, v, result);
 }
 
 /* ---- attributes ---- */

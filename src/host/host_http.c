@@ -31,6 +31,8 @@ enum hf_err hf_http_begin(struct hf_guest *g, const struct hf_message *msg, void
     h->request = r;
     param->message = msg->id;
     g->http = h;
+    hf_http_forget(g);
+    g->head = hf_field_store_ref(r->store);
     *request = r;
     *outparam = param;
     return HF_OK;
@@ -65,16 +67,18 @@ void hf_http_end(struct hf_guest *g, enum hf_err err)
     free(h);
 }
 
+void hf_http_forget(struct hf_guest *g)
+{
+    hf_field_store_unref(g->head);
+    g->head = NULL;
+    g->request_id = (struct hf_view){0};
+}
+
 /* ---- small results --------------------------------------------------------------------------------------- */
 
 enum hf_err hf_http_case(struct hf_call *call, uint32_t tag, struct hf_value v, struct hf_value *result)
 {
-    struct hf_value *p = hf_call_alloc(call, sizeof *p);
-    if (p == NULL)
-        return hf_call_limit(call, "memory of a call");
-    *p = v;
-    *result = hf_value_case(tag, p);
-    return HF_OK;
+    return hf_host_case(call, tag, v, result);
 }
 
 enum hf_err hf_http_ok(struct hf_call *call, struct hf_value v, struct hf_value *result)

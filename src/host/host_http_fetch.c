@@ -6,6 +6,7 @@
  * handle; everything later through the future. Dropping the future cancels; an answer's body stands
  * alone (1.5.13).
  */
+#include "base/trace.h"
 #include "host/fetch.h"
 #include "host/http_int.h"
 #include "host/names.h"
@@ -76,17 +77,9 @@ static void future_destroy(struct hf_obj *obj)
 /* The guest is told a code; why, in words, is for whoever runs it. */
 static void tell(struct hf_guest *g, const char *text)
 {
-    const struct hf_services *sv = hf_guest_services(g);
     char line[224];
     int n = snprintf(line, sizeof line, "outgoing request: %s", text);
-    struct hf_log_line l = {
-        .stream = HF_LOG_EVENT,
-        .service = hf_view_of(hf_guest_settings(g)->name),
-        .instance = hf_turn_process(g->turn),
-        .text = hf_view(line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1),
-    };
-    if (sv->log != NULL)
-        sv->log(sv->ctx, &l);
+    hf_guest_log_event(g, hf_view(line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1));
 }
 
 static void failed(struct future *f, enum hf_fault_kind kind, const char *text)
@@ -245,14 +238,38 @@ static struct hf_view split(struct hf_view authority, bool secure, uint16_t *por
     return host;
 }
 
+/* The request in hand is the parent of those that it leads to: each is a span of its own. What the
+ * guest says itself stands. */
+static enum hf_err write_trace(struct hf_guest *g, const struct hf_head *own,
+                               struct hf_head_writer *w)
+{
+    struct hf_view name, value;
+    struct hf_trace t;
+    char parent[HF_TRACEPARENT_LEN];
+    if (g->head == NULL || hf_guest_settings(g)->trace_off ||
+        hf_head_find(own, HF_VIEW("traceparent"), &value))
+        return HF_OK;
+    struct hf_head head = hf_field_store_head(g->head);
+    if (!hf_head_find(&head, HF_VIEW("traceparent"), &value) || !hf_traceparent_read(value, &t))
+        return HF_OK;
+    t.span = hf_io_id(hf_guest_io(g));
+    hf_traceparent_write(&t, parent);
+    enum hf_err err = hf_head_field(w, HF_VIEW("traceparent"), hf_view(parent, sizeof parent));
+    bool state = hf_head_find(own, HF_VIEW("tracestate"), &value);
+    for (size_t at = 0; !state && err == HF_OK && hf_head_next(&head, &at, &name, &value);)
+        if (name.len == 10 && hf_view_eq_nocase(name, HF_VIEW("tracestate")))
+            err = hf_head_field(w, name, value);
+    return err;
+}
+
 static enum hf_err write_head(struct future *f, const struct hf_outgoing_request *r,
                               struct hf_view method, struct hf_view path, bool secure)
 {
     struct hf_head_writer w;
     struct hf_head head = hf_field_store_head(r->m.store);
     uint32_t flags = HF_HEAD_HAS_SCHEME | HF_HEAD_HAS_AUTHORITY | HF_HEAD_HAS_PATH;
-    /* All of it at once: the fields as they stand, the parts, and what stands before each. */
-    enum hf_err err = hf_buf_reserve(&f->head, 64 + method.len + path.len + r->authority.text.len +
+    /* All of it at once: the fields as they stand, the parts, what stands before each, a traceparent. */
+    enum hf_err err = hf_buf_reserve(&f->head, 64 + 80 + method.len + path.len + r->authority.text.len +
                                                    head.fields.len);
     if (err != HF_OK)
         return err;
@@ -261,6 +278,8 @@ static enum hf_err write_head(struct future *f, const struct hf_outgoing_request
                                 hf_buf_view(&r->authority.text), path);
     if (err == HF_OK)
         err = hf_head_fields(&w, &head);
+    if (err == HF_OK)
+        err = write_trace(f->obj.guest, &head, &w);
     if (err == HF_OK)
         hf_head_end(&w);
     return err;

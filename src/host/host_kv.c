@@ -75,12 +75,7 @@ enum hf_err hf_kv_fail(struct hf_value *error, struct hf_value *result)
 
 enum hf_err hf_kv_ok(struct hf_call *call, struct hf_value payload, struct hf_value *result)
 {
-    struct hf_value *v = hf_call_alloc(call, sizeof *v);
-    if (v == NULL)
-        return hf_call_limit(call, "memory of a call");
-    *v = payload;
-    *result = hf_value_case(0, v);
-    return HF_OK;
+    return hf_host_case(call, 0, payload, result);
 }
 
 bool hf_kv_copy(struct hf_call *call, struct hf_view bytes, struct hf_value *ret)

@@ -24,6 +24,8 @@ void hf_guest_net_reset(struct hf_guest *g)
 void hf_guest_net_free(struct hf_guest *g)
 {
     HF_ASSERT(g->net == NULL || g->net->sockets == 0);
+    if (g->net != NULL)
+        free(g->net->datagram);
     free(g->net);
     g->net = NULL;
 }
@@ -79,20 +81,9 @@ enum hf_net_code hf_net_code(enum hf_net_err err)
     return codes[err];
 }
 
-static enum hf_err payload(struct hf_call *call, uint32_t tag, struct hf_value v,
-                           struct hf_value *result)
-{
-    struct hf_value *copy = hf_call_alloc(call, sizeof *copy);
-    if (copy == NULL)
-        return hf_call_limit(call, "memory of a call");
-    *copy = v;
-    *result = hf_value_case(tag, copy);
-    return HF_OK;
-}
-
 enum hf_err hf_net_fail(struct hf_call *call, enum hf_net_code code, struct hf_value *result)
 {
-    return payload(call, 1, hf_value_case(code, NULL), result);
+    return hf_host_case(call, 1, hf_value_case(code, NULL), result);
 }
 
 enum hf_err hf_net_ok(struct hf_value *result)
@@ -103,7 +94,7 @@ enum hf_err hf_net_ok(struct hf_value *result)
 
 enum hf_err hf_net_ok_value(struct hf_call *call, struct hf_value v, struct hf_value *result)
 {
-    return payload(call, 0, v, result);
+    return hf_host_case(call, 0, v, result);
 }
 
 enum hf_err hf_net_ok_tuple(struct hf_call *call, const struct hf_value *v, uint32_t n,
@@ -113,7 +104,7 @@ enum hf_err hf_net_ok_tuple(struct hf_call *call, const struct hf_value *v, uint
     if (copy == NULL)
         return hf_call_limit(call, "memory of a call");
     memcpy(copy, v, n * sizeof *copy);
-    return payload(call, 0, (struct hf_value){.items = copy, .len = n}, result);
+    return hf_host_case(call, 0, (struct hf_value){.items = copy, .len = n}, result);
 }
 
 void hf_net_read_endpoint(const struct hf_value *v, struct hf_endpoint *ret)
@@ -236,6 +227,38 @@ void hf_socket_close(struct hf_socket *s)
 bool hf_socket_fits(const struct hf_socket *s, const struct hf_endpoint *e)
 {
     return e->ip.family == s->family && !hf_ip_is_mapped(&e->ip);
+}
+
+bool hf_socket_bind(struct hf_guest *g, struct hf_socket *s, const struct hf_endpoint *at,
+                    enum hf_net_code *code)
+{
+    const struct hf_net_rules *rules = hf_guest_net_rules(g);
+    struct hf_net *net = hf_guest_net_os(g);
+    *code = NET_INVALID_ARGUMENT;
+    if (!hf_socket_fits(s, at) || (s->kind == HF_NET_TCP && hf_ip_is_multicast(&at->ip)))
+        return false;
+    *code = NET_ACCESS_DENIED;
+    bool may_listen = hf_net_rules_listen(rules, s->kind, at);
+    if (!may_listen && !(at->port == 0 && hf_net_rules_client(rules, s->kind)))
+        return false;
+    enum hf_net_err err = net->bind(net, s->fd, at);
+    if (err != HF_NET_OK) {
+        *code = hf_net_code(err);
+        return false;
+    }
+    s->may_listen = may_listen;
+    return true;
+}
+
+bool hf_socket_may_reach(struct hf_guest *g, const struct hf_socket *s, const struct hf_endpoint *to,
+                         enum hf_net_code *code)
+{
+    *code = NET_INVALID_ARGUMENT;
+    if (!hf_socket_fits(s, to) || hf_ip_is_any(&to->ip) || to->port == 0 ||
+        (s->kind == HF_NET_TCP && hf_ip_is_multicast(&to->ip)))
+        return false;
+    *code = NET_ACCESS_DENIED;
+    return hf_guest_may_connect(g, s->kind, to);
 }
 
 /* ---- the network ---- There is one, whose rules are the service's; its objects carry nothing. */

@@ -104,21 +104,13 @@ static enum hf_err start_bind(struct hf_call *call, const struct hf_value *args,
 {
     struct hf_tcp *t = tcp_of(&args[0]);
     struct hf_guest *g = hf_guest_of(call);
-    const struct hf_net_rules *rules = hf_guest_net_rules(g);
-    struct hf_net *net = hf_guest_net_os(g);
     struct hf_endpoint at;
+    enum hf_net_code code;
     hf_net_read_endpoint(&args[2], &at);
     if (t->state != TCP_UNBOUND)
         return wrong_state(call, t, result);
-    if (!hf_socket_fits(&t->s, &at) || hf_ip_is_multicast(&at.ip))
-        return hf_net_fail(call, NET_INVALID_ARGUMENT, result);
-    bool may_listen = hf_net_rules_listen(rules, HF_NET_TCP, &at);
-    if (!may_listen && !(at.port == 0 && hf_net_rules_client(rules, HF_NET_TCP)))
-        return hf_net_fail(call, NET_ACCESS_DENIED, result);
-    enum hf_net_err err = net->bind(net, t->s.fd, &at);
-    if (err != HF_NET_OK)
-        return hf_net_fail(call, hf_net_code(err), result);
-    t->may_listen = may_listen;
+    if (!hf_socket_bind(g, &t->s, &at, &code))
+        return hf_net_fail(call, code, result);
     t->state = TCP_BINDING;
     return hf_net_ok(result);
 }
@@ -153,11 +145,9 @@ static enum hf_err start_connect(struct hf_call *call, const struct hf_value *ar
     hf_net_read_endpoint(&args[2], &to);
     if (t->state != TCP_UNBOUND && t->state != TCP_BOUND)
         return wrong_state(call, t, result);
-    if (!hf_socket_fits(&t->s, &to) || hf_ip_is_multicast(&to.ip) || hf_ip_is_any(&to.ip) ||
-        to.port == 0)
-        return close_with(call, t, NET_INVALID_ARGUMENT, result);
-    if (!hf_guest_may_connect(g, HF_NET_TCP, &to))
-        return close_with(call, t, NET_ACCESS_DENIED, result);
+    enum hf_net_code code;
+    if (!hf_socket_may_reach(g, &t->s, &to, &code))
+        return close_with(call, t, code, result);
     enum hf_net_err err = net->connect(net, t->s.fd, &to);
     if (err != HF_NET_OK && err != HF_NET_AGAIN)
         return close_with(call, t, hf_net_code(err), result);
@@ -207,7 +197,7 @@ static enum hf_err start_listen(struct hf_call *call, const struct hf_value *arg
     struct hf_net *net = hf_guest_net_os(hf_guest_of(call));
     if (t->state != TCP_BOUND)
         return wrong_state(call, t, result);
-    if (!t->may_listen)
+    if (!t->s.may_listen)
         return close_with(call, t, NET_ACCESS_DENIED, result);
     enum hf_net_err err = net->listen(net, t->s.fd, t->backlog);
     if (err != HF_NET_OK)

@@ -17,7 +17,6 @@ struct hf_udp_stream;
 struct hf_udp {
     struct hf_socket s;
     enum { UDP_UNBOUND, UDP_BINDING, UDP_BOUND } state;
-    bool may_listen; /* bound by a rule that says so: takes from anybody */
     bool has_peer;
     struct hf_endpoint peer;
     struct hf_udp_stream *in, *out; /* alive, or NULL */
@@ -63,21 +62,14 @@ static enum hf_err start_bind(struct hf_call *call, const struct hf_value *args,
 {
     struct hf_udp *u = udp_of(&args[0]);
     struct hf_guest *g = hf_guest_of(call);
-    const struct hf_net_rules *rules = hf_guest_net_rules(g);
-    struct hf_net *net = hf_guest_net_os(g);
     struct hf_endpoint at;
+    enum hf_net_code code;
     hf_net_read_endpoint(&args[2], &at);
     if (u->state != UDP_UNBOUND)
         return hf_net_fail(
             call, u->state == UDP_BINDING ? NET_CONCURRENCY_CONFLICT : NET_INVALID_STATE, result);
-    if (!hf_socket_fits(&u->s, &at))
-        return hf_net_fail(call, NET_INVALID_ARGUMENT, result);
-    u->may_listen = hf_net_rules_listen(rules, HF_NET_UDP, &at);
-    if (!u->may_listen && !(at.port == 0 && hf_net_rules_client(rules, HF_NET_UDP)))
-        return hf_net_fail(call, NET_ACCESS_DENIED, result);
-    enum hf_net_err err = net->bind(net, u->s.fd, &at);
-    if (err != HF_NET_OK)
-        return hf_net_fail(call, hf_net_code(err), result);
+    if (!hf_socket_bind(g, &u->s, &at, &code))
+        return hf_net_fail(call, code, result);
     u->state = UDP_BINDING;
     return hf_net_ok(result);
 }
@@ -90,17 +82,6 @@ static enum hf_err finish_bind(struct hf_call *call, const struct hf_value *args
         return hf_net_fail(call, NET_NOT_IN_PROGRESS, result);
     u->state = UDP_BOUND;
     return hf_net_ok(result);
-}
-
-/* An address that can be sent to: HF_NET_OK or what is wrong with it. */
-static bool check_peer(struct hf_guest *g, const struct hf_udp *u, const struct hf_endpoint *to,
-                       enum hf_net_code *code)
-{
-    *code = NET_INVALID_ARGUMENT;
-    if (!hf_socket_fits(&u->s, to) || hf_ip_is_any(&to->ip) || to->port == 0)
-        return false;
-    *code = NET_ACCESS_DENIED;
-    return hf_guest_may_connect(g, HF_NET_UDP, to);
 }
 
 static void stream_destroy(struct hf_obj *obj)
@@ -144,7 +125,7 @@ static enum hf_err udp_stream(struct hf_call *call, const struct hf_value *args,
         return hf_net_fail(call, NET_INVALID_STATE, result);
     if (with_peer) {
         hf_net_read_endpoint(args[1].items, &to);
-        if (!check_peer(g, u, &to, &code))
+        if (!hf_socket_may_reach(g, &u->s, &to, &code))
             return hf_net_fail(call, code, result);
     }
     enum hf_net_err err = u->has_peer ? net->connect(net, u->s.fd, NULL) : HF_NET_OK;
@@ -209,7 +190,7 @@ static bool is_welcome(struct hf_guest *g, const struct hf_udp *u, const struct 
 {
     if (u->has_peer) /* what came before there was a peer is still in the queue */
         return hf_endpoint_eq(from, &u->peer);
-    return u->may_listen || hf_guest_may_connect(g, HF_NET_UDP, from);
+    return u->s.may_listen || hf_guest_may_connect(g, HF_NET_UDP, from);
 }
 
 /* record { data, remote-address } */
@@ -265,11 +246,10 @@ static enum hf_err receive(struct hf_call *call, const struct hf_value *args,
     if (list == NULL)
         return hf_call_limit(call, "memory of a call");
     if (max > 0) {
-        uint8_t *buf = malloc(DATAGRAM_MAX);
-        if (buf == NULL)
+        struct hf_guest_net *gn = hf_guest_of(call)->net; /* a socket has one */
+        if (gn->datagram == NULL && (gn->datagram = malloc(DATAGRAM_MAX)) == NULL)
             return hf_net_fail(call, NET_OUT_OF_MEMORY, result);
-        enum hf_err bad = receive_some(call, u, buf, list, max, &got, &err);
-        free(buf);
+        enum hf_err bad = receive_some(call, u, gn->datagram, list, max, &got, &err);
         if (bad != HF_OK)
             return bad;
     }
@@ -315,8 +295,8 @@ static enum hf_net_err send_one(struct hf_guest *g, struct hf_udp *u, const stru
         return HF_NET_INVALID;
     if (u->has_peer && !hf_endpoint_eq(&to, &u->peer))
         return HF_NET_INVALID;
-    if (!check_peer(g, u, &to,
-                    code)) /* the peer's too: what was granted by a name may be forgotten */
+    /* the peer's too: what was granted by a name may be forgotten */
+    if (!hf_socket_may_reach(g, &u->s, &to, code))
         return HF_NET_INVALID;
     enum hf_net_err err = net->send(net, u->s.fd, data->bytes, data->len, u->has_peer ? NULL : &to);
     *code = hf_net_code(err);

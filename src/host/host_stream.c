@@ -73,12 +73,7 @@ static enum hf_err fail(struct hf_call *call, enum hf_err err, bool *closed, str
 
 static enum hf_err ok_u64(struct hf_call *call, uint64_t n, struct hf_value *result)
 {
-    struct hf_value *v = hf_call_alloc(call, sizeof *v);
-    if (v == NULL)
-        return hf_call_limit(call, "memory of a call");
-    *v = hf_value_u64(n);
-    *result = hf_value_case(0, v);
-    return HF_OK;
+    return hf_host_case(call, 0, hf_value_u64(n), result);
 }
 
 static bool is_wait(enum hf_err err)

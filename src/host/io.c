@@ -19,6 +19,18 @@ void hf_io_collect(struct hf_io *io)
         free(HF_LIST_ENTRY(next, struct hf_io_fd, in_gone));
 }
 
+uint64_t hf_io_id(struct hf_io *io)
+{
+    if (!io->seeded) {
+        uint64_t seed[4] = {0};
+        if (io->os->random(io->os, seed, sizeof seed) != HF_OK) /* no secret: what differs will do */
+            seed[0] = (uint64_t)(uintptr_t)io ^ io->os->now_ns(io->os);
+        hf_ids_seed(&io->ids, seed);
+        io->seeded = true;
+    }
+    return hf_ids_next(&io->ids);
+}
+
 /* Tells the poller what is wanted now. */
 static enum hf_err want(struct hf_io_fd *f, uint32_t sides)
 {

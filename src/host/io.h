@@ -7,6 +7,7 @@
 #ifndef HF_HOST_IO_H
 #define HF_HOST_IO_H
 
+#include "base/trace.h"
 #include "kernel/wait.h"
 #include "os/jobs.h"
 #include "os/os.h"
@@ -21,6 +22,8 @@ struct hf_io {
     const struct hf_fetch_table *fetch; /* outgoing requests; NULL: none, as hf_io_init leaves it */
     struct hf_kv *kv; /* this thread's door to the key-value store; NULL: hf_services.kv is for all
                          threads, as hf_io_init leaves it */
+    struct hf_ids ids; /* hf_io_id's, once `seeded` */
+    bool seeded;
     struct hf_list
         gone; /* watches freed in this turn of the loop: an event for them may be under way */
 };
@@ -30,6 +33,9 @@ void hf_io_init(struct hf_io *io, struct hf_os *os, struct hf_os_poller *poller,
 /* When no event is being handed out: at the end of each turn of the loop, and before the poller
  * goes. */
 void hf_io_collect(struct hf_io *io);
+
+/* An id for a span. */
+uint64_t hf_io_id(struct hf_io *io);
 
 /* A watched descriptor. `in` and `out` are level-triggered as far as is known: they are ready until
  * an operation said HF_AGAIN and its side was armed. */

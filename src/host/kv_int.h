@@ -8,13 +8,15 @@
 /* ---- grants (kv_grants.c): which buckets a service may open ---- */
 struct hf_kv_grant {
     struct hf_view name;
-    bool read_only;
+    bool read_only, shared;
     struct hf_kv_bucket *bucket;
 };
 /* Reads "NAME", "NAME:rw" or "NAME:ro" texts (ends with NULL; may be NULL; they must outlive the grants) and finds each bucket in
- * the service's space. HF_INVALID: a text that cannot be; HF_UNSUPPORTED: there is no store. *ret is zeroes before. */
-enum hf_err hf_kv_grants_init(struct hf_kv_grants *ret, struct hf_kv *kv, const char *space, const char *const *texts,
-                              struct hf_report *report);
+ * the service's space; or with "tenant:" before it in that of its tenant (NULL: "default"), which all services of that tenant
+ * share and no other. The guest opens either by NAME. HF_INVALID: a text that cannot be; HF_UNSUPPORTED: there is no store. *ret
+ * is zeroes before. */
+enum hf_err hf_kv_grants_init(struct hf_kv_grants *ret, struct hf_kv *kv, const char *service, const char *tenant,
+                              const char *const *texts, struct hf_report *report);
 void hf_kv_grants_done(struct hf_kv_grants *grants);
 const struct hf_kv_grant *hf_kv_grants_find(const struct hf_kv_grants *grants, struct hf_view name); /* NULL: none */
 

@@ -40,6 +40,7 @@ enum hf_net_code {
 /* ---- a guest's network (host_net.c) ---- */
 struct hf_guest_net {
     uint32_t sockets; /* open */
+    uint8_t *datagram; /* room for the largest; NULL until one is asked for */
     struct hf_net_known known;
 };
 struct hf_guest_net *hf_guest_net(struct hf_guest *g); /* made when first asked for; NULL: memory */
@@ -68,6 +69,7 @@ struct hf_socket {
     struct hf_obj obj;
     enum hf_net_kind kind;
     int family, fd;
+    bool may_listen; /* bound by a rule that says so: takes from anybody */
     struct hf_io_fd *io;
 };
 /* A socket object of `size` for `fd`, which it then owns (and which is closed when there is no
@@ -79,6 +81,12 @@ bool hf_socket_room(struct hf_guest *g);   /* one more may be opened */
 void hf_socket_close(struct hf_socket *s); /* the last step of its destroy */
 /* What the WIT asks of an address to bind or connect to: the socket's family, not mapped. */
 bool hf_socket_fits(const struct hf_socket *s, const struct hf_endpoint *e);
+/* Binds it, if that is a place for it and the rules say so. OK, or *code says why not. */
+bool hf_socket_bind(struct hf_guest *g, struct hf_socket *s, const struct hf_endpoint *at,
+                    enum hf_net_code *code);
+/* Somewhere that can be connected or sent to, and may be. OK, or *code says why not. */
+bool hf_socket_may_reach(struct hf_guest *g, const struct hf_socket *s, const struct hf_endpoint *to,
+                         enum hf_net_code *code);
 
 /* ---- TCP: the connection under a pair of streams (host_net_stream.c) ---- */
 enum hf_tcp_state {
@@ -95,7 +103,6 @@ struct hf_tcp_in;
 struct hf_tcp {
     struct hf_socket s;
     enum hf_tcp_state state;
-    bool may_listen; /* bound by a rule that says so */
     int backlog;
     struct hf_wait ready; /* of the socket's own pollables */
     /* The host's own interest in one side of the descriptor: a connect that ends, a client that

@@ -176,7 +176,8 @@ enum hf_err hf_service_new(const struct hf_service_settings *s, struct hf_servic
     svc->s.args = (const char *const *)svc->args;
     svc->s.keyvalue = (const char *const *)svc->keyvalue;
     svc->s.config = (const char *const *)svc->config;
-    err = hf_kv_grants_init(&svc->kv, s->services->kv, svc->name, svc->s.keyvalue, report);
+    err = hf_kv_grants_init(&svc->kv, s->services->kv, svc->name, s->tenant, svc->s.keyvalue, report);
+    svc->s.tenant = NULL; /* read here, once */
     if (err != HF_OK) {
         hf_service_free(svc);
         return err;
@@ -284,6 +285,9 @@ enum hf_err hf_service_worker_new(struct hf_service *svc, struct hf_io *io, stru
         free(w);
         return hf_report_set(report, HF_LIMIT, "out of memory");
     }
+    const struct hf_services *sv = svc->s.services;
+    if (sv->log_open != NULL)
+        w->log_source = sv->log_open(sv->ctx, svc->name, svc->s.log_lines, svc->s.log_bytes);
     if (svc->s.lifecycle == HF_LIFE_PER_REQUEST && svc->image != NULL) {
         hf_service_reset_from_now_on(svc);
         w->no_scanner = hf_scanner_new(&w->scanner, NULL) != HF_OK;
@@ -296,6 +300,9 @@ void hf_service_worker_free(struct hf_service_worker *w)
 {
     if (w == NULL)
         return;
+    const struct hf_services *sv = w->svc->s.services;
+    if (w->log_source != NULL)
+        sv->log_close(sv->ctx, w->log_source);
     hf_scanner_free(w->scanner);
     hf_resolver_free(w->resolver);
     hf_names_free(w->names);

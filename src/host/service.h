@@ -47,7 +47,9 @@ struct hf_service_settings {
                                           * (wit/kernel-0.1.0.wit); its class is one of kernel/named.h with the same shape */
     const int *stdio;       /* descriptors for stdin, stdout, stderr, the caller's to close; NULL: at its end, and the log */
     uint32_t body_window;   /* bytes of an answer's body that may wait for the client; 0 = 64 KiB */
-    const char *const *keyvalue; /* buckets it may open: "NAME" or "NAME:ro"; ends with NULL; may be NULL */
+    const char *const *keyvalue; /* buckets it may open: "NAME" or "NAME:ro", "tenant:" before it for one that its tenant's services
+                                  * share; ends with NULL; may be NULL */
+    const char *tenant;          /* NULL: "default" */
     const char *const *config; /* "K=V" for wasi:config, each key once; ends with NULL; may be NULL */
     /* Told of each new instance before it starts: the place to set a hook (component/call.h). NULL: nobody. */
     void (*on_instance)(void *ctx, struct hf_instance *inst);
@@ -60,6 +62,8 @@ struct hf_service_settings {
                                     connect to is granted too */
     const char *tls_ca;     /* a file of more roots for https; may be NULL */
     struct hf_tls_context *tls; /* instead of the system's roots and tls_ca: for tests; a reference is taken */
+    uint64_t log_lines, log_bytes; /* what its guests may print a second, each worker; as of hf_services.log_open */
+    bool trace_off; /* its outgoing requests carry no trace context but what the guest sets itself */
     const char *const *net; /* network rules (net_rules.h), ends with NULL; may be NULL: nothing is granted */
 };
 /* HF_UNSUPPORTED: the component does not export wasi:http/incoming-handler, or wasi:cli/run for a command (the report says what

@@ -35,6 +35,7 @@ struct hf_worker_counters {
 struct hf_service_worker {
     struct hf_service *svc;
     struct hf_io *io;
+    void *log_source; /* of hf_services.log_open */
     struct hf_resolver *resolver; /* names that guests look up */
     struct hf_names *names;       /* and those that outgoing requests need */
     struct hf_scanner *scanner; /* made when it is first needed */

@@ -214,6 +214,16 @@ static struct hf_component *find_component(const struct hf_app *app, const uint8
     return NULL;
 }
 
+/* The content that was asked for by its hash is what lies there. */
+static enum hf_err check_hash(const struct hf_service_options *o, const uint8_t hash[32], struct hf_report *report)
+{
+    char text[2 * HF_SHA256_LEN + 1];
+    hf_hex(hash, HF_SHA256_LEN, text);
+    if (o->sha256 == NULL || strcasecmp(o->sha256, text) == 0)
+        return HF_OK;
+    return hf_report_set(report, HF_INVALID, "%s is not the file that is asked for: its SHA-256 is %s, not %.100s", o->path, text, o->sha256);
+}
+
 /* What the entry's options name; or what was deployed in its place, while they name the same as when it was. */
 static enum hf_status fill_entry(struct hf_node *node, const struct hf_app *from, const struct hf_app *app, struct hf_app_entry *e,
                                  struct hf_words *msg)
@@ -226,6 +236,9 @@ static enum hf_status fill_entry(struct hf_node *node, const struct hf_app *from
     enum hf_err err = hf_file_read(e->options->o.path, &bytes, &report);
     if (err == HF_OK) {
         hf_sha256(bytes.ptr, bytes.len, e->file);
+        err = check_hash(&e->options->o, e->file, &report);
+    }
+    if (err == HF_OK) {
         bool same_file = old != NULL && strcmp(old->options->o.path, e->options->o.path) == 0 && memcmp(old->file, e->file, 32) == 0;
         struct hf_component *there = same_file ? old->service->component : find_component(from, e->file);
         if (there == NULL)

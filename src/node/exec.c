@@ -7,6 +7,7 @@ static void for_exec(void *ctx, struct hf_service_settings *s)
 {
     s->command = true;
     s->stdio = ctx;
+    s->log_lines = s->log_bytes = UINT64_MAX; /* as of invoke */
 }
 
 /* How it ended, other than by itself. */

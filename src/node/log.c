@@ -1,143 +1,130 @@
-/* log.c - one line an event; text for people, JSON for machines. Control bytes of guests and clients are escaped, so that
- * nobody writes a line that is not theirs. A line that cannot be written is dropped: logging never stops serving.
+/* log.c - one line an event; text for people, JSON for machines. What guests and clients wrote is escaped, so that nobody writes a
+ * line that is not theirs. A line that cannot be written is dropped: logging never stops serving.
  */
 #include "node/log.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
 
-struct hf_log {
-    struct hf_os *os;
-    int fd;
-    bool json;
-    pthread_mutex_t lock; /* one write at a time */
-    time_t second;        /* the text of this second, guarded by lock */
-    char stamp[32];
+#include "base/list.h"
+#include "node/log_pipe.h"
+#include "node/log_rate.h"
+
+#define LINE_MAX 256u /* of a line, beside what is escaped in it */
+
+struct source {
+    struct hf_list in_log;
+    struct hf_log_rate rate;
+    uint64_t said_lines, said_bytes; /* taken to be said now; guarded by the log's lock */
+    _Atomic bool asked;              /* a tick will come for it */
+    char name[];
 };
 
-enum hf_err hf_log_new(struct hf_os *os, int fd, bool json, struct hf_log **ret)
-{
-    struct hf_log *log = calloc(1, sizeof *log);
-    if (log == NULL)
-        return HF_LIMIT;
-    log->os = os;
-    log->fd = fd;
-    log->json = json;
-    pthread_mutex_init(&log->lock, NULL);
-    *ret = log;
-    return HF_OK;
-}
+struct hf_log {
+    struct hf_log_settings s;
+    struct hf_log_pipe *pipe;
+    pthread_mutex_t lock; /* clock and sources */
+    struct hf_log_clock clock;
+    struct hf_list sources; /* source.in_log */
+};
 
-void hf_log_free(struct hf_log *log)
+/* Every finished line goes out here. */
+static void out(struct hf_log *log, struct hf_view lines)
 {
-    if (log == NULL)
-        return;
-    pthread_mutex_destroy(&log->lock);
-    free(log);
-}
-
-static void put(struct hf_log *log, const uint8_t *p, size_t len)
-{
-    pthread_mutex_lock(&log->lock);
-    while (len > 0) {
-        ssize_t n = write(log->fd, p, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            break;
-        p += n;
-        len -= (size_t)n;
-    }
-    pthread_mutex_unlock(&log->lock);
+    hf_log_pipe_put(log->pipe, lines);
 }
 
 void hf_log_write(struct hf_log *log, struct hf_buf *buf)
 {
     if (buf->len > 0)
-        put(log, buf->ptr, buf->len);
+        out(log, hf_buf_view(buf));
     hf_buf_clear(buf);
 }
 
-/* "2026-11-21T08:30:00.123Z" */
-static void stamp(struct hf_log *log, char out[40])
+/* ---- lines ---- */
+
+/* Room for a line with `strange` bytes in it, and its beginning. False: no memory, no line. */
+static bool line_begin(struct hf_log *log, struct hf_buf *b, struct hf_pen *p, const char *level, size_t strange)
 {
-    uint64_t ns = log->os->wall_ns(log->os);
-    time_t s = (time_t)(ns / 1000000000u);
-    struct tm tm;
+    if (hf_buf_reserve(b, LINE_MAX + HF_ESCAPE_MAX * strange) != HF_OK)
+        return false;
+    p->at = b->ptr + b->len;
+    if (log->s.json)
+        HF_PEN_LIT(p, "{\"time\":\"");
+    uint64_t wall_ns = log->s.os->wall_ns(log->s.os);
     pthread_mutex_lock(&log->lock);
-    if (s != log->second) {
-        gmtime_r(&s, &tm);
-        strftime(log->stamp, sizeof log->stamp, "%Y-%m-%dT%H:%M:%S", &tm);
-        log->second = s;
-    }
-    snprintf(out, 40, "%s.%03uZ", log->stamp, (unsigned)(ns / 1000000u % 1000u));
+    hf_pen_iso(p, &log->clock, wall_ns);
     pthread_mutex_unlock(&log->lock);
-}
-
-/* Appends text with what could break a line or a JSON string escaped. Not valid UTF-8 stays as bytes in text, and becomes
- * \u00XX in JSON. */
-static void escaped(struct hf_buf *b, struct hf_view v, bool json)
-{
-    enum hf_err err = HF_OK;
-    for (size_t i = 0; i < v.len && err == HF_OK; i++) {
-        uint8_t c = v.ptr[i];
-        if (json && (c == '"' || c == '\\'))
-            err = hf_buf_printf(b, "\\%c", c);
-        else if (c < 0x20 || c == 0x7f)
-            err = json ? hf_buf_printf(b, "\\u%04x", c) : hf_buf_printf(b, "\\x%02x", c);
-        else if (json && c >= 0x80)
-            err = hf_buf_printf(b, "\\u%04x", c);
-        else
-            err = hf_buf_add_byte(b, c);
+    if (log->s.json)
+        HF_PEN_LIT(p, "\",\"level\":\"");
+    else
+        *p->at++ = ' ';
+    hf_pen_text(p, level);
+    if (log->s.json) {
+        *p->at++ = '"';
+        return true;
     }
+    for (size_t n = strlen(level); n < 6; n++)
+        *p->at++ = ' ';
+    *p->at++ = ' ';
+    return true;
 }
 
-static void text(struct hf_buf *b, const char *s)
+static void line_end(struct hf_log *log, struct hf_buf *b, struct hf_pen *p)
 {
-    (void)!hf_buf_add_text(b, s); /* memory out: the line is shorter */
+    if (log->s.json)
+        *p->at++ = '}';
+    *p->at++ = '\n';
+    b->len = (size_t)(p->at - b->ptr);
+    hf_log_write(log, b);
+    hf_buf_done(b);
 }
 
-static void field(struct hf_buf *b, const char *name, struct hf_view v)
+static void field(struct hf_pen *p, const char *name, struct hf_view v)
 {
-    text(b, ",\"");
-    text(b, name);
-    text(b, "\":\"");
-    escaped(b, v, true);
-    text(b, "\"");
+    HF_PEN_LIT(p, ",\"");
+    hf_pen_text(p, name);
+    HF_PEN_LIT(p, "\":\"");
+    hf_pen_escaped(p, v, HF_ESCAPE_JSON);
+    *p->at++ = '"';
 }
 
-static void line_begin(struct hf_log *log, struct hf_buf *b, const char *level)
+static void number(struct hf_pen *p, const char *name, uint64_t n)
 {
-    char when[40];
-    stamp(log, when);
-    (void)!(log->json ? hf_buf_printf(b, "{\"time\":\"%s\",\"level\":\"%s\"", when, level)
-                      : hf_buf_printf(b, "%s %-6s ", when, level));
+    HF_PEN_LIT(p, ",\"");
+    hf_pen_text(p, name);
+    HF_PEN_LIT(p, "\":");
+    hf_pen_number(p, n);
 }
 
 void hf_log_say(struct hf_log *log, const char *level, const char *fmt, ...)
 {
     struct hf_buf b = {0};
+    struct hf_pen p;
     char words[HF_REPORT_MAX];
     va_list ap;
     va_start(ap, fmt);
     int n = vsnprintf(words, sizeof words, fmt, ap);
     va_end(ap);
     struct hf_view v = hf_view(words, n < 0 ? 0 : (size_t)n < sizeof words ? (size_t)n : sizeof words - 1);
-    line_begin(log, &b, level);
-    if (log->json) {
-        field(&b, "message", v);
-        text(&b, "}");
-    } else {
-        (void)!hf_buf_add_view(&b, v); /* our own words may have several lines */
-    }
-    text(&b, "\n");
-    hf_log_write(log, &b);
-    hf_buf_done(&b);
+    if (!line_begin(log, &b, &p, level, v.len))
+        return;
+    if (log->s.json)
+        field(&p, "message", v);
+    else
+        hf_pen_escaped(&p, v, HF_ESCAPE_LINES); /* our own words may have several lines */
+    line_end(log, &b, &p);
+}
+
+static bool may_speak(struct hf_log *log, struct source *s, size_t len)
+{
+    if (s == NULL || hf_log_rate_take(&s->rate, log->s.os->now_ns(log->s.os), len))
+        return true;
+    if (!atomic_exchange(&s->asked, true))
+        hf_log_pipe_ask(log->pipe);
+    return false;
 }
 
 void hf_log_guest(void *ctx, const struct hf_log_line *l)
@@ -145,50 +132,176 @@ void hf_log_guest(void *ctx, const struct hf_log_line *l)
     static const char *const names[] = {"stdout", "stderr", "event"};
     struct hf_log *log = ctx;
     struct hf_buf b = {0};
-    line_begin(log, &b, names[l->stream]);
-    if (log->json) {
-        field(&b, "service", l->service);
-        (void)!hf_buf_printf(&b, ",\"instance\":%llu", (unsigned long long)l->instance);
-        field(&b, "message", l->text);
-        text(&b, "}");
+    struct hf_pen p;
+    if (!may_speak(log, l->source, l->text.len) ||
+        !line_begin(log, &b, &p, names[l->stream], l->service.len + l->request.len + l->text.len))
+        return;
+    if (log->s.json) {
+        field(&p, "service", l->service);
+        number(&p, "instance", l->instance);
+        if (l->request.len > 0)
+            field(&p, "request_id", l->request);
+        field(&p, "message", l->text);
     } else {
-        (void)!hf_buf_printf(&b, "%.*s[%llu] ", HF_FMT(l->service), (unsigned long long)l->instance);
-        escaped(&b, l->text, false);
+        hf_pen_escaped(&p, l->service, HF_ESCAPE_TEXT);
+        *p.at++ = '[';
+        hf_pen_number(&p, l->instance);
+        HF_PEN_LIT(&p, "] ");
+        if (l->request.len > 0) {
+            HF_PEN_LIT(&p, "id=");
+            hf_pen_escaped(&p, l->request, HF_ESCAPE_TEXT);
+            *p.at++ = ' ';
+        }
+        hf_pen_escaped(&p, l->text, HF_ESCAPE_TEXT);
     }
-    text(&b, "\n");
-    hf_log_write(log, &b);
-    hf_buf_done(&b);
+    line_end(log, &b, &p);
 }
 
-void hf_log_access(struct hf_log *log, struct hf_buf *b, const struct hf_access *a)
+void hf_log_access(struct hf_log *log, struct hf_log_clock *clock, struct hf_buf *buf, const struct hf_access *a)
 {
-    uint64_t us = (a->end_ns - a->start_ns) / 1000;
-    line_begin(log, b, "access");
-    if (log->json) {
-        field(b, "service", a->service);
-        field(b, "peer", a->peer);
-        field(b, "method", a->method);
-        field(b, "target", a->target);
-        field(b, "host", a->host);
-        (void)!hf_buf_printf(b, ",\"status\":%u,\"in\":%llu,\"out\":%llu,\"us\":%llu,\"instance\":%llu,\"how\":\"%s\"", a->status,
-                             (unsigned long long)a->bytes_in, (unsigned long long)a->bytes_out, (unsigned long long)us,
-                             (unsigned long long)a->process, a->how);
-        if (a->detail.len > 0)
-            field(b, "detail", a->detail);
-        text(b, "}\n");
+    (void)!hf_access_line(buf, log->s.access, clock, log->s.os->wall_ns(log->s.os), a); /* no memory: no line */
+}
+
+/* ---- what was dropped ---- */
+
+static void say_dropped(struct hf_log *log, struct hf_view service, uint64_t lines, uint64_t bytes)
+{
+    struct hf_buf b = {0};
+    struct hf_pen p;
+    if (!line_begin(log, &b, &p, "event", service.len))
         return;
+    if (log->s.json) {
+        field(&p, "service", service);
+        number(&p, "dropped_lines", lines);
+        number(&p, "dropped_bytes", bytes);
+        field(&p, "message", HF_VIEW("it prints more than it may"));
+    } else {
+        hf_pen_number(&p, lines);
+        HF_PEN_LIT(&p, " lines of ");
+        hf_pen_escaped(&p, service, HF_ESCAPE_TEXT);
+        HF_PEN_LIT(&p, " dropped (");
+        hf_pen_number(&p, bytes);
+        HF_PEN_LIT(&p, " bytes): it prints more than it may");
     }
-    (void)!hf_buf_printf(b, "%.*s %.*s ", HF_FMT(a->peer), HF_FMT(a->method));
-    escaped(b, a->target, false);
-    (void)!hf_buf_printf(b, " %u %llu %llu.%03llums", a->status, (unsigned long long)a->bytes_out,
-                         (unsigned long long)(us / 1000), (unsigned long long)(us % 1000));
-    if (a->service.len > 0)
-        (void)!hf_buf_printf(b, " %.*s[%llu]", HF_FMT(a->service), (unsigned long long)a->process);
-    if (strcmp(a->how, "ok") != 0)
-        (void)!hf_buf_printf(b, " %s", a->how);
-    if (a->detail.len > 0) { /* its first line: the rest was said when it happened */
-        text(b, ": ");
-        escaped(b, hf_view_take(a->detail, hf_view_find(a->detail, '\n')), false);
+    line_end(log, &b, &p);
+}
+
+/* With the lock. */
+static void collect(struct source *s)
+{
+    atomic_store(&s->asked, false); /* first: what is dropped from here on asks again */
+    s->said_lines += atomic_exchange(&s->rate.lines, 0);
+    s->said_bytes += atomic_exchange(&s->rate.bytes, 0);
+}
+
+/* With the lock: takes what is to be said of all sources of that service. */
+static uint64_t sum(struct hf_log *log, const char *name, uint64_t *bytes)
+{
+    uint64_t lines = 0;
+    *bytes = 0;
+    HF_LIST_FOR(n, &log->sources)
+    {
+        struct source *s = HF_LIST_ENTRY(n, struct source, in_log);
+        if (strcmp(s->name, name) != 0)
+            continue;
+        lines += s->said_lines;
+        *bytes += s->said_bytes;
+        s->said_lines = s->said_bytes = 0;
     }
-    text(b, "\n");
+    return lines;
+}
+
+/* Once a second at most, on the pipe's thread: a line a service, whichever workers dropped them. */
+static void on_tick(void *ctx, uint64_t lost)
+{
+    struct hf_log *log = ctx;
+    if (lost > 0)
+        hf_log_say(log, "event", "%llu lines of this log dropped: it is read too slowly", (unsigned long long)lost);
+    pthread_mutex_lock(&log->lock);
+    HF_LIST_FOR(n, &log->sources)
+    collect(HF_LIST_ENTRY(n, struct source, in_log));
+    for (bool more = true; more;) {
+        char *name = NULL;
+        uint64_t bytes, lines;
+        HF_LIST_FOR(n, &log->sources)
+        {
+            struct source *s = HF_LIST_ENTRY(n, struct source, in_log);
+            if (s->said_lines > 0) {
+                name = strdup(s->name);
+                break;
+            }
+        }
+        more = name != NULL;
+        if (!more)
+            break;
+        lines = sum(log, name, &bytes);
+        pthread_mutex_unlock(&log->lock); /* saying takes it */
+        say_dropped(log, hf_view_of(name), lines, bytes);
+        free(name);
+        pthread_mutex_lock(&log->lock);
+    }
+    pthread_mutex_unlock(&log->lock);
+}
+
+void *hf_log_source_open(void *ctx, const char *service, uint64_t lines, uint64_t bytes)
+{
+    struct hf_log *log = ctx;
+    size_t len = strlen(service) + 1;
+    struct source *s = calloc(1, sizeof *s + len);
+    if (s == NULL)
+        return NULL;
+    memcpy(s->name, service, len);
+    hf_log_rate_init(&s->rate, lines, bytes);
+    pthread_mutex_lock(&log->lock);
+    hf_list_push_back(&log->sources, &s->in_log);
+    pthread_mutex_unlock(&log->lock);
+    return s;
+}
+
+void hf_log_source_close(void *ctx, void *source)
+{
+    struct hf_log *log = ctx;
+    struct source *s = source;
+    pthread_mutex_lock(&log->lock);
+    hf_list_remove(&s->in_log);
+    collect(s);
+    pthread_mutex_unlock(&log->lock);
+    if (s->said_lines > 0)
+        say_dropped(log, hf_view_of(s->name), s->said_lines, s->said_bytes);
+    free(s);
+}
+
+/* ---- the log itself ---- */
+
+enum hf_err hf_log_new(const struct hf_log_settings *s, struct hf_log **ret)
+{
+    struct hf_log *log = calloc(1, sizeof *log);
+    if (log == NULL)
+        return HF_LIMIT;
+    log->s = *s;
+    hf_list_init(&log->sources);
+    struct hf_log_pipe_settings ps = {.fd = s->fd, .max = s->pending_max, .tick = on_tick, .ctx = log};
+    enum hf_err err = hf_log_pipe_new(&ps, &log->pipe);
+    if (err != HF_OK) {
+        free(log);
+        return err;
+    }
+    pthread_mutex_init(&log->lock, NULL);
+    *ret = log;
+    return HF_OK;
+}
+
+void hf_log_flush(struct hf_log *log)
+{
+    (void)!hf_log_pipe_flush(log->pipe); /* who does not read it does not want it */
+}
+
+void hf_log_free(struct hf_log *log)
+{
+    if (log == NULL)
+        return;
+    HF_ASSERT(hf_list_empty(&log->sources));
+    hf_log_pipe_free(log->pipe);
+    pthread_mutex_destroy(&log->lock);
+    free(log);
 }

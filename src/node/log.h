@@ -1,19 +1,38 @@
-/* log.h - lines to standard error, as text or JSON, whole lines at a time from any thread. */
+/* log.h - lines to standard error, as text or JSON (doc/logs.md), whole lines at a time from any
+ * thread. Nobody waits for whoever reads them (log_pipe.h).
+ */
 #ifndef HF_NODE_LOG_H
 #define HF_NODE_LOG_H
 
 #include "gateway/gateway.h"
 #include "host/services.h"
+#include "node/log_access.h"
 
 struct hf_log;
-enum hf_err hf_log_new(struct hf_os *os, int fd, bool json, struct hf_log **ret);
+struct hf_log_settings {
+    struct hf_os *os;
+    int fd;
+    bool json;
+    enum hf_access_form access;
+    size_t pending_max; /* bytes that may wait for the reader; 0 = 4 MiB */
+};
+enum hf_err hf_log_new(const struct hf_log_settings *s, struct hf_log **ret);
+/* What was said is written, unless nobody reads it for 5 s; no source is open any more. */
 void hf_log_free(struct hf_log *log);
+/* What was said up to here is written when it returns (or as above): before somebody else writes to
+ * the same place. */
+void hf_log_flush(struct hf_log *log);
 /* A line of the node itself; fmt without the end of line. */
 void hf_log_say(struct hf_log *log, const char *level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* hf_services.log: ctx is the hf_log. */
+
+/* hf_services.log, log_open and log_close: ctx is the hf_log. A source that prints more than it may is cut short, and once a
+ * second a line says how many of its lines were dropped. */
 void hf_log_guest(void *ctx, const struct hf_log_line *line);
-/* Formats an access line into a worker's buffer; hf_log_write puts buffers out. */
-void hf_log_access(struct hf_log *log, struct hf_buf *buf, const struct hf_access *a);
+void *hf_log_source_open(void *ctx, const char *service, uint64_t lines, uint64_t bytes);
+void hf_log_source_close(void *ctx, void *source);
+
+/* Formats an access line into a worker's buffer, with its clock; hf_log_write puts buffers out. */
+void hf_log_access(struct hf_log *log, struct hf_log_clock *clock, struct hf_buf *buf, const struct hf_access *a);
 void hf_log_write(struct hf_log *log, struct hf_buf *buf); /* empties it */
 
 #endif

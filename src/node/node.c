@@ -104,6 +104,14 @@ enum hf_err hf_node_kv_door(struct hf_node *node, struct hf_io *io)
     return node->kv_durable ? hf_kv_sqlite_door(node->kv, io->wake, &io->kv) : HF_OK;
 }
 
+static enum hf_access_form access_form(const struct hf_node_options *o)
+{
+    bool combined = o->access == HF_ACCESS_COMBINED;
+    if (o->log == HF_LOG_JSON)
+        return combined ? HF_ACCESS_FORM_JSON_AGENT : HF_ACCESS_FORM_JSON;
+    return combined ? HF_ACCESS_FORM_COMBINED : o->access == HF_ACCESS_COMMON ? HF_ACCESS_FORM_COMMON : HF_ACCESS_FORM_OWN;
+}
+
 static enum hf_err open_parts(struct hf_node *node, struct hf_report *report)
 {
     const struct hf_node_options *o = &node->opt;
@@ -115,13 +123,21 @@ static enum hf_err open_parts(struct hf_node *node, struct hf_report *report)
     node->guest_tool = o->guest_tool != NULL ? strdup(o->guest_tool) : NULL;
     if (node->guest_tool == NULL && o->guest_tool != NULL)
         return hf_report_set(report, HF_LIMIT, "out of memory");
-    enum hf_err err = hf_log_new(node->os, 2, o->log == HF_LOG_JSON, &node->log);
+    struct hf_log_settings ls = {.os = node->os, .fd = 2, .json = o->log == HF_LOG_JSON, .access = access_form(o)};
+    enum hf_err err = hf_log_new(&ls, &node->log);
     if (err != HF_OK)
         return hf_report_set(report, err, "out of memory");
     err = open_kv(node, report);
     if (err != HF_OK)
         return err;
-    node->host_services = (struct hf_services){.ctx = node->log, .os = node->os, .log = hf_log_guest, .kv = node->kv};
+    node->host_services = (struct hf_services){
+        .ctx = node->log,
+        .os = node->os,
+        .log = hf_log_guest,
+        .log_open = hf_log_source_open,
+        .log_close = hf_log_source_close,
+        .kv = node->kv,
+    };
 
     struct hf_engine_settings es;
     hf_engine_settings_init(&es);
@@ -164,6 +180,8 @@ enum hf_status hf_node_open(const struct hf_node_options *o, struct hf_node **re
     if (node->opt.workers > HF_WORKERS_MAX)
         node->opt.workers = HF_WORKERS_MAX;
     hf_engine_process_init();
+    if (o->manifest != NULL)
+        (void)hf_manifest_read(o->manifest, &node->manifest, NULL); /* that it is right is for who gives its options */
     enum hf_err err = open_parts(node, &report);
     if (err != HF_OK) {
         hf_node_close(node);
@@ -195,6 +213,7 @@ void hf_node_close(struct hf_node *node)
     hf_engine_free(node->engine);
     hf_wake_free(node->wake);
     hf_log_free(node->log);
+    hf_manifest_free(node->manifest);
     pthread_cond_destroy(&node->run_changed);
     pthread_mutex_destroy(&node->run_lock);
     pthread_mutex_destroy(&node->change_lock);
@@ -219,6 +238,7 @@ static enum hf_err make_workers(struct hf_node *node, struct hf_report *report)
     for (uint32_t i = 0; i < node->n_workers; i++) {
         hf_list_init(&node->workers[i].shares);
         hf_list_init(&node->workers[i].totals);
+        hf_map_init(&node->workers[i].names, 0);
     }
     for (uint32_t i = 0; i < node->n_workers && err == HF_OK; i++)
         err = hf_worker_init(&node->workers[i], node, i, report);
@@ -328,6 +348,7 @@ enum hf_status hf_node_run(struct hf_node *node, struct hf_words *msg)
     if (err != HF_OK)
         return hf_node_result(err, &report, msg);
     sum_up(node);
+    hf_log_flush(node->log); /* the caller's words come after ours */
     if (msg != NULL)
         snprintf(msg->text, sizeof msg->text, "%s", status == HF_STATUS_OK ? "" : "stopped before everything in hand was finished");
     return status;
@@ -371,6 +392,7 @@ static void for_invoke(void *ctx, struct hf_service_settings *s)
 {
     s->invoke = true;
     s->invoke_json = *(const bool *)ctx;
+    s->log_lines = s->log_bytes = UINT64_MAX; /* one call, by whoever reads it */
 }
 
 static enum hf_status invoke(struct hf_node *node, const struct hf_service_options *o, bool json, const char *name, const char *const *args,

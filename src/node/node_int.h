@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/map.h"
 #include "component/component.h"
 #include "gateway/gateway.h"
 #include "gateway/route.h"
@@ -48,10 +49,11 @@ struct hf_worker {
     struct hf_os_watch wake_watch;
     /* share.h: what it serves */
     struct hf_list shares, totals; /* hf_share, hf_total: in_worker */
-    uint32_t n_totals;
+    struct hf_map names;           /* of the totals */
     struct hf_worker_app *app, *next_app; /* the second: of a change that is being prepared */
     struct hf_change_step *change;        /* waits for what is being prepared; NULL: nothing is */
-    struct hf_buf access;
+    struct hf_buf access; /* lines of the access log, put out when there are many or it sleeps */
+    struct hf_log_clock clock;
     uint64_t drain_at_ns; /* 0: serving */
     bool at_rest;         /* draining, and nothing of its own is left to do */
     bool closed;          /* and no other worker's: its instances leave */
@@ -63,6 +65,7 @@ enum hf_run { HF_RUN_NOT_YET, HF_RUN_RUNNING, HF_RUN_OVER };
 
 struct hf_node {
     struct hf_node_options opt;
+    struct hf_manifest *manifest; /* what opt.manifest said at the start; NULL: there was none that could be read */
     char *cache_dir;
     char *guest_tool; /* may be NULL */
     struct hf_os *os;

@@ -218,5 +218,6 @@ enum hf_err hf_offline_call(struct hf_node *node, struct hf_service *svc, uint64
     hf_kernel_free(k);
     hf_service_worker_free(o.worker);
     world_close(&world);
+    hf_log_flush(node->log); /* what the guest said comes before what is said about it */
     return err;
 }

@@ -12,7 +12,7 @@
 #include <string.h>
 
 /* A new option must be copied and compared here. */
-_Static_assert(sizeof(struct hf_service_options) == 248, "hf_options_new and hf_options_same know every option");
+_Static_assert(sizeof(struct hf_service_options) == 280, "hf_options_new and hf_options_same know every option");
 
 /* ---- checking -------------------------------------------------------------------------------------------- */
 
@@ -31,6 +31,9 @@ enum hf_status hf_node_check_options(const struct hf_service_options *o, struct 
         return usage(msg, "hf_service_options: size or path is wrong");
     if (o->name != NULL && (o->name[0] == 0 || strlen(o->name) > HF_SERVICE_NAME_MAX))
         return usage(msg, "a service's name has 1 to 127 bytes");
+    for (const char *c = o->name; c != NULL && *c != 0; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) /* it stands in logs and metrics */
+            return usage(msg, "a service's name has no control characters");
     if (o->kind > HF_KIND_RUNNER)
         return usage(msg, "hf_service_options.kind is none of enum hf_kind");
     if (o->kind != HF_KIND_SERVICE) {
@@ -92,7 +95,8 @@ static bool copy_routes(struct hf_arena *a, struct hf_service_options *o)
 {
     const struct hf_route one = {.host = o->host, .path = o->prefix};
     const struct hf_route *from = o->routes != NULL ? o->routes : &one;
-    size_t n = o->routes != NULL ? o->n_routes : 1;
+    bool none = o->kind != HF_KIND_SERVICE && o->host == NULL && o->prefix == NULL; /* a process is no web server by itself */
+    size_t n = o->routes != NULL ? o->n_routes : none ? 0 : 1;
     struct hf_route *copy = hf_arena_array(a, n + 1, sizeof *copy);
     for (size_t i = 0; copy != NULL && i < n; i++) {
         copy[i] = from[i];
@@ -128,7 +132,7 @@ enum hf_err hf_options_new(const struct hf_service_options *o, struct hf_options
     atomic_init(&c->refs, 1);
     c->o = *o;
     struct hf_arena *a = &c->arena;
-    const char **const texts[] = {&c->o.name, &c->o.path, &c->o.tls_ca, &c->o.tenant};
+    const char **const texts[] = {&c->o.name, &c->o.path, &c->o.tls_ca, &c->o.tenant, &c->o.sha256};
     bool ok = copy_routes(a, &c->o) && copy_process(a, &c->o.process);
     const char *const **const lists[] = {&c->o.env, &c->o.args, &c->o.keyvalue, &c->o.config, &c->o.dirs, &c->o.net, &c->o.outbound};
     if (c->o.name == NULL)
@@ -193,7 +197,8 @@ bool hf_options_same(const struct hf_options *one, const struct hf_options *othe
            a->handles_max == b->handles_max && a->files_max == b->files_max && a->queue_timeout_ns == b->queue_timeout_ns &&
            a->request_timeout_ns == b->request_timeout_ns && a->after_timeout_ns == b->after_timeout_ns &&
            a->max_requests == b->max_requests && a->idle_timeout_ns == b->idle_timeout_ns && a->max_age_ns == b->max_age_ns &&
-           a->memory_max == b->memory_max && a->slice_ns == b->slice_ns && same_text(a->name, b->name) &&
+           a->memory_max == b->memory_max && a->slice_ns == b->slice_ns && a->log_lines_max == b->log_lines_max &&
+           a->log_bytes_max == b->log_bytes_max && a->no_trace == b->no_trace && same_text(a->name, b->name) &&
            same_text(a->tenant, b->tenant) && same_text(a->tls_ca, b->tls_ca) && same_list(a->env, b->env) &&
            same_list(a->args, b->args) && same_list(a->keyvalue, b->keyvalue) && same_list(a->config, b->config) &&
            same_list(a->dirs, b->dirs) && same_list(a->net, b->net) && same_list(a->outbound, b->outbound);

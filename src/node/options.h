@@ -27,7 +27,7 @@ enum hf_err hf_options_new(const struct hf_service_options *o, struct hf_options
 struct hf_options *hf_options_ref(struct hf_options *o);
 void hf_options_unref(struct hf_options *o); /* NULL is fine */
 /* Would the same instances serve them? Everything counts but where requests come in (routes, body_max) and the component's
- * path: what lies there is compared by its content. */
+ * path and sha256: what lies there is compared by its content. */
 bool hf_options_same(const struct hf_options *a, const struct hf_options *b);
 
 #endif

@@ -22,7 +22,7 @@ static void on_access(void *ctx, const struct hf_access *a)
     struct hf_worker *w = ctx;
     struct hf_access timed = *a;
     timed.end_ns = w->node->os->now_ns(w->node->os); /* the gateway's time is that of the loop turn */
-    hf_log_access(w->node->log, &w->access, &timed);
+    hf_log_access(w->node->log, &w->clock, &w->access, &timed);
     if (w->access.len > ACCESS_MAX)
         hf_log_write(w->node->log, &w->access);
 }
@@ -80,6 +80,8 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
         .body_timeout_ns = node->opt.body_timeout_ns,
         .body_window = HF_BODY_WINDOW,
         .debug_header = node->opt.debug,
+        .trace = !node->opt.no_trace,
+        .agents = node->opt.access == HF_ACCESS_COMBINED,
     };
     return hf_gateway_new(&gs, &w->gateway, report);
 }

@@ -10,6 +10,9 @@
 
 /* The kind for an errno; never HF_OK. */
 enum hf_err hf_linux_err(int number);
+/* accept's errors that belong to one connection that died while it waited, not to the listener
+ * (accept(2)). */
+bool hf_linux_is_stillborn(int number);
 /* Sets the report to "what subject: text of errno" and returns the kind. Pass errno as `number`. */
 enum hf_err hf_linux_fail(struct hf_report *report, int number, const char *what,
                           const char *subject);

@@ -197,12 +197,9 @@ fail:
     return err;
 }
 
-/* Errors that belong to one connection that died while it waited, not to the listener (accept(2)).
- */
-static bool is_stillborn(int number)
+bool hf_linux_is_stillborn(int number)
 {
     switch (number) {
-    case EINTR:
     case ECONNABORTED:
     case EPROTO:
     case ENOPROTOOPT:
@@ -230,7 +227,7 @@ enum hf_err hf_linux_accept(struct hf_os *os, int listener, int *ret, struct hf_
             *ret = fd;
             return HF_OK;
         }
-        if (!is_stillborn(errno))
+        if (errno != EINTR && !hf_linux_is_stillborn(errno))
             return hf_linux_err(errno);
     }
     return HF_AGAIN; /* level-triggered: we are called again */

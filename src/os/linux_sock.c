@@ -3,6 +3,8 @@
  */
 #include "os/linux_sock.h"
 
+#include "os/linux.h"
+
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
@@ -160,7 +162,10 @@ static enum hf_net_err sock_accept(struct hf_net *net, int listener, int *ret,
 {
     (void)net;
     struct hf_sock_addr a = {.len = sizeof a.u};
-    int fd = accept4(listener, &a.u.any, &a.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd;
+    do
+        fd = accept4(listener, &a.u.any, &a.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    while (fd < 0 && errno == EINTR);
     if (fd >= 0) {
         bool kept_back = is_kept_back(fd), known = hf_sock_endpoint_of(&a, peer);
         *ret = fd;
@@ -169,17 +174,7 @@ static enum hf_net_err sock_accept(struct hf_net *net, int listener, int *ret,
         close(fd);
         return kept_back ? HF_NET_LIMIT : HF_NET_ABORTED;
     }
-    switch (errno) { /* accept(2): errors of a connection that died in the queue */
-    case EPROTO:
-    case ENOPROTOOPT:
-    case ENETDOWN:
-    case ENETUNREACH:
-    case EHOSTDOWN:
-    case EHOSTUNREACH:
-    case ENONET:
-    case EPERM: return HF_NET_ABORTED;
-    default: return hf_sock_err(errno);
-    }
+    return hf_linux_is_stillborn(errno) ? HF_NET_ABORTED : hf_sock_err(errno);
 }
 
 /* The system takes a port that it chose itself away with the peer: it is bound again. */

@@ -609,6 +609,38 @@ static void lies_with_right_checksums(void **state)
     close_fixture(&fx);
 }
 
+/* What an instance may pass at once is part of it, and what whoever loads it says goes before. */
+static void limits_of_lists_and_strings_are_kept(void **state)
+{
+    struct fixture fx;
+    struct hf_instance *small = NULL, *again = NULL;
+    struct hf_image *img = NULL;
+    struct hf_report report = {0};
+    (void)state;
+    open_fixture(&fx);
+    struct hf_instance_settings s = {.ctx = &fx.w, .list_bytes_max = 77, .string_bytes_max = 99};
+    assert_int_equal(hf_instance_new(fx.c, &s, &small, &report), HF_OK);
+    assert_int_equal(hf_instance_start(small), HF_OK);
+    assert_int_equal(world_run(&fx.w, small), HF_OK);
+    assert_int_equal(hf_image_take(small, &img, &report), HF_OK);
+    assert_int_equal(hf_image_save_buf(img, &fx.bytes, &report), HF_OK);
+    hf_image_unref(img);
+    again = load(&fx.w, fx.c, hf_buf_view(&fx.bytes));
+    assert_int_equal(again->settings.list_bytes_max, 77);
+    assert_int_equal(again->settings.string_bytes_max, 99);
+    assert_string_equal(state_differs_from(small, again), "");
+    hf_instance_free(again);
+    assert_int_equal(hf_image_parse(fx.c, hf_buf_view(&fx.bytes), &img, &report), HF_OK);
+    s = (struct hf_instance_settings){.ctx = &fx.w, .list_bytes_max = 5};
+    assert_int_equal(hf_image_load(img, &s, &again, &report), HF_OK);
+    assert_int_equal(again->settings.list_bytes_max, 5);
+    assert_int_equal(again->settings.string_bytes_max, 99);
+    hf_instance_free(again);
+    hf_image_unref(img);
+    hf_instance_free(small);
+    close_fixture(&fx);
+}
+
 /* ---- the format ---- */
 
 /* Two pages: one written, one zeroed by the start; a thing and a free handle. */
@@ -693,6 +725,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(every_wrong_byte_is_noticed),
         cmocka_unit_test(another_owner_is_told_apart),
         cmocka_unit_test(lies_with_right_checksums),
+        cmocka_unit_test(limits_of_lists_and_strings_are_kept),
         cmocka_unit_test(the_format_stands),
     };
     program = argv[0];

@@ -251,6 +251,27 @@ static void v7_longest(void **state)
     expect_trap(hf_lower_flat(&cx, words, &v, vals, &at), "is too long");
 }
 
+static void s15_memory_that_grew_between_calls_is_seen(void **state)
+{
+    (void)state;
+    struct canon_guest *was = g;
+    const struct hf_type *bytes = canon_list(&world, prim(HF_T_U8));
+    const uint64_t seen[2] = {CANON_PAGE - 5, 5}, beyond[2] = {CANON_PAGE, 5};
+    union hf_val one[1] = {{.u64 = 1}};
+    struct hf_value v;
+    size_t size;
+    g = &world.guests[2]; /* its memory stays grown */
+    assert_int_equal(lift_vals(bytes, seen, 2, &v), HF_OK);
+    expect_trap(lift_vals(bytes, beyond, 2, &v), "out-of-bounds");
+    assert_int_equal(hf_store_call(world.inst.store, &g->grow, one, 1), HF_OK);
+    assert_int_equal(lift_vals(bytes, beyond, 2, &v), HF_OK);
+    assert_ptr_equal(v.bytes, canon_mem(g, &size) + CANON_PAGE);
+    assert_int_equal(size, 2 * CANON_PAGE);
+    expect_trap(lift_vals(bytes, (const uint64_t[]){2 * CANON_PAGE - 4, 5}, 2, &v),
+                "out-of-bounds");
+    g = was;
+}
+
 static void v7_lists_of_scalars_are_views(void **state)
 {
     (void)state;
@@ -538,6 +559,7 @@ int main(void)
         T(v3_v7_odd_nans_cost_a_copy),
         T(s14_a_list_costs_16_bytes_an_element_before_it_is_read),
         T(s14_a_bomb_of_lists_meets_the_budget),
+        T(s15_memory_that_grew_between_calls_is_seen),
         T(v8_spilled_parameters),
         T(v9_own_moves_out),
         T(v10_borrow_is_lent_until_given_back),

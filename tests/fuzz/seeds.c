@@ -2,8 +2,8 @@
  *
  * Below each folder, component and module text (.wat) and binaries (.wasm) are taken, text made
  * binary. OUT/component gets small components, OUT/parse all of moderate size in that target's own
- * framing, OUT/module the core modules and those found inside the components. The texts for
- * OUT/http1 and OUT/value_text stand here. Files are named by what is in them, so doing it twice
+ * framing, OUT/module the core modules and those found inside the components. Manifests (.toml, and
+ * the table of mistakes in them) are for OUT/manifest. The texts for OUT/http1 and OUT/value_text stand here. Files are named by what is in them, so doing it twice
  * adds nothing.
  */
 #include <dirent.h>
@@ -65,6 +65,20 @@ static void take(struct hf_view bytes)
     put_modules(bytes);
 }
 
+/* tests/manifest/mistakes.txt: "=== NAME", the manifest, "---", what is said. */
+static void take_manifests(const char *text)
+{
+    if (strstr(text, "\n=== ") == NULL) {
+        put("manifest", "", 0, hf_view_of(text));
+        return;
+    }
+    for (const char *at = text; (at = strstr(at, "\n=== ")) != NULL; at++) {
+        const char *begin = strchr(at + 1, '\n'), *end = strstr(begin, "\n---\n");
+        if (end > begin)
+            put("manifest", "", 0, hf_view(begin + 1, (size_t)(end - begin)));
+    }
+}
+
 static void read_file(const char *path)
 {
     struct hf_buf b = {0}, wasm = {0};
@@ -72,7 +86,8 @@ static void read_file(const char *path)
     size_t n;
     const char *dot = strrchr(path, '.');
     bool text = dot != NULL && strcmp(dot, ".wat") == 0;
-    if (!text && (dot == NULL || strcmp(dot, ".wasm") != 0))
+    bool toml = dot != NULL && (strcmp(dot, ".toml") == 0 || strcmp(dot, ".txt") == 0);
+    if (!text && !toml && (dot == NULL || strcmp(dot, ".wasm") != 0))
         return;
     FILE *f = fopen(path, "rb");
     if (f == NULL)
@@ -80,7 +95,9 @@ static void read_file(const char *path)
     while ((n = fread(part, 1, sizeof part, f)) != 0)
         HF_ASSERT(hf_buf_add(&b, part, n) == HF_OK);
     fclose(f);
-    if (!text)
+    if (toml && b.len > 0)
+        take_manifests((const char *)b.ptr);
+    else if (!text)
         take(hf_buf_view(&b));
     else if (hf_engine_wat((const char *)b.ptr, b.len, &wasm, NULL) == HF_OK)
         take(hf_buf_view(&wasm));

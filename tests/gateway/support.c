@@ -9,6 +9,12 @@
 
 #define TURNS_MAX 20000
 
+static void about(struct hf_buf *buf, struct hf_view v)
+{
+    v = v.len > 0 ? v : HF_VIEW("-");
+    assert_int_equal(hf_buf_printf(buf, "%s%.*s", buf->len > 0 ? " " : "", HF_FMT(v)), HF_OK);
+}
+
 static void on_access(void *ctx, const struct hf_access *a)
 {
     struct world *w = ctx;
@@ -22,6 +28,12 @@ static void on_access(void *ctx, const struct hf_access *a)
                      HF_OK);
     hf_buf_clear(&w->detail);
     assert_int_equal(hf_buf_add_view(&w->detail, a->detail), HF_OK);
+    hf_buf_clear(&w->about);
+    about(&w->about, hf_view_of(a->protocol));
+    about(&w->about, a->request_id);
+    about(&w->about, a->referer);
+    about(&w->about, a->agent);
+    w->trace = a->trace;
     assert_true(a->end_ns >= a->start_ns && a->peer.len > 0);
     assert_true(a->status == 0 || a->first_byte_ns >= a->start_ns);
 }
@@ -80,6 +92,7 @@ void world_close(struct world *w)
         hf_os_fake_free(w->os);
     hf_buf_done(&w->log);
     hf_buf_done(&w->detail);
+    hf_buf_done(&w->about);
 }
 
 void world_turn(struct world *w)

@@ -34,6 +34,8 @@ struct world {
     struct hf_class *service;
     struct hf_buf log;    /* one line a finished exchange: METHOD TARGET STATUS how in/out */
     struct hf_buf detail; /* of the last one */
+    struct hf_buf about;  /* of the last one: PROTOCOL ID REFERER AGENT, each "-" when there is none */
+    struct hf_trace trace; /* of the last one */
     unsigned exchanges;
     size_t events; /* of the last turn */
     bool keep_log;

@@ -115,6 +115,28 @@ static void stdout_unfinished_line_goes_out_when_the_guest_dies(void **state)
     world_close(&w);
 }
 
+/* What is written when the request is over, or has failed, has its id too; lines of a start and of a request without one have
+ * none. */
+static void lines_have_the_id_of_their_request(void **state)
+{
+    struct world w;
+    world_open(&w, state);
+    post_with(&w, lines, &(struct req){.fields = "a: b\nX-Request-Id: first\n"});
+    world_run(&w);
+    assert_string_equal(log_of(&w), "stdout s first: one\nstdout s first: two\nstdout s first: \nstderr s first: err\n"
+                                    "stdout s first: half line\nstderr s first: no end\n");
+    hf_buf_clear(&w.log);
+    post(&w, lines);
+    world_run(&w);
+    assert_int_equal(strncmp(log_of(&w), "stdout s: one\n", 14), 0);
+    hf_buf_clear(&w.log);
+    size_t i = post_with(&w, prints_then_traps, &(struct req){.fields = "x-request-id: second\n"});
+    world_run(&w);
+    assert_int_equal(w.requests[i].kind, HF_ANSWER_DEAD);
+    assert_int_equal(strncmp(log_of(&w), "stderr s second: last words\nevent s second: ", 44), 0);
+    world_close(&w);
+}
+
 static void prints(struct guest *t)
 {
     CHECK(print_to(t, "get-stdout", HF_VIEW("hi\nthere")));
@@ -365,6 +387,7 @@ int main(void)
         cmocka_unit_test(stdout_lines_go_to_the_log_with_the_services_name),
         cmocka_unit_test(stdout_long_lines_are_cut),
         cmocka_unit_test(stdout_unfinished_line_goes_out_when_the_guest_dies),
+        cmocka_unit_test(lines_have_the_id_of_their_request),
         cmocka_unit_test(stdout_of_a_start_is_logged),
         cmocka_unit_test(environment_and_arguments_are_the_services),
         cmocka_unit_test(environment_may_be_empty),

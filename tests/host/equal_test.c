@@ -49,7 +49,7 @@ static void c_hostile(void **state)
         "/bad-call",    "/sleepforever", "/late",        "/noanswer",      "/drop-outparam",
         "/seterr",      "/too-short",    "/too-long",    "/abandon",       "/empty",
         "/past-permit", "/ignore-body",  "/sink",        "/trailers",      "/bad-headers",
-        "/endless",
+        "/endless",     "/large-headers", "/huge-headers",
     };
     const struct req r = {.path = "/remember"};
     struct equal *e = malloc(sizeof *e);

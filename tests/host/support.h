@@ -119,6 +119,7 @@ struct world_settings {
     struct hf_net *net;       /* NULL: the system's */
     const char *const *outbound;        /* where HTTP requests may go */
     const struct hf_fetch_table *fetch; /* who sends them; NULL: nobody */
+    bool trace_off;                     /* as in hf_service_settings */
 };
 void world_signals(void); /* once after the first engine was made, outside of a test; each world then minds them itself */
 void world_open(struct world *w, void **state);

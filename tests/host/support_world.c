@@ -130,8 +130,9 @@ static void on_log(void *ctx, const struct hf_log_line *line)
 {
     static const char *const names[] = {"stdout", "stderr", "event"};
     struct world *w = ctx;
-    assert_int_equal(hf_buf_printf(&w->log, "%s %.*s: %.*s\n", names[line->stream],
-                                   HF_FMT(line->service), HF_FMT(line->text)),
+    assert_int_equal(hf_buf_printf(&w->log, "%s %.*s%s%.*s: %.*s\n", names[line->stream],
+                                   HF_FMT(line->service), line->request.len > 0 ? " " : "",
+                                   HF_FMT(line->request), HF_FMT(line->text)),
                      HF_OK);
 }
 
@@ -251,6 +252,7 @@ void world_open_with(struct world *w, void **state, const struct world_settings 
         .fs = s->fs,
         .net = s->rules,
         .outbound = s->outbound,
+        .trace_off = s->trace_off,
     };
     must(hf_service_new(&ss, &w->svc, &report), &report);
     if (s->image || s->no_image != NULL) {

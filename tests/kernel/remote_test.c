@@ -173,6 +173,43 @@ static void remote_names_are_classes_names(void **state)
     close_far(&w, &f);
 }
 
+static void on_gone(void *ctx, const struct hf_class_stats *last)
+{
+    assert_int_equal(last->requests, 2);
+    ++*(unsigned *)ctx;
+}
+
+static void a_remote_class_goes_when_nothing_is_away(void **state)
+{
+    struct world w;
+    struct far f = {0};
+    struct hf_class *c;
+    unsigned gone = 0;
+    uint64_t id;
+    (void)state;
+    world_init(&w);
+    struct hf_remote_settings s = {
+        .ops = &ops, .ctx = &f, .unnamed = true, .gone = on_gone, .gone_ctx = &gone};
+    assert_int_equal(hf_class_add_remote(w.k, "far", &s, &c, NULL), HF_OK);
+    assert_int_equal(try_post(&w, "far", "x", 0, NULL, &id), HF_NOT_FOUND);
+    hf_class_take_name(c);
+    uint64_t first = post(&w, "far", "hello");
+    hf_buf_done(&f.body);
+    uint64_t second = post(&w, "far", "hello");
+    hf_class_close(c);
+    assert_int_equal(try_post(&w, "far", "x", 0, NULL, &id), HF_NOT_FOUND);
+    assert_true(answer(&w, first, HF_ANSWER_OK, "yes"));
+    run(&w);
+    run(&w);
+    assert_int_equal(gone, 0);
+    hf_port_cancel(w.k, second);
+    assert_int_equal(f.n_cancelled, 1);
+    run(&w);
+    run(&w);
+    assert_int_equal(gone, 1);
+    close_far(&w, &f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +219,7 @@ int main(void)
         cmocka_unit_test(remote_refusal_moves_nothing),
         cmocka_unit_test(remote_requests_are_answered_when_the_kernel_goes),
         cmocka_unit_test(remote_names_are_classes_names),
+        cmocka_unit_test(a_remote_class_goes_when_nothing_is_away),
     };
     return cmocka_run_group_tests_name("kernel/remote", tests, NULL, NULL);
 }

@@ -234,8 +234,53 @@ static void services_do_not_share_buckets(void **state)
     hf_node_close(r.node);
 }
 
+/* What is granted with tenant: is one bucket for all services of a tenant, and never another tenant's nor a service's own. */
+static void services_of_a_tenant_share_what_is_granted_so(void **state)
+{
+    static const char *const shared[] = {"tenant:default", NULL}, *const own[] = {"default", NULL};
+    static const struct {
+        const char *name, *tenant;
+        const char *const *buckets;
+    } services[] = {{"a", "acme", shared}, {"b", "acme", shared}, {"c", "other", shared}, {"d", "acme", own}, {"e", NULL, shared},
+                    {"f", "default", shared}, {"acme", "acme", own}};
+    static const char *const paths[] = {"/a", "/b", "/c", "/d", "/b", "/e", "/f", "/acme", "/a"};
+    static const char *const counts[] = {"1", "2", "1", "1", "3", "1", "2", "1", "4"};
+    char counter[512], bound[128], answer[2048], want[32], prefix[32];
+    struct hf_words msg;
+    struct hf_service_options so;
+    struct runner r = {0};
+    (void)state;
+    if (!guest("c-kvcounter", counter)) {
+        printf("SKIP: services_of_a_tenant_share_what_is_granted_so: guests are not built\n");
+        skip();
+    }
+    r.node = open_node();
+    for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
+        hf_service_options_init(&so);
+        so.path = counter;
+        so.name = services[i].name;
+        so.tenant = services[i].tenant;
+        so.keyvalue = services[i].buckets;
+        snprintf(prefix, sizeof prefix, "/%s", so.name);
+        so.prefix = prefix;
+        assert_int_equal(hf_node_add_service(r.node, &so, &msg), HF_STATUS_OK);
+    }
+    assert_int_equal(hf_node_listen(r.node, "127.0.0.1:0", bound, &msg), HF_STATUS_OK);
+    assert_int_equal(pthread_create(&r.thread, NULL, run, &r), 0);
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        ask(port_of(bound), paths[i], answer, sizeof answer);
+        snprintf(want, sizeof want, "\r\n\r\n%s\n", counts[i]);
+        if (strstr(answer, want) == NULL)
+            fail_msg("%zu: %s is not %s", i, answer, counts[i]);
+    }
+    hf_node_stop(r.node);
+    pthread_join(r.thread, NULL);
+    hf_node_close(r.node);
+}
+
 static void keyvalue_mistakes_are_said(void **state)
 {
+    static const char *const both[] = {"b", "tenant:b:ro", NULL}, *const own[] = {"b", NULL};
     static const char *const twice[] = {"b", "b:ro", NULL}, *const pairs[] = {"k=1", "k=2", NULL};
     char counter[512];
     struct hf_words msg;
@@ -258,6 +303,14 @@ static void keyvalue_mistakes_are_said(void **state)
     so.keyvalue = twice;
     assert_int_not_equal(hf_node_add_service(node, &so, &msg), HF_STATUS_OK);
     assert_non_null(strstr(msg.text, "\"b\" is granted twice"));
+    so.keyvalue = both;
+    assert_int_equal(hf_node_add_service(node, &so, &msg), HF_STATUS_USAGE);
+    assert_non_null(strstr(msg.text, "\"b\" is granted twice: the service's own or the tenant's, not both"));
+    so.name = "tenant:acme";
+    so.keyvalue = own;
+    assert_int_equal(hf_node_add_service(node, &so, &msg), HF_STATUS_USAGE);
+    assert_non_null(strstr(msg.text, "cannot be named \"tenant:acme\""));
+    so.name = NULL;
     so.keyvalue = NULL;
     so.config = pairs;
     assert_int_not_equal(hf_node_add_service(node, &so, &msg), HF_STATUS_OK);
@@ -296,6 +349,7 @@ int main(void)
         cmocka_unit_test(a_service_has_its_own_body_limit),
         cmocka_unit_test(mistakes_are_said),
         cmocka_unit_test(services_do_not_share_buckets),
+        cmocka_unit_test(services_of_a_tenant_share_what_is_granted_so),
         cmocka_unit_test(keyvalue_mistakes_are_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,6 +19,7 @@
 #define HOSTILE 64
 #define GOOD    4
 #define SECONDS 4
+#define WAITED  1000
 
 /* Everything that examples/c/hostile can do to a host; the rest of its paths are good. */
 static const char *const misdeeds[] = {
@@ -30,7 +31,7 @@ static const char *const misdeeds[] = {
     "/wrong-type",   "/invented",    "/drop-twice",  "/drop-parent",   "/poll-nothing",
     "/set-twice",    "/bad-pointer", "/much-random", "/exit-before",   "/exit",
     "/exit-error",   "/leak",        "/hoard",       "/grow",          "/sleepforever",
-    "/big"};
+    "/big",          "/huge-headers", "/large-headers"};
 
 struct run {
     struct hf_node *node;
@@ -39,6 +40,7 @@ struct run {
     _Atomic bool stop;
     _Atomic unsigned good, wrong, bad, next;
     char what[512]; /* of the first wrong one */
+    _Atomic uint32_t waited[WAITED]; /* good ones, by how many ms they took; more: the last */
 };
 
 static int connect_to(const struct run *r, unsigned timeout_s)
@@ -84,12 +86,33 @@ static void *hostile(void *arg)
     return NULL;
 }
 
+static uint64_t now_ms(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* For people: a loaded machine is no fault. */
+static void tell_waits(struct run *r)
+{
+    static const unsigned shares[] = {50, 90, 99, 100};
+    unsigned n = 0, at = 0;
+    for (unsigned ms = 0; ms < WAITED && at < sizeof shares / sizeof *shares; ms++)
+        for (n += r->waited[ms];
+             at < sizeof shares / sizeof *shares && n * 100u >= shares[at] * (r->good + r->wrong);)
+            printf("%u%% of the good ones took less than %u ms\n", shares[at++], ms + 1);
+}
+
 static void *good(void *arg)
 {
     struct run *r = arg;
     char out[4096];
     while (!atomic_load(&r->stop)) {
+        uint64_t began = now_ms();
         ask(r, "/hello", 60, out, sizeof out);
+        uint64_t took = now_ms() - began;
+        atomic_fetch_add(&r->waited[took < WAITED ? took : WAITED - 1], 1);
         bool right =
             strncmp(out, "HTTP/1.1 200 ", 13) == 0 && strstr(out, "\r\n\r\nHello from C\n") != NULL;
         atomic_fetch_add(right ? &r->good : &r->wrong, 1);
@@ -164,6 +187,7 @@ static void beside(enum hf_instances mode)
     pthread_join(server, NULL);
     hf_node_close(r.node);
     printf("%u good requests beside %u misdeeds\n", r.good, r.bad);
+    tell_waits(&r);
     if (r.wrong != 0)
         fail_msg("%u of %u good requests went wrong: %s", r.wrong, r.good + r.wrong, r.what);
     assert_true(r.good >= 20 && r.bad >= HOSTILE);

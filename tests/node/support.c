@@ -168,43 +168,44 @@ void http_send(int fd, const char *method, const char *path, const char *body)
     assert_int_equal(send(fd, text, (size_t)len, MSG_NOSIGNAL), len);
 }
 
-static bool read_byte(int fd, char *c)
+static bool read_n(int fd, char *out, size_t n)
 {
-    return read(fd, c, 1) == 1;
+    while (n > 0) {
+        ssize_t got = read(fd, out, n);
+        if (got <= 0)
+            return false;
+        out += got;
+        n -= (size_t)got;
+    }
+    return true;
 }
 
+/* Without its end. Byte by byte: what follows is another call's. */
 static bool read_line(int fd, char *line, size_t size)
 {
-    size_t n = 0;
-    while (n + 1 < size && read_byte(fd, &line[n])) {
+    for (size_t n = 0; n + 1 < size && read_n(fd, &line[n], 1);)
         if (line[n++] == '\n') {
             line[n - 2] = 0;
             return true;
         }
-    }
     return false;
 }
 
-static bool read_n(int fd, char *out, size_t n)
-{
-    while (n-- > 0)
-        if (!read_byte(fd, out++))
-            return false;
-    return true;
-}
-
-int http_read(int fd, char *body, size_t size)
+int http_read_with(int fd, char *body, size_t size, const char *field, char value[64])
 {
     char line[1024];
-    size_t at = 0, length = 0;
+    size_t at = 0, length = 0, name = field != NULL ? strlen(field) : 0;
     bool chunked = false;
     int status;
+    body[0] = 0;
     if (!read_line(fd, line, sizeof line) || sscanf(line, "HTTP/1.1 %d", &status) != 1)
         return 0;
     while (read_line(fd, line, sizeof line) && line[0] != 0) {
         if (strncasecmp(line, "content-length:", 15) == 0)
             length = (size_t)atol(line + 15);
         chunked |= strncasecmp(line, "transfer-encoding:", 18) == 0;
+        if (name > 0 && strncasecmp(line, field, name) == 0 && line[name] == ':')
+            snprintf(value, 64, "%.60s", line + name + 2);
     }
     do {
         if (chunked && (!read_line(fd, line, sizeof line) || sscanf(line, "%zx", &length) != 1))
@@ -216,6 +217,11 @@ int http_read(int fd, char *body, size_t size)
     } while (chunked && length > 0);
     body[at] = 0;
     return status;
+}
+
+int http_read(int fd, char *body, size_t size)
+{
+    return http_read_with(fd, body, size, NULL, NULL);
 }
 
 int http_ask(const struct node *n, const char *path, char *body, size_t size)

@@ -51,6 +51,7 @@ int http_open(const struct node *n);
 void http_send(int fd, const char *method, const char *path, const char *body);
 /* Reads one answer; returns its status, 0 when there is none. Bodies: a length, or chunked. */
 int http_read(int fd, char *body, size_t size);
+int http_read_with(int fd, char *body, size_t size, const char *field, char value[64]); /* and that field, if it is there */
 int http_ask(const struct node *n, const char *path, char *body, size_t size);
 /* Asks, and expects a 200 with this body. */
 void http_expect(const struct node *n, const char *path, const char *body);

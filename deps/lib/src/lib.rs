@@ -1,11 +1,13 @@
 //! The archive `libholdfast_deps.a`: libraries written in Rust (or packed by Cargo) that Holdfast
 //! calls from C. Nothing here decides anything: it links Wasmtime's C API, SQLite and llhttp into
-//! one archive and wraps wasmparser's validator, whose C side is `include/hf_deps.h`.
+//! one archive and wraps wasmparser's validator and a TOML parser; their C side is `include/hf_*.h`.
 
 // Named so that the linker keeps their exported C symbols in the archive.
 extern crate libsqlite3_sys as _;
 extern crate wasmtime_c_api as _;
 
+mod toml_read;
+mod toml_tree;
 mod validate;
 
 use std::ffi::{c_char, CString};

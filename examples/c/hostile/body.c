@@ -206,6 +206,30 @@ static void bad_headers(hf_request request, hf_outparam out)
     (void)hf_reply_end(&reply);
 }
 
+/* `count` fields of 8000 bytes in the answer's head. The host bounds what one set of fields may hold. */
+static void many_headers(hf_request request, hf_outparam out, unsigned count)
+{
+    static char text[8001];
+    struct hf_header headers[32];
+    struct hf_reply reply;
+    wasi_http_types_incoming_request_drop_own(request);
+    memset(text, 'x', sizeof(text) - 1);
+    for (unsigned i = 0; i < count; i++)
+        headers[i] = (struct hf_header){"x-large", text};
+    if (hf_reply_start(&reply, out, 200, headers, count))
+        (void)hf_reply_end(&reply);
+}
+
+static void large_headers(hf_request request, hf_outparam out)
+{
+    many_headers(request, out, 12);
+}
+
+static void huge_headers(hf_request request, hf_outparam out)
+{
+    many_headers(request, out, 32);
+}
+
 const struct path body_paths[] = {
     {"/noanswer", no_answer, "returns without an answer"},
     {"/drop-outparam", drop_outparam, "drops the place for its answer"},
@@ -221,6 +245,8 @@ const struct path body_paths[] = {
     {"/slow-read", slow_read, "reads the body 1 KiB each ms, answers its length"},
     {"/sink", sink, "reads the body, answers its length"},
     {"/trailers", trailers, "sends trailer x-checksum: 42"},
+    {"/large-headers", large_headers, "answers with 96 KB of headers"},
+    {"/huge-headers", huge_headers, "answers with 256 KB of headers, more than the host lets it have"},
     {"/bad-headers", bad_headers, "tries headers it may not set, answers what happened"},
     {NULL, NULL, NULL},
 };
