@@ -197,6 +197,14 @@ static enum hf_err change_running(struct hf_node *node, struct hf_app *to, struc
     return err;
 }
 
+bool hf_change_running(struct hf_node *node)
+{
+    pthread_mutex_lock(&node->run_lock);
+    bool running = node->run == HF_RUN_RUNNING;
+    pthread_mutex_unlock(&node->run_lock);
+    return running;
+}
+
 enum hf_err hf_change_run(struct hf_node *node, struct hf_app *to, struct hf_report *report)
 {
     enum hf_err err;

@@ -22,6 +22,8 @@ struct hf_change_step;
  * worker's. HF_CANCELLED: the node stops or has stopped. On failure everything is as it was. */
 enum hf_err hf_change_run(struct hf_node *node, struct hf_app *to, struct hf_report *report);
 
+bool hf_change_running(struct hf_node *node); /* the workers' loops run */
+
 /* A worker's loop, in each turn: is what it prepares ready? */
 void hf_change_look(struct hf_worker *w);
 /* It is ended in the middle of one. */

@@ -30,6 +30,9 @@ enum hf_status hf_node_check_options(const struct hf_service_options *o, struct 
         return usage(msg, "hf_service_options: size or path is wrong");
     if (o->name != NULL && (o->name[0] == 0 || strlen(o->name) > HF_SERVICE_NAME_MAX))
         return usage(msg, "a service's name has 1 to 127 bytes");
+    for (const char *c = o->name; c != NULL && *c != 0; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) /* it stands in logs and metrics */
+            return usage(msg, "a service's name has no control characters");
     if (o->instances != HF_INSTANCES_SINGLETON && o->max != 0 && o->min > o->max)
         return usage(msg, "min is more than max");
     hf_report_init(&report);

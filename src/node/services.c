@@ -74,8 +74,23 @@ static enum hf_status usage(struct hf_words *msg, const char *text, const char *
     return HF_STATUS_USAGE;
 }
 
-/* `st`: how making the next app ended. Takes `to`. */
-static enum hf_status change(struct hf_node *node, enum hf_status st, struct hf_app *to, struct hf_words *msg)
+/* For whoever reads the log of a node that runs. */
+static void say_changed(struct hf_node *node, uint64_t generation)
+{
+    const struct hf_app *app = node->app;
+    struct hf_buf names = {0};
+    size_t made = 0;
+    for (size_t i = 0; i < app->n; i++) {
+        if (app->entries[i].service->generation <= generation)
+            continue;
+        (void)!hf_buf_printf(&names, "%s%s", made++ > 0 ? ", " : "", hf_app_service_name(app->entries[i].service));
+    }
+    hf_log_say(node->log, "notice", "services changed: %zu served%s%.*s", app->n, made > 0 ? "; new: " : "", HF_FMT(hf_buf_view(&names)));
+    hf_buf_done(&names);
+}
+
+/* `st`: how making the next app ended; services of a higher generation were made for it. Takes `to`. */
+static enum hf_status change(struct hf_node *node, enum hf_status st, struct hf_app *to, uint64_t generation, struct hf_words *msg)
 {
     struct hf_report report;
     if (st != HF_STATUS_OK)
@@ -84,6 +99,8 @@ static enum hf_status change(struct hf_node *node, enum hf_status st, struct hf_
     enum hf_err err = hf_change_run(node, to, &report);
     if (err != HF_OK)
         hf_app_unref(to, NULL);
+    else if (hf_change_running(node) && !node->opt.quiet)
+        say_changed(node, generation);
     return hf_node_result(err, &report, msg);
 }
 
@@ -91,8 +108,9 @@ enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_service
 {
     struct hf_app *to = NULL;
     pthread_mutex_lock(&node->change_lock);
+    uint64_t generation = node->generation;
     enum hf_status st = hf_app_and(node, node->app, o, &to, msg);
-    st = change(node, st, to, msg);
+    st = change(node, st, to, generation, msg);
     pthread_mutex_unlock(&node->change_lock);
     return st;
 }
@@ -101,8 +119,9 @@ enum hf_status hf_node_apply(struct hf_node *node, const struct hf_service_optio
 {
     struct hf_app *to = NULL;
     pthread_mutex_lock(&node->change_lock);
+    uint64_t generation = node->generation;
     enum hf_status st = hf_app_of(node, node->app, services, n, &to, msg);
-    st = change(node, st, to, msg);
+    st = change(node, st, to, generation, msg);
     pthread_mutex_unlock(&node->change_lock);
     return st;
 }
@@ -126,8 +145,9 @@ static enum hf_status put(struct hf_node *node, const char *name, struct hf_comp
     struct hf_app *to = NULL;
     if (memcmp(hf_component_hash(c), hf_component_hash(e->service->component), 32) == 0)
         return hf_node_result(HF_OK, NULL, msg); /* it serves already */
+    uint64_t generation = node->generation;
     enum hf_status st = hf_app_with(node, node->app, name, c, e->service->component, &to, msg);
-    return change(node, st, to, msg);
+    return change(node, st, to, generation, msg);
 }
 
 enum hf_status hf_node_deploy(struct hf_node *node, const char *name, const void *bytes, size_t len, struct hf_words *msg)

@@ -283,7 +283,8 @@ void hf_shares_switch(struct hf_worker *w)
     {
         struct hf_share *s = HF_LIST_ENTRY(n, struct hf_share, in_worker);
         if (s->phase == HF_SHARE_NEW) {
-            hf_class_take_name(s->class);
+            if (!s->closed) /* a stop may have come between */
+                hf_class_take_name(s->class);
             s->phase = HF_SHARE_SERVING;
         } else if (s->phase == HF_SHARE_SERVING) {
             const struct hf_app_entry *e = hf_app_find(a->app, hf_app_service_name(s->service));

@@ -344,6 +344,8 @@ static void bad_applies_change_nothing(void **state)
     assert_int_not_equal(hf_node_apply(n.node, two, 2, &n.msg), HF_STATUS_OK);
     two[1] = service("", path, "/t");
     expect(&n, hf_node_apply(n.node, two, 2, &n.msg), HF_STATUS_USAGE, "1 to 127 bytes");
+    two[1].name = "t\n";
+    expect(&n, hf_node_apply(n.node, two, 2, &n.msg), HF_STATUS_USAGE, "no control characters");
     struct hf_service_options *many = calloc(1001, sizeof *many);
     expect(&n, hf_node_apply(n.node, many, 1001, &n.msg), HF_STATUS_LIMIT, "at most 1000 services");
     free(many);
