@@ -42,7 +42,7 @@ HF_API const char *hf_version(void); /* "0.1.0"; a constant */
 
 /* ---- a node ---------------------------------------------------------------------------------------------- */
 
-struct hf_node; /* opaque; used from the thread that opened it, but for hf_node_stop */
+struct hf_node; /* opaque; used from the thread that opened it, but for hf_node_stop and what changes services */
 
 enum hf_log_format { HF_LOG_TEXT = 0, HF_LOG_JSON = 1 };
 /* OWN: our line; COMMON: the "common log format"; COMBINED: with referer and user agent. */
@@ -124,7 +124,8 @@ struct hf_service_options {
     uint64_t body_max;  /* bytes of a request's body, then 413; 0 = hf_node_options.body_max */
 };
 HF_API void hf_service_options_init(struct hf_service_options *o);
-/* Loads, compiles (or finds it in the cache), checks, and starts one instance to see that it starts. */
+/* Loads, compiles (or finds it in the cache), checks, and starts one instance to see that it starts. A change as hf_node_apply's:
+ * any thread, also while the node runs. */
 HF_API enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_service_options *o, struct hf_words *msg);
 
 /* "127.0.0.1:8080", "[::1]:0". bound (may be NULL) gets the address with its port. After the services, before run. */

@@ -219,6 +219,7 @@ static enum hf_err make_workers(struct hf_node *node, struct hf_report *report)
     for (uint32_t i = 0; i < node->n_workers; i++) {
         hf_list_init(&node->workers[i].shares);
         hf_list_init(&node->workers[i].totals);
+        hf_map_init(&node->workers[i].names, 0);
     }
     for (uint32_t i = 0; i < node->n_workers && err == HF_OK; i++)
         err = hf_worker_init(&node->workers[i], node, i, report);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/map.h"
 #include "component/component.h"
 #include "gateway/gateway.h"
 #include "gateway/route.h"
@@ -48,7 +49,7 @@ struct hf_worker {
     struct hf_os_watch wake_watch;
     /* share.h: what it serves */
     struct hf_list shares, totals; /* hf_share, hf_total: in_worker */
-    uint32_t n_totals;
+    struct hf_map names;           /* of the totals */
     struct hf_worker_app *app, *next_app; /* the second: of a change that is being prepared */
     struct hf_change_step *change;        /* waits for what is being prepared; NULL: nothing is */
     struct hf_buf access;

@@ -13,8 +13,9 @@
 
 /* ---- totals ---- */
 
-static void total_free(struct hf_total *t)
+static void total_free(struct hf_worker *w, struct hf_total *t)
 {
+    hf_map_remove(&w->names, hf_view_of(t->name));
     hf_list_remove(&t->in_worker);
     free(t->name);
     free(t);
@@ -26,8 +27,7 @@ static void forget_one(struct hf_worker *w)
     {
         struct hf_total *t = HF_LIST_ENTRY(n, struct hf_total, in_worker);
         if (t->shares == 0) {
-            w->n_totals--;
-            total_free(t);
+            total_free(w, t);
             return;
         }
     }
@@ -35,13 +35,7 @@ static void forget_one(struct hf_worker *w)
 
 struct hf_total *hf_total_find(struct hf_worker *w, const char *name)
 {
-    HF_LIST_FOR(n, &w->totals)
-    {
-        struct hf_total *t = HF_LIST_ENTRY(n, struct hf_total, in_worker);
-        if (strcmp(t->name, name) == 0)
-            return t;
-    }
-    return NULL;
+    return hf_map_get(&w->names, hf_view_of(name));
 }
 
 static struct hf_total *total_of(struct hf_worker *w, const char *name)
@@ -49,16 +43,18 @@ static struct hf_total *total_of(struct hf_worker *w, const char *name)
     struct hf_total *t = hf_total_find(w, name);
     if (t != NULL)
         return t;
-    if (w->n_totals >= TOTALS_MAX)
+    if (w->names.len >= TOTALS_MAX)
         forget_one(w);
     t = calloc(1, sizeof *t);
-    if (t == NULL || (t->name = strdup(name)) == NULL) {
+    if (t == NULL || (t->name = strdup(name)) == NULL || hf_map_put(&w->names, hf_view_of(t->name), t, NULL) != HF_OK) {
+        if (t != NULL)
+            free(t->name);
         free(t);
         return NULL;
     }
+    hf_list_init(&t->list);
     hf_ends_init(&t->ends, t->name, w->node->opt.quiet ? NULL : w->node->log);
     hf_list_push_back(&w->totals, &t->in_worker);
-    w->n_totals++;
     return t;
 }
 
@@ -94,29 +90,27 @@ static void add_counts(struct hf_service_counts *to, const struct hf_service_cou
 
 struct hf_share *hf_share_find(struct hf_worker *w, const struct hf_app_service *service)
 {
-    HF_LIST_FOR(n, &w->shares)
+    struct hf_total *t = hf_total_find(w, hf_app_service_name(service));
+    if (t == NULL)
+        return NULL;
+    HF_LIST_FOR(n, &t->list)
     {
-        struct hf_share *s = HF_LIST_ENTRY(n, struct hf_share, in_worker);
+        struct hf_share *s = HF_LIST_ENTRY(n, struct hf_share, in_total);
         if (s->service == service)
             return s;
     }
     return NULL;
 }
 
-static bool same_name(const struct hf_share *a, const struct hf_share *b)
-{
-    return strcmp(hf_app_service_name(a->service), hf_app_service_name(b->service)) == 0;
-}
-
 /* Does one that is older still live? A singleton's next instance starts when the one before has gone. */
 static bool must_wait(const struct hf_share *s)
 {
-    HF_LIST_FOR(n, &s->worker->shares)
+    HF_LIST_FOR(n, &s->total->list)
     {
-        const struct hf_share *other = HF_LIST_ENTRY(n, struct hf_share, in_worker);
+        const struct hf_share *other = HF_LIST_ENTRY(n, struct hf_share, in_total);
         if (other == s)
             return false;
-        if (other->service->singleton && other->host != NULL && same_name(other, s))
+        if (other->service->singleton && other->host != NULL)
             return true;
     }
     return false;
@@ -139,13 +133,13 @@ static void share_free(struct hf_share *s)
     struct hf_worker *w = s->worker;
     struct hf_service_counts counts;
     hf_list_remove(&s->in_worker);
+    hf_list_remove(&s->in_total);
     if (s->host != NULL) {
         hf_service_worker_counts(s->host, &counts);
         add_counts(&s->total->gone_counts, &counts);
         hf_service_worker_free(s->host);
     }
-    if (s->total != NULL)
-        s->total->shares--;
+    s->total->shares--;
     hf_app_service_unref(s->service, w->ended ? NULL : &w->io);
     free(s);
 }
@@ -199,16 +193,17 @@ static enum hf_err share_new(struct hf_worker *w, struct hf_app_service *service
     s->total = t;
     s->service = hf_app_service_ref(service);
     hf_list_push_back(&w->shares, &s->in_worker);
+    hf_list_push_back(&t->list, &s->in_total);
     enum hf_err err = make_class(s, report);
     if (err != HF_OK) {
         share_free(s);
         return err;
     }
     bool name_is_new = true;
-    HF_LIST_FOR(n, &w->shares)
+    HF_LIST_FOR(n, &t->list)
     {
-        const struct hf_share *other = HF_LIST_ENTRY(n, struct hf_share, in_worker);
-        if (other != s && !other->closed && same_name(other, s))
+        const struct hf_share *other = HF_LIST_ENTRY(n, struct hf_share, in_total);
+        if (other != s && !other->closed)
             name_is_new = false;
     }
     if (name_is_new)
@@ -279,6 +274,11 @@ void hf_shares_switch(struct hf_worker *w)
 {
     struct hf_worker_app *a = w->next_app;
     w->next_app = NULL;
+    for (size_t i = 0; i < a->app->n; i++) {
+        struct hf_share *s = hf_share_find(w, a->app->entries[i].service);
+        if (s != NULL) /* a stop may have ended it */
+            s->stays = true;
+    }
     HF_LIST_FOR(n, &w->shares)
     {
         struct hf_share *s = HF_LIST_ENTRY(n, struct hf_share, in_worker);
@@ -286,11 +286,10 @@ void hf_shares_switch(struct hf_worker *w)
             if (!s->closed) /* a stop may have come between */
                 hf_class_take_name(s->class);
             s->phase = HF_SHARE_SERVING;
-        } else if (s->phase == HF_SHARE_SERVING) {
-            const struct hf_app_entry *e = hf_app_find(a->app, hf_app_service_name(s->service));
-            if (e == NULL || e->service != s->service)
-                s->phase = HF_SHARE_LEAVING;
+        } else if (s->phase == HF_SHARE_SERVING && !s->stays) {
+            s->phase = HF_SHARE_LEAVING;
         }
+        s->stays = false;
     }
     w->app = a;
     hf_gateway_set_routes(w->gateway, &a->routes);
@@ -343,5 +342,6 @@ void hf_shares_done(struct hf_worker *w)
         app_let_go(w->app);
     w->next_app = w->app = NULL;
     while (!hf_list_empty(&w->totals))
-        total_free(HF_LIST_ENTRY(w->totals.next, struct hf_total, in_worker));
+        total_free(w, HF_LIST_ENTRY(w->totals.next, struct hf_total, in_worker));
+    hf_map_done(&w->names);
 }

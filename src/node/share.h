@@ -19,7 +19,8 @@ struct hf_worker;
 struct hf_total {
     struct hf_list in_worker; /* in the order the names came */
     char *name;
-    uint32_t shares;             /* that are not gone */
+    struct hf_list list;         /* hf_share.in_total: those that are not gone, oldest first */
+    uint32_t shares;             /* how many */
     struct hf_ends ends;         /* of all instances */
     struct hf_class_stats gone;  /* of classes that are gone, what is counted; add those of the shares for the whole */
     struct hf_service_counts gone_counts;
@@ -32,6 +33,7 @@ enum hf_share_phase {
 };
 struct hf_share {
     struct hf_list in_worker; /* oldest first */
+    struct hf_list in_total;
     struct hf_worker *worker;
     struct hf_app_service *service; /* a reference */
     struct hf_service_worker *host; /* NULL: a singleton whose instance is another worker's */
@@ -39,6 +41,7 @@ struct hf_share {
     struct hf_total *total;
     enum hf_share_phase phase;
     bool closed;
+    bool stays; /* hf_shares_switch's */
     bool held; /* a singleton that starts when the one before it has gone */
 };
 
