@@ -308,6 +308,12 @@ static void end_doomed(struct hf_process *p)
         tell(p, HF_ANSWER_DEAD, HF_VIEW("its last words took too long"));
         end(p);
         return;
+    case HF_DOOM_KILL: /* whoever waits hears it before the behaviour does */
+        tell(p, HF_ANSWER_DEAD, HF_VIEW("the instance was killed from outside"));
+        unwind(p, HF_CANCELLED);
+        count_end(p);
+        end(p);
+        return;
     case HF_DOOM_KERNEL: /* who waited was told when all was cancelled */
         unwind(p, HF_CANCELLED);
         end(p);
