@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -15,6 +16,7 @@ struct hf_log {
     struct hf_os *os;
     int fd;
     bool json;
+    _Atomic(struct hf_log_ring *) ring; /* or NULL */
     pthread_mutex_t lock; /* one write at a time */
     time_t second;        /* the text of this second, guarded by lock */
     char stamp[32];
@@ -39,6 +41,17 @@ void hf_log_free(struct hf_log *log)
         return;
     pthread_mutex_destroy(&log->lock);
     free(log);
+}
+
+void hf_log_set_ring(struct hf_log *log, struct hf_log_ring *ring)
+{
+    atomic_store(&log->ring, ring);
+}
+
+/* The line that begins at `start` of the buffer goes to the ring, as one of the service's. */
+static void keep(struct hf_log *log, const struct hf_buf *b, size_t start, struct hf_view service)
+{
+    hf_log_ring_add(atomic_load_explicit(&log->ring, memory_order_acquire), service, hf_view_skip(hf_buf_view(b), start));
 }
 
 static void put(struct hf_log *log, const uint8_t *p, size_t len)
@@ -136,6 +149,7 @@ void hf_log_say(struct hf_log *log, const char *level, const char *fmt, ...)
         (void)!hf_buf_add_view(&b, v); /* our own words may have several lines */
     }
     text(&b, "\n");
+    keep(log, &b, 0, (struct hf_view){0});
     hf_log_write(log, &b);
     hf_buf_done(&b);
 }
@@ -156,6 +170,7 @@ void hf_log_guest(void *ctx, const struct hf_log_line *l)
         escaped(&b, l->text, false);
     }
     text(&b, "\n");
+    keep(log, &b, 0, l->service);
     hf_log_write(log, &b);
     hf_buf_done(&b);
 }
@@ -163,6 +178,7 @@ void hf_log_guest(void *ctx, const struct hf_log_line *l)
 void hf_log_access(struct hf_log *log, struct hf_buf *b, const struct hf_access *a)
 {
     uint64_t us = (a->end_ns - a->start_ns) / 1000;
+    size_t start = b->len;
     line_begin(log, b, "access");
     if (log->json) {
         field(b, "service", a->service);
@@ -176,6 +192,7 @@ void hf_log_access(struct hf_log *log, struct hf_buf *b, const struct hf_access 
         if (a->detail.len > 0)
             field(b, "detail", a->detail);
         text(b, "}\n");
+        keep(log, b, start, a->service);
         return;
     }
     (void)!hf_buf_printf(b, "%.*s %.*s ", HF_FMT(a->peer), HF_FMT(a->method));
@@ -191,4 +208,5 @@ void hf_log_access(struct hf_log *log, struct hf_buf *b, const struct hf_access 
         escaped(b, hf_view_take(a->detail, hf_view_find(a->detail, '\n')), false);
     }
     text(b, "\n");
+    keep(log, b, start, a->service);
 }
