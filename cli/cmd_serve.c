@@ -104,6 +104,7 @@ static const struct cli_option options[] = {
     {"drain", "TIME", "how long a stop waits for requests in hand (10s)", OPT_TIME(node.drain_ns, 0), "a time like 10s"},
     {"log", "FORMAT", "text or json, to standard error (text)", OPT_WORD(node.log, formats), "'text' or 'json'"},
     {"quiet", NULL, "no access log and no notices", OPT_ON(node.quiet), NULL},
+    {"admin", "ADDR", "the admin door, for holdfast ps, top, logs ...: unix:PATH, or 127.0.0.1:PORT with HF_ADMIN_TOKEN set", OPT_TEXT(admin), "unix:PATH or HOST:PORT"},
     {"debug", NULL, "answers carry holdfast-instance: id=..; served=..; age=..", OPT_ON(node.debug), NULL},
     CLI_OPTIONS_CACHE,
     {0},
@@ -135,9 +136,13 @@ int cmd_serve(int argc, char **argv)
     uint32_t max = s.service.max != 0 ? s.service.max : 64 * (s.node.workers != 0 ? s.node.workers : 2);
     s.node.instances_max = max * 16 > 1000 ? (max * 16 < 20000 ? max * 16 : 20000) : 1000; /* components have up to a dozen parts */
 
+    char door[128];
+    s.node.admin_token = getenv("HF_ADMIN_TOKEN");
     name_of(argv[0], name, sizeof name);
     s.service.name = name;
     enum hf_status st = hf_node_open(&s.node, &running, &msg);
+    if (st == HF_STATUS_OK && s.admin != NULL)
+        st = hf_node_listen_admin(running, s.admin, door, &msg);
     if (st == HF_STATUS_OK && s.watch && (cli_watch_open(reload, &s.service, &watch) != 0 || cli_watch_set(watch, &s.service.path, 1) != 0))
         st = HF_STATUS_LIMIT;
     if (st == HF_STATUS_OK)
@@ -148,6 +153,8 @@ int cmd_serve(int argc, char **argv)
         st = HF_STATUS_LIMIT;
     if (st == HF_STATUS_OK) {
         set_signals(on_signal);
+        if (s.admin != NULL)
+            fprintf(stderr, "admin door at %s\n", door);
         fprintf(stderr, "serving %s on http://%s/\n", argv[0], bound);
         st = hf_node_run(running, &msg);
         set_signals(SIG_IGN); /* the node goes away now, and so must whoever would call it */
