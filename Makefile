@@ -35,7 +35,7 @@ VERSION := $(shell cat VERSION)
 CPPFLAGS += -DHF_VERSION='"$(VERSION)"'
 
 # Rooms in the order of their includes: each may see those to its right (tests/includes checks header by header).
-ROOMS   := node host gateway link store component kernel engine os base
+ROOMS   := node host gateway link store console component kernel engine os base
 SRCS    := $(foreach r,$(ROOMS),$(wildcard src/$(r)/*.c))
 lib      = $(B)/lib/libhf_$(1).a
 LIBS    := $(foreach r,$(ROOMS),$(call lib,$(r)))
@@ -48,13 +48,14 @@ USES_kernel    := kernel os base
 USES_store     := store kernel os base
 USES_gateway   := gateway kernel os base
 USES_link      := link kernel os base
+USES_console   := console gateway store kernel os base
 USES_engine    := engine os base
 USES_component := component kernel engine os base
 USES_wast      := component engine os base
 USES_host      := host store component kernel engine os base
 USES_node      := $(ROOMS)
 USES_cli       := base
-THREAD_ROOMS   := base os kernel store link gateway
+THREAD_ROOMS   := base os kernel store link gateway console
 
 .PHONY: all setup demo test fuzz fuzz-built soak bench guests install clean help format compile_commands.json mutants
 all: $(B)/holdfast $(if $(SAN),,build/doc/manifest.schema.json)

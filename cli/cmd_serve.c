@@ -85,6 +85,7 @@ static const struct cli_option options[] = {
     {"log-bytes", "SIZE", "and bytes (1MiB)", OPT_SIZE(service.log_bytes_max, 1, UINT64_MAX), "a size like 1MiB"},
     {"no-trace", NULL, "no trace context and no request ids: their headers are headers like others", OPT_ON(node.no_trace), NULL},
     {"quiet", NULL, "no access log and no notices", OPT_ON(node.quiet), NULL},
+    {"admin", "ADDR", "the admin door, for holdfast ps, top, logs ...: unix:PATH, or 127.0.0.1:PORT with HF_ADMIN_TOKEN set", OPT_TEXT(admin), "unix:PATH or HOST:PORT"},
     {"debug", NULL, "answers carry holdfast-instance: id=..; served=..; age=.., and x-request-id", OPT_ON(node.debug), NULL},
     CLI_OPTIONS_CACHE,
     {0},
@@ -117,10 +118,14 @@ int cmd_serve(int argc, char **argv)
     uint32_t max = s.service.max != 0 ? s.service.max : 64 * (s.node.workers != 0 ? s.node.workers : 2);
     s.node.instances_max = max * 16 > 1000 ? (max * 16 < 20000 ? max * 16 : 20000) : 1000; /* components have up to a dozen parts */
 
+    char door[128];
+    s.node.admin_token = getenv("HF_ADMIN_TOKEN");
     name_of(argv[0], name, sizeof name);
     s.service.name = name;
     enum hf_status st = hf_node_open(&s.node, &node, &msg);
     struct watching watching = {node, name};
+    if (st == HF_STATUS_OK && s.admin != NULL)
+        st = hf_node_listen_admin(node, s.admin, door, &msg);
     if (st == HF_STATUS_OK && s.watch && (cli_watch_open(reload, &watching, &watch) != 0 || cli_watch_set(watch, &s.service.path, 1) != 0))
         st = HF_STATUS_LIMIT;
     if (st == HF_STATUS_OK)
@@ -131,6 +136,8 @@ int cmd_serve(int argc, char **argv)
         st = HF_STATUS_LIMIT;
     if (st == HF_STATUS_OK) {
         cli_signals_stop(node);
+        if (s.admin != NULL)
+            fprintf(stderr, "admin door at %s\n", door);
         fprintf(stderr, "serving %s on http://%s/\n", argv[0], bound);
         st = hf_node_run(node, &msg);
         cli_signals_over();

@@ -19,6 +19,15 @@ static const struct {
     {"new", cmd_new, "make a project: a service in C, JavaScript, Python or Rust"},
     {"build", cmd_build, "build a component from source"},
     {"completion", cmd_completion, "print a script that completes commands in bash, zsh or fish"},
+    {"ps", cmd_ps, "services and instances of a running node"},
+    {"top", cmd_top, "what its services do, every second"},
+    {"logs", cmd_logs, "the newest lines of its log; -f goes on"},
+    {"kv", cmd_kv, "get, set, list and delete keys of its buckets"},
+    {"reload", cmd_reload, "have it read its manifest again"},
+    {"deploy", cmd_deploy, "give one of its services another component"},
+    {"rollback", cmd_rollback, "undo a deploy"},
+    {"kill", cmd_kill, "end instances"},
+    {"stop", cmd_stop, "have it finish what it has in hand, and end"},
 };
 
 static void help(FILE *out)

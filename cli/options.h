@@ -21,7 +21,7 @@ struct cli_settings {
     size_t n_net;
     const char *outbound[CLI_NET_MAX + 1];
     size_t n_outbound;
-    const char *addr;
+    const char *addr, *admin;
     char guest_tool[PATH_MAX];
     bool json;
     bool watch;

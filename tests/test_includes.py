@@ -17,7 +17,7 @@ ALLOW = {
     "src/gateway": PORT + ("os/", "base/"),
     "src/link": PORT + ("kernel/remote.h", "os/", "base/"),
     "src/store": PORT + ("os/", "base/"),
-    "src/console": PORT + ("os/", "base/"),
+    "src/console": PORT + ("kernel/behaviour.h", "kernel/turn.h", "os/", "base/"),
     "src/node": ("host/", "gateway/", "link/", "store/", "console/", "component/", "kernel/", "engine/", "os/", "base/", "holdfast/"),
     "include/holdfast": ("holdfast/",),
     "cli": ("holdfast/",),

@@ -297,8 +297,8 @@ void hf_conn_half_head(struct hf_conn *c)
     hf_conn_gone(c);
 }
 
-/* The end of what the client sends is not the end of its interest: it may have shut down one
- * direction only. */
+/* The end of what the client sends is not the end of its interest (but where settings say so): it
+ * may have shut down one direction only. */
 static void at_eof(struct hf_conn *c)
 {
     struct hf_stream *s = c->reading;
@@ -310,6 +310,8 @@ static void at_eof(struct hf_conn *c)
         hf_conn_gone(c);
     } else if (s != NULL) { /* nobody wanted the rest */
         hf_conn_give_up_body(c);
+    } else if (c->n_streams > 0 && c->gw->s.eof_is_gone) {
+        hf_conn_gone(c);
     } else if (c->n_streams > 0) {
         hf_conn_ready(c);
     } else if (c->in.len > 0) {

@@ -25,7 +25,7 @@ void hf_exchange_open(struct hf_exchange *x, struct hf_gateway *gw,
 void hf_exchange_name(struct hf_exchange *x, struct hf_view method, struct hf_view target,
                       struct hf_view host)
 {
-    if (x->gw->s.access == NULL)
+    if (x->gw->s.access == NULL || x->gw->s.access_unnamed)
         return;
     method = hf_view_take(method, NAME_MAX_LEN);
     target = hf_view_take(target, NAME_MAX_LEN);

@@ -217,6 +217,11 @@ void hf_gateway_drain(struct hf_gateway *gw)
         hf_conn_drain(HF_LIST_ENTRY(it, struct hf_conn, in_gateway));
 }
 
+void hf_gateway_get_counts(const struct hf_gateway *gw, struct hf_gateway_stats *ret)
+{
+    *ret = gw->stats;
+}
+
 void hf_gateway_get_stats(const struct hf_gateway *gw, struct hf_gateway_stats *ret)
 {
     *ret = gw->stats;

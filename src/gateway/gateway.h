@@ -61,6 +61,9 @@ struct hf_gateway_settings {
     const struct hf_route_table *routes; /* outlives it; NULL: none before hf_gateway_set_routes */
     void (*access)(void *ctx, const struct hf_access *a); /* may be NULL */
     void *access_ctx;
+    bool eof_is_gone; /* a client that sends no more wants no answer any more: for answers without
+                         end, whose client would be missed with the next byte only */
+    bool access_unnamed; /* `access` wants counts alone: method, target and host stay empty */
     uint32_t connections_max;  /* 0 = 20000; beyond: accept waits */
     uint32_t head_max;         /* request line + headers in bytes; 0 = 32 KiB -> 431 */
     uint32_t fields_max;       /* header lines; 0 = 128 -> 431 */
@@ -115,5 +118,7 @@ struct hf_gateway_stats {
     size_t buffer_bytes; /* held by connections now */
 };
 void hf_gateway_get_stats(const struct hf_gateway *gw, struct hf_gateway_stats *ret);
+/* The same but for buffer_bytes (0), which takes a walk over all connections. */
+void hf_gateway_get_counts(const struct hf_gateway *gw, struct hf_gateway_stats *ret);
 
 #endif

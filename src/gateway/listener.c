@@ -15,6 +15,7 @@ struct hf_listener {
     struct hf_os_watch watch;
     struct hf_gateway *gw;
     int fd;
+    char *path; /* of a Unix socket's file, which goes with the listener; else NULL */
     struct hf_list in_gateway;
 };
 
@@ -78,14 +79,22 @@ enum hf_err hf_gateway_listen(struct hf_gateway *gw, const struct hf_os_addr *ad
         return hf_report_set(report, HF_LIMIT, "no memory for a listener");
     l->watch.on_ready = on_event;
     l->gw = gw;
+    struct hf_view text = hf_view(addr->text, strnlen(addr->text, sizeof addr->text));
+    bool is_unix = hf_view_starts(text, HF_VIEW("unix:"));
+    if (is_unix && (l->path = hf_view_dup(hf_view_skip(text, 5))) == NULL) {
+        free(l);
+        return hf_report_set(report, HF_LIMIT, "no memory for a listener");
+    }
     enum hf_err err = os->listen(os, addr, reuseport, BACKLOG, &l->fd, bound, report);
     if (err != HF_OK) {
+        free(l->path);
         free(l);
         return err;
     }
     err = os->poller_add(gw->s.poller, l->fd, gw->accept_paused ? 0 : HF_OS_IN, &l->watch);
     if (err != HF_OK) {
         os->close(os, l->fd);
+        free(l->path);
         free(l);
         return hf_report_set(report, err, "watching the listener on %s: %s", addr->text,
                              hf_err_text(err));
@@ -98,6 +107,8 @@ static void close_one(struct hf_listener *l)
 {
     struct hf_gateway *gw = l->gw;
     gw->s.os->poller_remove(gw->s.poller, l->fd);
+    if (l->path != NULL) /* while it is ours: after the close somebody else may listen there */
+        (void)gw->s.os->path_remove(gw->s.os, l->path);
     gw->s.os->close(gw->s.os, l->fd);
     l->fd = -1;
 }
@@ -122,6 +133,7 @@ void hf_listener_free_all(struct hf_gateway *gw)
         struct hf_listener *l = HF_LIST_ENTRY(it, struct hf_listener, in_gateway);
         if (l->fd >= 0)
             close_one(l);
+        free(l->path);
         free(l);
     }
 }

@@ -432,6 +432,12 @@ static void guest_stop(void *state)
     free(g);
 }
 
+uint64_t hf_service_state_memory(const void *state)
+{
+    const struct hf_guest *g = state;
+    return g == NULL || g->inst == NULL ? 0 : hf_instance_memory_bytes(g->inst);
+}
+
 static void guest_inspect(const void *state, struct hf_buf *ret)
 {
     const struct hf_guest *g = state;

@@ -87,6 +87,9 @@ void hf_service_worker_free(struct hf_service_worker *w);
 /* Class context: a struct hf_service_worker. */
 extern const struct hf_behaviour hf_service_behaviour;
 
+/* Bytes of an instance's linear memories now; `state` is a process state of this behaviour, or NULL. On its worker's thread. */
+uint64_t hf_service_state_memory(const void *state);
+
 /* Why instances were not put back, counted per worker (read by any thread). */
 struct hf_service_counts {
     uint64_t resets, reset_grown, reset_dirty, reset_handles, reset_other, pages_copied;

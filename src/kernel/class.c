@@ -220,6 +220,7 @@ bool hf_class_place(struct hf_class *c, struct hf_request *r)
         else
             p = hf_process_new(c);
         if (p != NULL) {
+            c->stats.cold++;
             claim(c, p, r);
             return true;
         }
@@ -404,4 +405,5 @@ void hf_class_get_stats(const struct hf_class *c, struct hf_class_stats *ret)
     ret->instances = c->n_processes;
     ret->idle = c->n_idle;
     ret->queued = c->n_queued;
+    ret->single_use = c->single_use;
 }

@@ -93,7 +93,9 @@ void hf_class_set_reusable(struct hf_class *c);
 struct hf_class_stats {
     uint64_t requests, answered, unanswered, dead, timeouts, refused, cancelled;
     uint64_t started, start_failures, retired, killed;
+    uint64_t cold; /* requests that had to wait for an instance to start */
     uint32_t instances, idle, queued;
+    bool single_use; /* each instance serves one request */
 };
 void hf_class_get_stats(const struct hf_class *c, struct hf_class_stats *ret);
 /* Why the last start or turn failed, cut to 1 KiB; empty: none did. For a warm start, which nobody
@@ -105,6 +107,21 @@ struct hf_view hf_class_last_failure(const struct hf_class *c);
 uint32_t hf_kernel_processes(const struct hf_kernel *k);
 /* True when no request is in hand or queued and no answer is undelivered (drain is over). */
 bool hf_kernel_idle(const struct hf_kernel *k);
+/* The instances of a class, those that start or leave included, in the order they were made. `each`
+ * changes nothing; the view lives during its call. */
+struct hf_instance_view {
+    uint64_t process, served;
+    uint64_t born_ns;  /* 0: not started yet */
+    const char *phase; /* static: "new", "starting", "idle", "assigned", "busy", "leaving" */
+    const struct hf_behaviour *behaviour;
+    const void *state; /* the behaviour's; NULL before its start */
+};
+void hf_class_visit(const struct hf_class *c,
+                    void (*each)(void *ctx, const struct hf_instance_view *i), void *ctx);
+/* Ends an instance with the next step, whatever it does: who waits for its answer is told `dead`
+ * and that somebody outside wanted it; `why` (static) is its end's in hf_ended. Not from inside a
+ * behaviour. False: there is no such instance, or it is ending already. */
+bool hf_kernel_kill(struct hf_kernel *k, uint64_t process, const char *why);
 /* Everything as text, for people and tests: processes, states, queues, timers. */
 void hf_kernel_inspect(const struct hf_kernel *k, struct hf_buf *ret);
 

@@ -5,7 +5,7 @@
  * takes which request process.c   making, dooming and ending instances        sched.c    the run
  * queue, one segment of a process out.c       batches and answers on their way out        turn.c
  * what a behaviour may do kernel.c    making, step, freeing                       inspect.c  text
- * and walks
+ * and walks; visit.c: what lives, seen from outside, and killing it
  *
  * Who keeps a request: its place (a queue, a starting process, the process that has it in hand)
  * and, once answered, the outbox. It is freed when both let go. (Requests between processes, of the
@@ -149,7 +149,7 @@ enum hf_doom {
     HF_DOOM_START_TIMEOUT,
     HF_DOOM_RETIRE, /* idle and not needed any more */
     HF_DOOM_LEAVE_TIMEOUT,
-    HF_DOOM_KILL,  /* somebody wished it; hf_named.kill_text says why */
+    HF_DOOM_KILL,  /* somebody wished it; of a named process kill_text says why */
     HF_DOOM_KERNEL /* the kernel is freed */
 };
 

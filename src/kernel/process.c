@@ -304,12 +304,6 @@ static void end_doomed(struct hf_process *p)
             tell(p, HF_ANSWER_DEAD, HF_VIEW("its turn took too long"));
         end(p);
         return;
-    case HF_DOOM_KILL:
-        unwind(p, HF_CANCELLED);
-        count_end(p);
-        tell(p, HF_ANSWER_DEAD, hf_named_kill_text(p->named));
-        end(p);
-        return;
     case HF_DOOM_START_TIMEOUT:
         unwind(p, HF_TIMEOUT);
         count_end(p);
@@ -322,6 +316,15 @@ static void end_doomed(struct hf_process *p)
         unwind(p, HF_TIMEOUT);
         count_end(p);
         tell(p, HF_ANSWER_DEAD, HF_VIEW("its last words took too long"));
+        end(p);
+        return;
+    case HF_DOOM_KILL: /* whoever waits hears it before the behaviour does */
+        if (p->named == NULL)
+            tell(p, HF_ANSWER_DEAD, HF_VIEW("the instance was killed from outside"));
+        unwind(p, HF_CANCELLED);
+        if (p->named != NULL)
+            tell(p, HF_ANSWER_DEAD, hf_named_kill_text(p->named));
+        count_end(p);
         end(p);
         return;
     case HF_DOOM_KERNEL: /* who waited was told when all was cancelled */

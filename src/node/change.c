@@ -218,8 +218,19 @@ enum hf_err hf_change_run(struct hf_node *node, struct hf_app *to, struct hf_rep
     else
         err = change_running(node, to, report);
     if (err == HF_OK) {
-        hf_app_unref(node->app, NULL);
+        struct hf_app *old = node->app;
+        pthread_mutex_lock(&node->run_lock); /* others may look (hf_node_app) */
         node->app = to;
+        pthread_mutex_unlock(&node->run_lock);
+        hf_app_unref(old, NULL);
     }
     return err;
+}
+
+struct hf_app *hf_node_app(struct hf_node *node)
+{
+    pthread_mutex_lock(&node->run_lock);
+    struct hf_app *app = node->app == NULL ? NULL : hf_app_ref(node->app);
+    pthread_mutex_unlock(&node->run_lock);
+    return app;
 }

@@ -23,6 +23,8 @@ struct hf_change_step;
 enum hf_err hf_change_run(struct hf_node *node, struct hf_app *to, struct hf_report *report);
 
 bool hf_change_running(struct hf_node *node); /* the workers' loops run */
+/* A reference to what is served now, or NULL; any thread, waits for no change. */
+struct hf_app *hf_node_app(struct hf_node *node);
 
 /* A worker's loop, in each turn: is what it prepares ready? */
 void hf_change_look(struct hf_worker *w);

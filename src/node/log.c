@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -24,6 +25,7 @@ struct source {
 
 struct hf_log {
     struct hf_log_settings s;
+    _Atomic(struct hf_log_ring *) ring; /* or NULL */
     struct hf_log_pipe *pipe;
     pthread_mutex_t lock; /* clock and sources */
     struct hf_log_clock clock;
@@ -72,12 +74,25 @@ static bool line_begin(struct hf_log *log, struct hf_buf *b, struct hf_pen *p, c
     return true;
 }
 
-static void line_end(struct hf_log *log, struct hf_buf *b, struct hf_pen *p)
+void hf_log_set_ring(struct hf_log *log, struct hf_log_ring *ring)
+{
+    atomic_store(&log->ring, ring);
+}
+
+/* The line that begins at `start` of the buffer goes to the ring, as one of the service's. */
+static void keep(struct hf_log *log, const struct hf_buf *b, size_t start, struct hf_view service)
+{
+    struct hf_log_ring *ring = atomic_load_explicit(&log->ring, memory_order_acquire);
+    hf_log_ring_add(ring, service, hf_view_skip(hf_buf_view(b), start));
+}
+
+static void line_end(struct hf_log *log, struct hf_buf *b, struct hf_pen *p, struct hf_view service)
 {
     if (log->s.json)
         *p->at++ = '}';
     *p->at++ = '\n';
     b->len = (size_t)(p->at - b->ptr);
+    keep(log, b, 0, service);
     hf_log_write(log, b);
     hf_buf_done(b);
 }
@@ -115,7 +130,7 @@ void hf_log_say(struct hf_log *log, const char *level, const char *fmt, ...)
         field(&p, "message", v);
     else
         hf_pen_escaped(&p, v, HF_ESCAPE_LINES); /* our own words may have several lines */
-    line_end(log, &b, &p);
+    line_end(log, &b, &p, (struct hf_view){0});
 }
 
 static bool may_speak(struct hf_log *log, struct source *s, size_t len)
@@ -154,12 +169,14 @@ void hf_log_guest(void *ctx, const struct hf_log_line *l)
         }
         hf_pen_escaped(&p, l->text, HF_ESCAPE_TEXT);
     }
-    line_end(log, &b, &p);
+    line_end(log, &b, &p, l->service);
 }
 
 void hf_log_access(struct hf_log *log, struct hf_log_clock *clock, struct hf_buf *buf, const struct hf_access *a)
 {
-    (void)!hf_access_line(buf, log->s.access, clock, log->s.os->wall_ns(log->s.os), a); /* no memory: no line */
+    size_t start = buf->len;
+    if (hf_access_line(buf, log->s.access, clock, log->s.os->wall_ns(log->s.os), a) == HF_OK) /* no memory: no line */
+        keep(log, buf, start, a->service);
 }
 
 /* ---- what was dropped ---- */
@@ -183,7 +200,7 @@ static void say_dropped(struct hf_log *log, struct hf_view service, uint64_t lin
         hf_pen_number(&p, bytes);
         HF_PEN_LIT(&p, " bytes): it prints more than it may");
     }
-    line_end(log, &b, &p);
+    line_end(log, &b, &p, service);
 }
 
 /* With the lock. */

@@ -1,5 +1,5 @@
 /* node.c - the public API (include/holdfast/holdfast.h): a node's parts and its life. (services.c: what it serves.) */
-#include "node/node_int.h"
+#include "node/admin.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -195,6 +195,7 @@ void hf_node_close(struct hf_node *node)
 {
     if (node == NULL)
         return;
+    hf_door_stop(node->door);
     pthread_mutex_lock(&node->change_lock); /* a change that saw the end of the run is about to return */
     pthread_mutex_unlock(&node->change_lock);
     for (uint32_t i = 0; i < node->n_workers; i++)
@@ -204,6 +205,7 @@ void hf_node_close(struct hf_node *node)
     hf_jobs_free(node->jobs);
     for (uint32_t i = 0; i < node->n_workers; i++)
         hf_worker_settle(&node->workers[i]);
+    hf_door_free(node->door);
     for (uint32_t i = 0; i < node->n_workers; i++)
         hf_worker_done(&node->workers[i]);
     free(node->workers);
@@ -277,6 +279,16 @@ enum hf_status hf_node_listen(struct hf_node *node, const char *addr, char bound
     return hf_node_result(err, &report, msg);
 }
 
+enum hf_status hf_node_listen_admin(struct hf_node *node, const char *addr, char bound[128], struct hf_words *msg)
+{
+    struct hf_report report;
+    hf_report_init(&report);
+    enum hf_err err = hf_door_listen(node, addr, bound, &report);
+    if (err == HF_INVALID) /* the address or the token is the caller's argument, not a file's content */
+        return usage(msg, report.text);
+    return hf_node_result(err, &report, msg);
+}
+
 static void sum_up_one(struct hf_node *node, const char *name)
 {
     struct hf_ends all;
@@ -325,6 +337,8 @@ enum hf_status hf_node_run(struct hf_node *node, struct hf_words *msg)
     enum hf_err err = make_workers(node, &report);
     set_run(node, HF_RUN_RUNNING);
     pthread_mutex_unlock(&node->change_lock);
+    if (err == HF_OK)
+        err = hf_door_start(node->door, &report);
     for (uint32_t i = 1; i < node->n_workers && err == HF_OK; i++) {
         struct hf_worker *w = &node->workers[i];
         w->has_thread = pthread_create(&w->thread, NULL, hf_worker_run, w) == 0;
@@ -345,6 +359,7 @@ enum hf_status hf_node_run(struct hf_node *node, struct hf_words *msg)
             status = w->status;
     }
     set_run(node, HF_RUN_OVER); /* who leads a change goes home */
+    hf_door_stop(node->door);
     if (err != HF_OK)
         return hf_node_result(err, &report, msg);
     sum_up(node);

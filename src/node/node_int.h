@@ -7,6 +7,7 @@
 
 #include "base/map.h"
 #include "component/component.h"
+#include "console/meter.h"
 #include "gateway/gateway.h"
 #include "gateway/route.h"
 #include "holdfast/holdfast.h"
@@ -54,6 +55,7 @@ struct hf_worker {
     struct hf_change_step *change;        /* waits for what is being prepared; NULL: nothing is */
     struct hf_buf access; /* lines of the access log, put out when there are many or it sleeps */
     struct hf_log_clock clock;
+    struct hf_meter meter; /* what requests came to; read by others */
     uint64_t drain_at_ns; /* 0: serving */
     bool at_rest;         /* draining, and nothing of its own is left to do */
     bool closed;          /* and no other worker's: its instances leave */
@@ -88,6 +90,7 @@ struct hf_node {
     uint32_t n_listen;
     struct hf_worker *workers;
     uint32_t n_workers;
+    struct hf_door *door;     /* the admin door (admin.h), or NULL */
     _Atomic uint32_t stop;    /* how often stop was asked for */
     _Atomic uint32_t at_rest; /* workers that have nothing of their own left to do */
 };

@@ -72,6 +72,7 @@ static void add_stats(struct hf_class_stats *to, const struct hf_class_stats *fr
     to->start_failures += from->start_failures;
     to->retired += from->retired;
     to->killed += from->killed;
+    to->cold += from->cold;
 }
 
 static void add_counts(struct hf_service_counts *to, const struct hf_service_counts *from)
@@ -226,7 +227,7 @@ static enum hf_err share_new(struct hf_worker *w, struct hf_app_service *service
 {
     struct hf_share *s = calloc(1, sizeof *s);
     struct hf_total *t = s == NULL ? NULL : total_of(w, hf_app_service_name(service));
-    if (t == NULL) {
+    if (t == NULL || hf_meter_row(&w->meter, hf_view_of(hf_app_service_name(service)), hf_view_of(hf_app_service_tenant(service))) == NULL) {
         free(s);
         return hf_report_set(report, HF_LIMIT, "out of memory");
     }

@@ -22,6 +22,11 @@ static void on_access(void *ctx, const struct hf_access *a)
     struct hf_worker *w = ctx;
     struct hf_access timed = *a;
     timed.end_ns = w->node->os->now_ns(w->node->os); /* the gateway's time is that of the loop turn */
+    hf_meter_note(&w->meter, a->service,
+                  &(struct hf_meter_note){
+                      .status = a->status, .ns = timed.end_ns - a->start_ns, .bytes_in = a->bytes_in, .bytes_out = a->bytes_out});
+    if (w->node->opt.quiet)
+        return;
     hf_log_access(w->node->log, &w->clock, &w->access, &timed);
     if (w->access.len > ACCESS_MAX)
         hf_log_write(w->node->log, &w->access);
@@ -33,6 +38,7 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
     w->node = node;
     w->number = number;
     w->wake_watch.on_ready = on_wake;
+    hf_meter_init(&w->meter);
 
     struct hf_kernel_settings ks = {.id_base = (uint64_t)number << 48};
     enum hf_err err = hf_kernel_new(&ks, &w->kernel);
@@ -70,8 +76,9 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
         .os = os,
         .poller = w->poller,
         .kernel = w->kernel,
-        .access = node->opt.quiet ? NULL : on_access,
+        .access = on_access,
         .access_ctx = w,
+        .access_unnamed = node->opt.quiet,
         .connections_max = node->opt.connections_max,
         .head_max = (uint32_t)node->opt.head_max,
         .body_max = node->opt.body_max,
@@ -120,6 +127,7 @@ void hf_worker_done(struct hf_worker *w)
         w->node->os->poller_free(w->poller);
     hf_wake_free(w->wake);
     hf_buf_done(&w->access);
+    hf_meter_done(&w->meter);
     memset(w, 0, sizeof *w);
 }
 

@@ -4,7 +4,8 @@
  * listener takes IPv6 only, whatever the machine's default is.
  *
  * A Unix socket's path that a dead process left behind is taken over: when the address is in use
- * but nobody answers there, it is removed and bound again.
+ * but nobody answers there, it is removed and bound again. Its file is for its user alone (0600);
+ * who wants others to connect changes its mode after.
  */
 #include "os/linux.h"
 
@@ -141,24 +142,32 @@ static bool set_options(int fd, const struct address *a, bool listener, bool reu
            (!listener || a->u.any.sa_family != AF_INET6 || set_on(fd, IPPROTO_IPV6, IPV6_V6ONLY));
 }
 
+static bool is_socket(const struct address *a)
+{
+    struct stat st;
+    return a->u.any.sa_family == AF_UNIX && lstat(a->u.un.sun_path, &st) == 0 &&
+           S_ISSOCK(st.st_mode);
+}
+
 /* True when a Unix socket lies at the address and nobody listens there any more; it is then
  * removed. */
 static bool remove_dead(const struct address *a)
 {
-    struct stat st;
-    const char *path = a->u.un.sun_path;
-    if (a->u.any.sa_family != AF_UNIX || lstat(path, &st) != 0 || !S_ISSOCK(st.st_mode))
+    if (!is_socket(a))
         return false;
     int fd = open_socket(a);
     if (fd < 0)
         return false;
     bool dead = connect(fd, &a->u.any, a->len) != 0 && errno == ECONNREFUSED;
     close(fd);
-    return dead && unlink(path) == 0;
+    return dead && unlink(a->u.un.sun_path) == 0;
 }
 
 static bool bind_to(int fd, const struct address *a)
 {
+    /* The file is made with the socket's own mode: at no moment may others connect to it. */
+    if (a->u.any.sa_family == AF_UNIX && fchmod(fd, 0600) != 0)
+        return false;
     if (bind(fd, &a->u.any, a->len) == 0)
         return true;
     if (errno != EADDRINUSE)
@@ -191,7 +200,12 @@ enum hf_err hf_linux_listen(struct hf_os *os, const struct hf_os_addr *addr, boo
     *ret = fd;
     return HF_OK;
 fail:
-    err = hf_linux_fail(report, errno, "listening on", addr->text);
+    if (errno == EADDRINUSE && a.u.any.sa_family == AF_UNIX)
+        err = hf_report_set(report, HF_IO, "listening on %s: %s", addr->text,
+                            is_socket(&a) ? "another program has it (a node that runs already?)"
+                                          : "a file is there that is no socket");
+    else
+        err = hf_linux_fail(report, errno, "listening on", addr->text);
     if (fd >= 0)
         close(fd);
     return err;

@@ -86,7 +86,8 @@ struct hf_os {
 
     /* Stream sockets, non-blocking, close-on-exec, TCP_NODELAY. */
     /* reuseport lets one listener a worker share the address. *bound (may be NULL) is the address
-     * with its port. */
+     * with its port. The file of a Unix socket has mode 0600; one that nobody listens on any more is
+     * taken over, one that somebody does is HF_IO. It stays when the socket is closed. */
     enum hf_err (*listen)(struct hf_os *os, const struct hf_os_addr *addr, bool reuseport,
                           int backlog, int *ret, struct hf_os_addr *bound,
                           struct hf_report *report);

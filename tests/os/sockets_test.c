@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "support.h"
@@ -480,8 +481,14 @@ static void dead_unix_path_is_taken_over(void **state)
     snprintf(address, sizeof address, "unix:%s", world_path(w, "socket"));
     open_pair(&p, w, address);
     struct hf_os_addr same = p.addr;
+    struct hf_report report;
+    struct stat st;
     int fd;
-    assert_int_equal(w->os->listen(w->os, &same, false, 4, &fd, NULL, NULL), HF_IO); /* alive */
+    hf_report_init(&report);
+    assert_int_equal(stat(address + 5, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600); /* its user's alone */
+    assert_int_equal(w->os->listen(w->os, &same, false, 4, &fd, NULL, &report), HF_IO); /* alive */
+    assert_non_null(strstr(report.text, "another program has it"));
     close_pair(&p); /* its path stays behind */
     assert_int_equal(access(address + 5, F_OK), 0);
     open_pair(&p, w, address);
@@ -492,7 +499,9 @@ static void dead_unix_path_is_taken_over(void **state)
     assert_int_equal(w->os->file_open(w->os, path, HF_OS_CREATE, &f, NULL), HF_OK);
     w->os->file_close(f);
     snprintf(same.text, sizeof same.text, "unix:%s", path);
-    assert_int_equal(w->os->listen(w->os, &same, false, 4, &fd, NULL, NULL), HF_IO);
+    hf_report_init(&report);
+    assert_int_equal(w->os->listen(w->os, &same, false, 4, &fd, NULL, &report), HF_IO);
+    assert_non_null(strstr(report.text, "no socket"));
     assert_int_equal(access(path, F_OK), 0); /* a file that is no socket is never removed */
 }
 

@@ -1,0 +1,397 @@
+#!/usr/bin/env python3
+"""The admin door of a running node and the commands that use it: holdfast ps, top, logs, kv, kill, deploy, rollback, reload, stop."""
+import http.client, json, os, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from hf import *
+
+TOKEN = "0123456789abcdef0123"
+PROMETHEUS = "0.22.1"
+tmp = tempfile.mkdtemp(prefix="holdfast-admin-")  # short: a socket's path has 107 bytes
+
+
+class Unix(http.client.HTTPConnection):
+    def __init__(self, path, timeout=20):
+        super().__init__("localhost", timeout=timeout * SLOW)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+class Node(Server):
+    """A server with an admin door on a Unix socket."""
+    count = 0
+
+    def __init__(self, component, *args, env=None):
+        Node.count += 1
+        self.sock = os.path.join(tmp, "s%d" % Node.count)
+        super().__init__(component, "--admin", "unix:" + self.sock, *args, env=env)
+
+    def ask(self, method, target, body=None):
+        c = Unix(self.sock)
+        c.request(method, target, body)
+        r = c.getresponse()
+        text = r.read()
+        c.close()
+        return r.status, text
+
+    def json(self, target):
+        status, text = self.ask("GET", target)
+        return json.loads(text) if status == 200 else None
+
+    def run(self, *args, stdin=None, timeout=60):
+        """A command for this node: (code, stdout, stderr), bytes."""
+        p = subprocess.run([BIN, *map(str, args)], capture_output=True, timeout=timeout * SLOW, cwd=tmp, input=stdin,
+                           stdin=subprocess.DEVNULL if stdin is None else None, env=dict(os.environ, HF_ADMIN="unix:" + self.sock))
+        return p.returncode, p.stdout, p.stderr
+
+    def service(self, name):
+        return next((s for s in self.json("/v1/services")["services"] if s["name"] == name), None)
+
+
+def test_each_endpoint_shows_what_happened():
+    with Node(guest("c-hello"), "--workers", 2) as s:
+        for _ in range(7):
+            s.get("/")
+        s.get("/", method="POST", body=b"12345")
+        check("healthz", s.ask("GET", "/healthz") == (200, b"ok\n"))
+        check("readyz", s.ask("GET", "/readyz") == (200, b"ready\n"))
+        one = s.service("c-hello")
+        check("requests are counted", one["requests"]["total"] == 8 and one["requests"]["2xx"] == 8, one)
+        check("with their bytes", one["bytes_in"] == 5 and one["bytes_out"] == 8 * 13, one)
+        check("and times", one["latency"]["count"] == 8 and 0 < one["latency"]["p50_ns"] <= one["latency"]["p99_ns"], one)
+        check("its instances", sum(one["instances"].values()) == 2 and one["starts"] == 2 and one["memory_bytes"] > 0, one)
+        check("its component and lifecycle", one["component"].startswith("sha256:") and one["lifecycle"] == "reuse", one)
+        listed = s.json("/v1/instances")["instances"]
+        check("instances served all", sum(i["served"] for i in listed) == 8 and {i["worker"] for i in listed} == {0, 1}, listed)
+        ids = lambda target, member: [i["id"] for i in s.json(target)[member]]
+        check("as the service's page", ids("/v1/services/c-hello", "list") == ids("/v1/instances?service=c-hello", "instances"))
+        node = s.json("/v1/node")
+        check("the node", node["pid"] == s.p.pid and len(node["workers"]) == 2 and not node["stopping"], node)
+        check("counts of connections", sum(w["connections"]["requests"] for w in node["workers"]) == 8, node)
+        status, text = s.ask("GET", "/v1/logs")
+        check("logs", status == 200 and text.count(b" access ") == 8, text)
+        check("unknown path", s.ask("GET", "/v2/x")[0] == 404)
+        check("wrong method", s.ask("POST", "/metrics")[0] == 405)
+        check("the socket is its user's alone", os.stat(s.sock).st_mode & 0o777 == 0o600)
+    check("and goes with the node", not os.path.exists(s.sock))
+
+
+def client_module():
+    try:
+        import prometheus_client.parser as parser
+        return parser
+    except ImportError:
+        pass
+    cache = os.environ.get("HF_CACHE") or os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "holdfast")
+    place = os.path.join(cache, "prometheus-client-" + PROMETHEUS)
+    if not os.path.isdir(place):
+        part = "%s.%d" % (place, os.getpid())
+        try:
+            subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--target", part,
+                            "prometheus_client==" + PROMETHEUS], timeout=120, capture_output=True, check=True)
+            os.rename(part, place)
+        except (OSError, subprocess.SubprocessError):
+            shutil.rmtree(part, ignore_errors=True)
+    sys.path.insert(0, place)
+    try:
+        import prometheus_client.parser as parser
+        return parser
+    except ImportError:
+        return None
+
+
+def test_metrics_are_read_by_prometheus_client():
+    parser = client_module()
+    if parser is None:
+        return skip("prometheus_client", "the package cannot be had")
+    with Node(guest("c-hostile"), "--workers", 1) as s:
+        for path in ("/count", "/count", "/before-set", "/count"):
+            s.get(path)
+        status, text = s.ask("GET", "/metrics")
+        families = {f.name: f for f in parser.text_string_to_metric_families(text.decode())}
+        value = lambda family, **labels: sum(x.value for x in families[family].samples if all(x.labels.get(k) == v for k, v in labels.items())
+                                             and not x.name.endswith("_created"))
+        check("every family has a type and help", all(f.type != "unknown" and f.documentation for f in families.values()), families)
+        check("requests by status", value("holdfast_requests", status="2xx") == 3 and value("holdfast_requests", status="5xx") == 1, text)
+        check("and tenant", value("holdfast_requests", service="c-hostile", tenant="default") == 4)
+        check("a failed instance has a reason", value("holdfast_instance_ends", reason="failed") == 1, text)
+        check("starts", value("holdfast_instance_starts") == 2, text)
+        buckets = [x for x in families["holdfast_request_duration_seconds"].samples if x.name.endswith("_bucket") and x.labels["service"] == "c-hostile"]
+        check("the histogram only grows", [b.value for b in buckets] == sorted(b.value for b in buckets) and buckets[-1].value == 4, buckets)
+        check("its bounds too", [float(b.labels["le"]) for b in buckets] == sorted(float(b.labels["le"]) for b in buckets))
+        golden = open(os.path.join(top, "tests", "console", "shown", "metrics.txt")).read()
+        check("the golden text is read too", len(list(parser.text_string_to_metric_families(golden))) > 30)
+
+
+def test_commands_find_the_node_and_show_it():
+    home = tempfile.mkdtemp(dir=tmp)
+    os.makedirs(os.path.join(home, "a", "b"))
+    os.mkdir(os.path.join(home, ".holdfast"))
+    env = {k: v for k, v in os.environ.items() if k not in ("HF_ADMIN", "HF_ADMIN_TOKEN")}
+    run = lambda cwd, *args: subprocess.run([BIN, *args], cwd=os.path.join(home, cwd), env=env, capture_output=True, text=True, timeout=60 * SLOW)
+    p = run("", "ps")
+    check("nobody there", p.returncode == 6 and "no node was found" in p.stderr and "holdfast serve" in p.stderr, p)
+    with Node(guest("c-hello"), "--workers", 1) as s:
+        os.symlink(s.sock, os.path.join(home, ".holdfast", "admin.sock"))
+        for cwd in ("", "a", "a/b"):
+            p = run(cwd, "ps")
+            check("found from %r" % cwd, p.returncode == 0 and "c-hello" in p.stdout, p)
+        s.get("/")
+        code, out, err = s.run("ps")
+        check("ps", code == 0 and re.search(rb"c-hello +reuse +1 ", out) and re.search(rb"\n1 +c-hello +idle +0 ", out), out)
+        code, out, err = s.run("ps", "c-hello", "--json")
+        check("ps --json", code == 0 and json.loads(out)["instances"][0]["served"] == 1, out)
+        check("ps of no service", s.run("ps", "nix")[0] == 2)
+        code, out, err = s.run("top", "--interval", "200ms")
+        check("top without a terminal is one look", code == 0 and out.count(b"SERVICE") == 1 and b"\033" not in out, out)
+        code, out, err = s.run("logs", "c-hello")
+        check("logs", code == 0 and out.count(b" access ") == 1, (out, err))
+        check("logs of another", s.run("logs", "nix")[1] == b"")
+        code, out, err = s.run("inspect", "c-hello")
+        check("inspect NAME", code == 0 and b"c-hello" in out and b"sha256:" in out, (out, err))
+        code, out, err = s.run("inspect", "nix")
+        check("inspect of neither file nor service", code != 0 and b"nix" in err, (out, err))
+        check("reload without a manifest", s.run("reload")[0] == 2 and b"without a manifest" in s.run("reload")[2])
+        code, out, err = s.run("kill", "1")
+        check("kill", code == 0 and b"1" in out, (out, err))
+        check("it is gone", s.wait_line(r"c-hello\[1\] ended: operator"), s.text())
+        check("and another serves", s.get("/").status == 200)
+        check("killing nobody", s.run("kill", "77")[0] == 2 and s.run("kill", "x")[0] == 2 and s.run("kill")[0] == 2)
+        code, out, err = s.run("kill", "--service", "c-hello")
+        check("kill all of a service", code == 0 and b"1" in out and s.get("/").status == 200, (out, err))
+        code, out, err = s.run("stop")
+        check("stop", code == 0, err)
+        check("the node ends well", s.p.wait(20 * SLOW) == 0)
+    p = subprocess.run([BIN, "ps", "--admin", s.sock], capture_output=True, text=True, timeout=60 * SLOW)
+    check("a node that is gone", p.returncode == 6 and "no node answers at" in p.stderr, p)
+
+
+def test_a_terminal_gets_a_live_view():
+    import pty
+    with Node(guest("c-hello"), "--workers", 1) as s:
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.execve(BIN, [BIN, "top", "--interval", "150ms", "--admin", "unix:" + s.sock], dict(os.environ))
+        out, end = b"", time.monotonic() + 10 * SLOW
+        while out.count(b"\033[2J") < 3 and time.monotonic() < end:
+            out += os.read(fd, 65536)
+        check("again and again", out.count(b"c-hello") >= 3, out)
+        os.write(fd, b"q")
+        try:
+            while os.read(fd, 65536):
+                pass
+        except OSError:
+            pass
+        os.close(fd)
+        check("q ends it", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0)
+
+
+def test_tcp_asks_for_a_token():
+    env = {k: v for k, v in os.environ.items() if k != "HF_ADMIN_TOKEN"}
+    serve = lambda addr, **more: subprocess.run([BIN, "serve", guest("c-hello"), "--addr", "127.0.0.1:0", "--admin", addr], capture_output=True,
+                                                text=True, timeout=60 * SLOW, env=dict(env, **more))
+    p = serve("127.0.0.1:0")
+    check("no token, no door", p.returncode == 2 and "needs a token" in p.stderr, p)
+    p = serve("127.0.0.1:0", HF_ADMIN_TOKEN="short")
+    check("a token has a length", p.returncode == 2 and "16 at least" in p.stderr, p)
+    p = serve("0.0.0.0:0", HF_ADMIN_TOKEN=TOKEN)
+    check("loopback only", p.returncode == 2 and "loopback addresses only" in p.stderr, p)
+    with Server(guest("c-hello"), "--admin", "127.0.0.1:0", "--workers", 1, env=dict(env, HF_ADMIN_TOKEN=TOKEN)) as s:
+        port = int(re.search(r"admin door at 127\.0\.0\.1:(\d+)", s.text()).group(1))
+
+        def ask(target="/v1/services", method="GET", **headers):
+            c = http.client.HTTPConnection("127.0.0.1", port, timeout=20 * SLOW)
+            c.request(method, target, headers={k.replace("_", "-"): v for k, v in headers.items()})
+            r = c.getresponse()
+            text = r.read()
+            c.close()
+            return r.status, text
+        for target in ("/", "/metrics", "/healthz", "/readyz", "/v1/services", "/v1/logs?follow"):
+            check("without: " + target, ask(target)[0] == 401)
+        check("a wrong one", ask(Authorization="Bearer " + TOKEN[:-1] + "x")[0] == 401)
+        check("stop without", ask("/v1/stop", "POST")[0] == 401 and s.alive())
+        check("the right one", ask(Authorization="Bearer " + TOKEN)[0] == 200)
+        check("under another name", ask(Authorization="Bearer " + TOKEN, Host="rebound.example")[0] == 421)
+        run = lambda *args, **more: subprocess.run([BIN, "ps", "--admin", "127.0.0.1:%d" % port, *args], capture_output=True, text=True,
+                                                   timeout=60 * SLOW, env=dict(env, **more))
+        p = run()
+        check("the command says so", p.returncode == 2 and "asks for a token" in p.stderr, p)
+        check("and takes one", run("--token", TOKEN).returncode == 0 and run(HF_ADMIN_TOKEN=TOKEN).returncode == 0)
+        p = run("--token", TOKEN + "x")
+        check("a wrong one", p.returncode == 2 and "not the one this node was started with" in p.stderr, p)
+
+
+def test_bad_deploys_change_nothing():
+    with Node(guest("c-hello"), "--workers", 2) as s:
+        before = s.service("c-hello")["component"]
+        rubbish = os.path.join(tmp, "rubbish.wasm")
+        open(rubbish, "wb").write(os.urandom(5000))
+        code, out, err = s.run("deploy", rubbish, "--service", "c-hello")
+        check("rubbish", code == 3 and len(err) > 20, (code, err))
+        half = os.path.join(tmp, "half.wasm")
+        open(half, "wb").write(open(guest("c-hello"), "rb").read()[:3000])
+        check("half a component", s.run("deploy", half)[0] == 3)
+        code, out, err = s.run("deploy", guest("c-command"))
+        check("no service", code in (3, 4), (code, err))
+        check("an empty one", s.ask("POST", "/v1/deploy/c-hello", b"")[0] == 400)
+        code, out, err = s.run("deploy", guest("c-echo"), "--service", "nix")
+        check("no such service", code == 2 and b"nix" in err, (code, err))
+        check("no such file", s.run("deploy", "/nowhere/x.wasm")[0] == 6)
+        check("nothing to roll back", s.run("rollback")[0] == 2)
+        check("the old one goes on", s.get("/").body == b"Hello from C\n" and s.service("c-hello")["component"] == before)
+        code, out, err = s.run("deploy", guest("c-counter"))
+        check("a good one", code == 0 and s.get("/").body == b"1\n", (code, err, s.text()))
+        one = s.service("c-hello")
+        check("counts go on over a deploy", one["requests"]["total"] == 2 and one["component"] != before, one)
+        code, out, err = s.run("rollback", "c-hello")
+        check("and back", code == 0 and s.get("/").body == b"Hello from C\n" and s.service("c-hello")["component"] == before, err)
+        check("all was logged", s.wait_line("admin +deploy c-hello: refused") and s.wait_line("admin +rollback c-hello: done"), s.text())
+
+
+def test_keys_by_hand():
+    with Node(guest("c-kvcounter"), "--keyvalue", "counts", "--keyvalue", "notes:ro", "--workers", 2) as s:
+        value = bytes(range(256)) * 10
+        check("set from standard input", s.run("kv", "set", "notes", "a/b c%", stdin=value)[0] == 0)
+        check("get gives it back", s.run("kv", "get", "notes", "a/b c%")[1] == value)
+        check("set an argument", s.run("kv", "set", "notes", "empty", "")[0] == 0 and s.run("kv", "get", "notes", "empty")[:2] == (0, b""))
+        check("list", s.run("kv", "list", "notes")[1].splitlines() == [b"a/b c%", b"empty"] or
+              sorted(s.run("kv", "list", "notes")[1].splitlines()) == [b"a/b c%", b"empty"])
+        check("list with a prefix", s.run("kv", "list", "notes", "--prefix", "em")[1] == b"empty\n")
+        check("list --json", sorted(json.loads(s.run("kv", "list", "notes", "--json")[1])) == ["a/b c%", "empty"])
+        check("delete", s.run("kv", "delete", "notes", "empty")[0] == 0 and s.run("kv", "get", "notes", "empty")[0] == 1)
+        code, out, err = s.run("kv", "get", "typo", "x")
+        check("no such bucket", code == 2 and b"counts" in err and b"notes" in err, err)
+        check("no such service", s.run("kv", "get", "notes", "x", "--service", "nix")[0] == 2)
+        check("wrong usage", s.run("kv", "get", "notes")[0] == 2 and s.run("kv")[0] == 2 and s.run("kv", "put", "a", "b")[0] == 2)
+        for i in range(1500):
+            if i % 500 == 0:
+                c = Unix(s.sock)
+            c.request("PUT", "/v1/kv/notes/many%%2F%04d" % i, b"v")
+            c.getresponse().read()
+        code, out, err = s.run("kv", "list", "notes", "--prefix", "many/")
+        check("more than a page", code == 0 and sorted(out.split()) == [b"many/%04d" % i for i in range(1500)], (len(out.split()), err))
+
+
+def test_logs_are_bounded_and_followed():
+    with Node(guest("c-hello"), "--workers", 2) as s:
+        follow = subprocess.Popen([BIN, "logs", "-f", "--lines", "0", "--admin", "unix:" + s.sock], stdout=subprocess.PIPE)
+        quiet = socket.socket(socket.AF_UNIX)  # follows, and reads nothing
+        quiet.connect(s.sock)
+        quiet.sendall(b"GET /v1/logs?follow HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        time.sleep(0.3)
+        s.get("/first")
+        line = follow.stdout.readline()
+        check("a line as it comes", b"GET /first 200" in line, line)
+        with s.connect() as c:
+            for block in range(120):  # 12000 lines of 300 bytes: three times what is kept
+                c.sendall(b"".join(request("/" + "x" * 250) for _ in range(100)))
+                r = Reader(c)
+                for _ in range(100):
+                    read_response(c, reader=r)
+        status, text = s.ask("GET", "/v1/logs?lines=1000000")
+        check("at most 1 MiB is kept", status == 200 and 500000 < len(text) <= 1 << 20, len(text))
+        quiet.settimeout(20 * SLOW)
+        got = b""
+        while b"lines lost: they came faster" not in got and len(got) < 1 << 23:
+            got += quiet.recv(65536)
+        check("a slow reader is told what it lost", re.search(rb"\((\d+) lines lost", got) is not None, got[-300:])
+        quiet.close()
+        follow.send_signal(signal.SIGTERM)
+        follow.stdout.close()
+        follow.wait()
+        check("the service goes on", s.get("/").status == 200)
+        check("in time", s.stop() == 0)
+    with Node(guest("c-hello"), "--workers", 1) as s:
+        follow = subprocess.Popen([BIN, "logs", "-f", "--admin", "unix:" + s.sock], stdout=subprocess.PIPE)
+        s.get("/")
+        check("it sees the request", b"access" in follow.stdout.readline())
+        begin = time.monotonic()
+        check("a follower does not hold up the end", s.stop() == 0 and time.monotonic() - begin < 8 * SLOW)
+        follow.stdout.read()
+        check("and ends with the node", follow.wait(20 * SLOW) == 0)
+
+
+def test_hostile_clients_of_the_door_hurt_nobody():
+    with Node(guest("c-hello"), "--workers", 2) as s:
+        memory = s.rss_kb()
+        slow = []
+        for _ in range(3):  # uploads that go on for ever
+            c = socket.socket(socket.AF_UNIX)
+            c.connect(s.sock)
+            c.sendall(b"POST /v1/deploy/c-hello HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\nx")
+            slow.append(c)
+        check("a third one is turned away", b"503" in slow[2].recv(4096))
+        status, text = s.ask("POST", "/v1/deploy/c-hello", None)
+        c = socket.socket(socket.AF_UNIX)
+        c.connect(s.sock)
+        c.sendall(b"POST /v1/deploy/c-hello HTTP/1.1\r\nHost: localhost\r\nContent-Length: 300000000\r\n\r\n")
+        check("a huge one is refused by its length", b" 413 " in c.recv(4096).split(b"\r\n")[0])
+        c.close()
+        crowd = []
+        for _ in range(200):  # more than it takes; the rest waits in the system's queue
+            c = socket.socket(socket.AF_UNIX)
+            c.setblocking(False)
+            try:
+                c.connect(s.sock)
+            except OSError:
+                pass
+            crowd.append(c)
+        for junk in (b"\x00\x01\x02\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", b"A" * 100000):
+            for c in crowd[:20]:
+                try:
+                    c.send(junk)
+                except OSError:
+                    pass
+        begin = time.monotonic()
+        check("services do not notice", all(s.get("/").status == 200 for _ in range(50)) and time.monotonic() - begin < 10 * SLOW)
+        for c in crowd + slow:
+            c.close()
+        for _ in range(100):
+            try:
+                if s.ask("GET", "/healthz")[0] == 200:
+                    break
+            except OSError:
+                time.sleep(0.05)
+        check("and the door opens again", s.ask("GET", "/healthz")[0] == 200)
+        check("memory stays small", s.rss_kb() < memory + 60000, (memory, s.rss_kb()))
+        check("it ends well", s.stop() == 0)
+
+
+def test_a_guest_that_never_stops_computing_is_seen():
+    with Node(guest("c-hostile"), "--workers", 1, "--request-timeout", "20s") as s:
+        with s.connect() as c:
+            c.sendall(request("/spin"))
+            time.sleep(0.3)
+            begin = time.monotonic()
+            busy = s.json("/v1/instances")["instances"]
+            check("while it spins the door answers", time.monotonic() - begin < 5 * SLOW and any(i["state"] == "busy" for i in busy), busy)
+            victim = next(i["id"] for i in busy if i["state"] == "busy")
+            check("and it can be killed", s.run("kill", victim)[0] == 0)
+            check("who waited is told", read_response(c).status in (500, 503))
+        check("the service goes on", s.get("/count").status == 200)
+
+
+def test_an_address_that_is_taken():
+    with Node(guest("c-hello"), "--workers", 1) as s:
+        code, out, err = holdfast("serve", guest("c-hello"), "--addr", "127.0.0.1:0", "--admin", "unix:" + s.sock)
+        check("a second node says so", code == 6 and "a node that runs already?" in err, err)
+        check("the first one keeps it", s.ask("GET", "/healthz")[0] == 200)
+        s.p.kill()
+        s.p.wait()
+        check("a dead one leaves its file", os.path.exists(s.sock))
+        again = Server(guest("c-hello"), "--admin", "unix:" + s.sock, "--workers", 1)
+        c = Unix(s.sock)
+        c.request("GET", "/healthz")
+        check("which the next takes over", c.getresponse().status == 200)
+        again.stop()
+
+
+if __name__ == "__main__":
+    try:
+        run_tests(sys.modules[__name__])
+    finally:
+        shutil.rmtree(tmp, ignore_errors=True)
