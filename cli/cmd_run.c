@@ -74,9 +74,26 @@ static enum hf_status listen_all(struct hf_node *node, const struct hf_manifest 
 }
 
 /* Signals have their meaning before anybody can know where it listens. */
+/* Before the others: a second node of the same app is told so, and takes no port. */
+static enum hf_status listen_admin(struct hf_node *node, const struct hf_manifest *m, bool quiet, struct hf_words *msg)
+{
+    size_t n;
+    const char *const *at = hf_manifest_admin(m, &n);
+    char bound[128];
+    enum hf_status st = HF_STATUS_OK;
+    for (size_t i = 0; i < n && st == HF_STATUS_OK; i++) {
+        st = hf_node_listen_admin(node, at[i], bound, msg);
+        if (st == HF_STATUS_OK && !quiet)
+            fprintf(stderr, "admin door at %s\n", bound);
+    }
+    return st;
+}
+
 static enum hf_status serve(struct hf_node *node, const struct hf_manifest *m, const struct run *run, const char *file, struct hf_words *msg)
 {
-    enum hf_status st = add_services(node, m, msg);
+    enum hf_status st = listen_admin(node, m, run->s.node.quiet, msg);
+    if (st == HF_STATUS_OK)
+        st = add_services(node, m, msg);
     if (st != HF_STATUS_OK)
         return st;
     if (!cli_signals_reload(node, file)) {

@@ -41,7 +41,7 @@ _Static_assert(_Alignof(union hf_val) == _Alignof(wasmtime_val_raw_t), "T6");
                                rewrite.c and gate.c */
 #define HF_REWRITER_VERSION 1
 #endif
-#define HF_RESERVED "holdfast:" /* prefix of the exports that the rewrite adds */
+#define HF_RESERVED "holdfast!" /* prefix of the exports that the rewrite adds: no name of WIT has an exclamation mark */
 
 #define HF_STACK_SLACK                                                                             \
     ((size_t)128 << 10) /* T3: C and Rust frames between two guests, and below the last */

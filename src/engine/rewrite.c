@@ -1,7 +1,7 @@
 /* rewrite.c - a module with its inside made reachable: more exports, and no start section.
  *
  * Every memory and mutable numeric global that the module defines, and its start function, become
- * exports under reserved names. Only the export and start sections change; function bodies are
+ * exports under reserved names (engine_int.h, HF_RESERVED). Only the export and start sections change; function bodies are
  * copied as they are, so offsets in backtraces (counted from the start of a function) stay true.
  * Without a start section, instantiation runs no guest code: we call the function when we are ready
  * for it to wait or to spin (hf_core_start).

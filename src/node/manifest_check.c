@@ -8,6 +8,7 @@
 #include "base/ip.h"
 #include "host/net_rules.h"
 #include "host/outbound.h"
+#include "kernel/name.h"
 
 static bool port(struct hf_view v)
 {
@@ -193,6 +194,16 @@ bool hf_check_tenant(struct hf_reading *r, const struct hf_key *k, const struct 
     if (hf_is_label(hf_view_of(text)))
         return true;
     hf_mistake_of(r, k, n->value.at, "is \"%s\"; it must be %s, a letter or digit first", text, k->like);
+    return false;
+}
+
+bool hf_check_name_pattern(struct hf_reading *r, const struct hf_key *k, const struct hf_deps_toml_node *n, const char *text)
+{
+    struct hf_report why;
+    hf_report_init(&why);
+    if (hf_name_check_pattern(hf_view_of(text), &why) == HF_OK)
+        return true;
+    hf_mistake_of(r, k, n->value.at, "has \"%.40s\": %s", text, why.text);
     return false;
 }
 

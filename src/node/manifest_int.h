@@ -54,6 +54,10 @@ struct hf_reading_admin {
     const char *socket, *listen, *token, *token_file, *token_env;
     bool no_socket;
 };
+struct hf_reading_process {
+    struct hf_process_options o;
+    uint32_t shape;
+};
 struct hf_reading_service {
     struct hf_service_options o;
     const char *const *env_from;
@@ -138,6 +142,7 @@ HF_CHECK(hf_check_bucket);
 HF_CHECK(hf_check_net);
 HF_CHECK(hf_check_outbound);
 HF_CHECK(hf_check_variable);
+HF_CHECK(hf_check_name_pattern);
 bool hf_is_label(struct hf_view v);      /* a name of a service, a tenant */
 bool hf_is_token(const char *text);
 HF_SET(hf_set_dirs);
@@ -149,7 +154,9 @@ HF_ENTER(hf_enter_listen);
 HF_ENTER(hf_enter_admin);
 HF_ENTER(hf_enter_service);
 HF_ENTER(hf_enter_route);
+HF_ENTER(hf_enter_process);
 HF_SET(hf_leave_admin);
+HF_SET(hf_leave_process);
 HF_SET(hf_leave_service);
 HF_SET(hf_leave_route);
 void hf_leave_root(struct hf_reading *r); /* what must hold of all of it, when each part is right */

@@ -14,6 +14,7 @@
 #define NODE(field)     AT(struct hf_node_options, field)
 #define SERVICE(field)  AT(struct hf_service_options, field)
 #define ADMIN(field)    AT(struct hf_reading_admin, field)
+#define PROCESS(field)  AT(struct hf_reading_process, field)
 #define ROUTE(field)    AT(struct hf_route, field)
 #define RANGE(a, b)     .min = (a), .max = (b)
 #define NO_RANGE        .min = 0
@@ -31,6 +32,9 @@
 static const char *const log_formats[] = {"text", "json", NULL};                         /* enum hf_log_format */
 static const char *const access_formats[] = {"own", "common", "combined", NULL};         /* enum hf_access_format */
 static const char *const lifecycles[] = {"reuse", "per-request", "singleton", NULL};      /* enum hf_instances */
+
+static const char *const shapes[] = {"handler", "runner", NULL};                          /* enum hf_kind, less 1 */
+static const char *const restarts[] = {"never", "always", "some", NULL};                  /* enum hf_restarts */
 
 static const struct hf_key keys[] = {
     {"holdfast", HF_KEY_INTEGER, HF_KEY_REQUIRED, NULL, "The version of this format: 1.", RANGE(1, 1)},
@@ -142,7 +146,32 @@ static const struct hf_key keys[] = {
     {"services.*.args", HF_KEY_STRINGS, 0, "none", "Arguments for the guest.", RANGE(0, TEXT_MAX), SERVICE(args), .like = "an argument"},
     {"services.*.config", HF_KEY_MAP, 0, "none", "Values for `wasi:config`.", RANGE(0, TEXT_MAX), SERVICE(config)},
 
-    {"processes", HF_KEY_TABLE, HF_KEY_LATER, NULL, "Process classes.", NO_RANGE},
+    {"services.*.process", HF_KEY_TABLE, 0, NULL,
+     "Makes it a class of named processes that send each other messages (`doc/processes.md`), and no `wasi:http` service. All it says of instances, queue and body does not matter then; routes lead to the process of its own name.",
+     .enter = hf_enter_process, .leave = hf_leave_process},
+    {"services.*.process.shape", HF_KEY_CHOICE, 0, "`handler`", "`handler`: called once a message. `runner`: takes them itself.",
+     PROCESS(shape), .choices = shapes},
+    {"services.*.process.sends", HF_KEY_STRINGS, 0, "nobody", "Whom it may message: `cart/42`, `cart/*`, `*`.", RANGE(1, 256), PROCESS(o.sends),
+     .like = "a name like \"cart/42\", or the beginning of names and \"*\"", .check = hf_check_name_pattern},
+    {"services.*.process.spawns", HF_KEY_STRINGS, 0, "nobody", "Classes that it may spawn.", RANGE(1, 256), PROCESS(o.spawns),
+     .like = "the name of a class", .check = hf_check_name_pattern},
+    {"services.*.process.restart", HF_KEY_CHOICE, 0, "`never`",
+     "When one fails. `never`: the next message makes a new one. `always`: after back-off, its mailbox is kept. `some`: the same, `restart_max` times in `restart_within`.",
+     PROCESS(o.restart), .choices = restarts},
+    {"services.*.process.restart_max", HF_KEY_INTEGER, 0, "5", "Of `some`.", RANGE(1, 1000000), PROCESS(o.restart_max)},
+    {"services.*.process.restart_within", HF_KEY_DURATION, 0, "`60s`", "Of `some`.", TIMES, PROCESS(o.restart_within_ns)},
+    {"services.*.process.backoff", HF_KEY_DURATION, 0, "`100ms`", "Before the first restart; doubled each time.", TIMES, PROCESS(o.backoff_ns)},
+    {"services.*.process.backoff_max", HF_KEY_DURATION, 0, "`60s`", "And no longer than this.", TIMES, PROCESS(o.backoff_max_ns)},
+    {"services.*.process.max", HF_KEY_INTEGER, 0, "10000", "Processes of the class at a time.", RANGE(1, 100000000), PROCESS(o.processes_max)},
+    {"services.*.process.mailbox", HF_KEY_INTEGER, 0, "1024", "Requests that may wait for each.", RANGE(1, 1000000), PROCESS(o.mailbox_max)},
+    {"services.*.process.turn_timeout", HF_KEY_DURATION, 0, "never", "A message that takes longer fails the process.", TIMES,
+     PROCESS(o.turn_timeout_ns)},
+    {"services.*.process.spawned", HF_KEY_BOOLEAN, 0, "`false`", "Only another process makes one; a message to a new name does not.",
+     PROCESS(o.spawned)},
+    {"services.*.process.trap_links", HF_KEY_BOOLEAN, 0, "`false`", "Hears of the death of a linked process instead of dying with it.",
+     PROCESS(o.trap_links)},
+
+    {"processes", HF_KEY_TABLE, HF_KEY_LATER, NULL, "Process classes; today they are `[services.NAME.process]`.", NO_RANGE},
     {"flows", HF_KEY_TABLE, HF_KEY_LATER, NULL, "Durable flows.", NO_RANGE},
     {"console", HF_KEY_TABLE, HF_KEY_LATER, NULL, "The web console.", NO_RANGE},
     {"store", HF_KEY_TABLE, HF_KEY_LATER, NULL, "A store shared by nodes.", NO_RANGE},

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/vec.h"
+#include "kernel/name.h"
 
 /* ---- [node], [listen], [admin] ----------------------------------------------------------------------------- */
 
@@ -256,6 +257,34 @@ static void add_env(struct hf_reading *r, struct hf_reading_service *s, const st
     s->o.env = list;
 }
 
+/* ---- a service that is a class of processes ---- */
+
+void *hf_enter_process(struct hf_reading *r, const struct hf_key *k, const struct hf_deps_toml_node *n, void *target)
+{
+    struct hf_reading_service *s = target;
+    struct hf_report why;
+    struct hf_reading_process *p = hf_arena_array(&r->m->arena, 1, sizeof *p);
+    hf_report_init(&why);
+    if (p == NULL) {
+        r->no_memory = true;
+        return NULL;
+    }
+    memset(p, 0, sizeof *p);
+    s->o.kind = HF_KIND_HANDLER;
+    s->o.process = &p->o;
+    if (hf_name_check_class(hf_view_of(s->o.name), &why) != HF_OK)
+        hf_mistake_of(r, k, n->key.at, "makes a class of processes, and its name cannot be one's: %s", why.text);
+    return p;
+}
+
+void hf_leave_process(struct hf_reading *r, const struct hf_key *k, const struct hf_deps_toml_node *n, void *target)
+{
+    const struct hf_reading_process *p = target;
+    struct hf_service_options *o = &r->services.ptr[r->services.len - 1].o; /* whose table this is */
+    (void)k, (void)n;
+    o->kind = p->shape == 0 ? HF_KIND_HANDLER : HF_KIND_RUNNER;
+}
+
 void hf_leave_service(struct hf_reading *r, const struct hf_key *k, const struct hf_deps_toml_node *n, void *target)
 {
     struct hf_reading_service *s = target;
@@ -273,7 +302,7 @@ void hf_leave_service(struct hf_reading *r, const struct hf_key *k, const struct
     if (routes != NULL && routes->kind == HF_DEPS_TOML_ARRAY && routes->below == 0)
         hf_mistake(r, routes->value.at, "'routes' in [services.%s] is empty, so no request would come here; leave it out for every request",
                    s->o.name);
-    if (routes == NULL) {
+    if (routes == NULL && s->o.kind == HF_KIND_SERVICE) { /* nothing comes to a process by itself */
         struct hf_deps_toml_node all = {.value = n->value};
         struct hf_reading_route *new;
         r->name = s->o.name;

@@ -56,7 +56,7 @@ static void imports_and_exports_are_described(void **state)
     assert_int_equal(x->func.params[2], HF_EXTERNREF);
     assert_int_equal(hf_module_find_export(m, HF_VIEW("own"))->memory_max, UINT64_MAX);
     assert_int_equal(hf_module_find_export(m, HF_VIEW("again"))->memory_max, 5);
-    assert_null(hf_module_find_export(m, HF_VIEW("holdfast:m0")));
+    assert_null(hf_module_find_export(m, HF_VIEW("holdfast!m0")));
     assert_int_equal(hf_module_n_memories(m), 1);
     assert_int_equal(hf_module_n_globals(m), 0);
     assert_int_equal(hf_module_memory_max(m), UINT64_C(4) << 30);
@@ -257,9 +257,9 @@ static void the_reserved_prefix_is_refused(void **state)
     struct hf_buf b = {0};
     struct hf_module *m = NULL;
     struct hf_report report = {0};
-    wat("(module (memory 1) (func (export \"holdfast:m0\")))", &b);
+    wat("(module (memory 1) (func (export \"holdfast!m0\")))", &b);
     assert_int_equal(hf_module_load(engine, hf_buf_view(&b), NULL, &m, NULL, &report), HF_INVALID);
-    assert_report(&report, "\"holdfast:m0\"");
+    assert_report(&report, "\"holdfast!m0\"");
     assert_report(&report, "reserved");
     hf_buf_done(&b);
     hf_module_unref(make_module(engine, "(module (import \"holdfast:x\" \"holdfast:y\" (func)) "
