@@ -1,6 +1,7 @@
 /* batch.c - the bytes of a batch: their writer and their reader (batch.h).
  *
- * Version 1, little endian:
+ * Version 2, little endian (version 1 had no `what` in consume, and no send and verb; nothing kept
+ * it):
  *
  *     4 bytes  "HFB", version
  *     u32      length of everything, the checksum included
@@ -8,10 +9,13 @@
  *     u64      process
  *     u32      number of records
  *     records  u8 kind, then
- *                consume  u64 message, u32 length, body
+ *                consume  u64 message, u32 what (enum hf_message_kind), u32 length, body
  *                input    u32 what, u32 length, bytes
  *                answer   u64 message, u32 what (enum hf_answer_kind), u32 length, body
  *                timer    u64 timer, u64 at_ns
+ *                send     u64 message, u64 under, u64 root (0: none), u32 what (HF_SENT_* flags),
+ *                         u32 length, target, u32 length, body
+ *                verb     u64 id, u32 what (enum hf_verb), u32 length, name
  *     u32      CRC-32C of all before
  *
  * The reader believes nothing before the checksum is right, and hands out nothing before all
@@ -24,7 +28,7 @@
 #include "base/codec.h"
 #include "base/hash.h"
 
-#define VERSION   1u
+#define VERSION   2u
 #define HEAD_SIZE 28u /* up to the first record */
 #define CRC_SIZE  4u
 
@@ -89,14 +93,22 @@ static void put_body(struct hf_batch *b, struct hf_view body)
     must(hf_buf_add_view(&b->bytes, body));
 }
 
-enum hf_err hf_batch_consume(struct hf_batch *b, uint64_t message_id, struct hf_view body)
+static enum hf_err put_about(struct hf_batch *b, enum hf_record kind, uint64_t id, uint32_t what,
+                             struct hf_view bytes)
 {
-    enum hf_err err = begin_record(b, HF_RECORD_CONSUME, 12, body);
+    enum hf_err err = begin_record(b, kind, 16, bytes);
     if (err != HF_OK || !b->recorded)
         return err;
-    must(hf_write_u64le(&b->bytes, message_id));
-    put_body(b, body);
+    must(hf_write_u64le(&b->bytes, id));
+    must(hf_write_u32le(&b->bytes, what));
+    put_body(b, bytes);
     return HF_OK;
+}
+
+enum hf_err hf_batch_consume(struct hf_batch *b, uint64_t message_id, uint32_t what,
+                             struct hf_view body)
+{
+    return put_about(b, HF_RECORD_CONSUME, message_id, what, body);
 }
 
 enum hf_err hf_batch_input(struct hf_batch *b, uint32_t kind, struct hf_view bytes)
@@ -112,12 +124,27 @@ enum hf_err hf_batch_input(struct hf_batch *b, uint32_t kind, struct hf_view byt
 enum hf_err hf_batch_answer(struct hf_batch *b, uint64_t message_id, uint32_t kind,
                             struct hf_view body)
 {
-    enum hf_err err = begin_record(b, HF_RECORD_ANSWER, 16, body);
+    return put_about(b, HF_RECORD_ANSWER, message_id, kind, body);
+}
+
+enum hf_err hf_batch_verb(struct hf_batch *b, enum hf_verb verb, uint64_t id, struct hf_view name)
+{
+    return put_about(b, HF_RECORD_VERB, id, (uint32_t)verb, name);
+}
+
+enum hf_err hf_batch_send(struct hf_batch *b, const struct hf_batch_sent *sent)
+{
+    if (sent->target.len > UINT32_MAX / 4)
+        return HF_LIMIT;
+    enum hf_err err = begin_record(b, HF_RECORD_SEND, 36 + sent->target.len, sent->body);
     if (err != HF_OK || !b->recorded)
         return err;
-    must(hf_write_u64le(&b->bytes, message_id));
-    must(hf_write_u32le(&b->bytes, kind));
-    put_body(b, body);
+    must(hf_write_u64le(&b->bytes, sent->id));
+    must(hf_write_u64le(&b->bytes, sent->under));
+    must(hf_write_u64le(&b->bytes, sent->root));
+    must(hf_write_u32le(&b->bytes, sent->flags));
+    put_body(b, sent->target);
+    put_body(b, sent->body);
     return HF_OK;
 }
 
@@ -206,8 +233,16 @@ static bool read_record(struct hf_reader *r, struct hf_batch_record *ret)
 {
     *ret = (struct hf_batch_record){.kind = (enum hf_record)hf_read_u8(r)};
     switch (ret->kind) {
-    case HF_RECORD_CONSUME: ret->id = hf_read_u64le(r); break;
+    case HF_RECORD_SEND:
+        ret->id = hf_read_u64le(r);
+        ret->under = hf_read_u64le(r);
+        ret->root = hf_read_u64le(r);
+        ret->what = hf_read_u32le(r);
+        ret->target = hf_read_bytes(r, hf_read_u32le(r));
+        break;
     case HF_RECORD_INPUT: ret->what = hf_read_u32le(r); break;
+    case HF_RECORD_CONSUME:
+    case HF_RECORD_VERB:
     case HF_RECORD_ANSWER:
         ret->id = hf_read_u64le(r);
         ret->what = hf_read_u32le(r);

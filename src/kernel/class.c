@@ -10,7 +10,7 @@
  * What holds between calls: queue not empty => no instance is idle and no start is unclaimed;
  * claimed ones are older than queued ones.
  */
-#include "kernel/kernel_int.h"
+#include "kernel/named_int.h"
 
 #include <stdlib.h>
 
@@ -134,6 +134,7 @@ void hf_class_free(struct hf_class *c)
         c->name->class = NULL;
     name_unref(k, c->name);
     hf_buf_done(&c->last_failure);
+    hf_named_class_free(c->named);
     free(c);
     if (gone != NULL)
         gone(ctx, &last);
@@ -343,6 +344,8 @@ void hf_class_close(struct hf_class *c)
 {
     c->closed = true;
     doom_idle(c, 0, "closed");
+    if (c->named != NULL)
+        hf_named_class_close(c);
     hf_class_less(c);
 }
 

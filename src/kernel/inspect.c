@@ -4,7 +4,7 @@
  * hash map, so the same history gives the same text. Text for people: where memory for it is out,
  * it is shorter.
  */
-#include "kernel/kernel_int.h"
+#include "kernel/named_int.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -36,7 +36,7 @@ static void add_request(struct hf_buf *ret, const char *indent, const struct hf_
         r->message.blob != NULL ? " and a blob" : "");
     if (r->out)
         add(ret, ", answer %s %s", hf_answer_text(r->answer.kind),
-            r->held ? "waits for its batch" : "is on its way");
+            r->going.held ? "waits for its batch" : "is on its way");
     add(ret, "\n");
 }
 
@@ -128,6 +128,10 @@ void hf_kernel_inspect(const struct hf_kernel *k, struct hf_buf *ret)
     HF_LIST_FOR (n, &k->classes) {
         add_class(ret, HF_LIST_ENTRY(n, struct hf_class, in_kernel));
     }
+    HF_LIST_FOR(n, &k->named)
+    {
+        hf_named_describe(HF_LIST_ENTRY(n, struct hf_named, in_kernel), ret);
+    }
 }
 
 /* ---- walking ---- */
@@ -143,11 +147,18 @@ static void walk_message(const struct walk *w, const struct hf_request *r)
         w->each(w->ctx, r->message.blob);
 }
 
-static void walk_answers(const struct walk *w, const struct hf_list *list)
+static void walk_effects(const struct walk *w, const struct hf_list *list)
 {
-    HF_LIST_FOR (n, list) {
-        const struct hf_request *r = HF_LIST_ENTRY(n, struct hf_request, in_out);
-        if (r->answer.blob != NULL)
+    HF_LIST_FOR(n, list)
+    {
+        struct hf_effect *e = HF_LIST_ENTRY(n, struct hf_effect, link);
+        const struct hf_request *r;
+        if (e->kind != HF_EFFECT_ANSWER && e->kind != HF_EFFECT_SEND)
+            continue;
+        r = HF_CONTAINER_OF(e, struct hf_request, going);
+        if (e->kind == HF_EFFECT_SEND)
+            walk_message(w, r);
+        else if (r->answer.blob != NULL)
             w->each(w->ctx, r->answer.blob);
     }
 }
@@ -156,9 +167,11 @@ void hf_kernel_walk_blobs(const struct hf_kernel *k, void (*each)(void *ctx, str
                           void *ctx)
 {
     const struct walk w = {each, ctx};
-    walk_answers(&w, &k->ready);
-    walk_answers(&w, &k->held);
-    HF_LIST_FOR (n, &k->classes) {
+    walk_effects(&w, &k->ready);
+    walk_effects(&w, &k->held);
+    hf_named_walk_blobs(k, each, ctx);
+    HF_LIST_FOR(n, &k->classes)
+    {
         const struct hf_class *c = HF_LIST_ENTRY(n, struct hf_class, in_kernel);
         HF_LIST_FOR (m, &c->queue) {
             walk_message(&w, HF_LIST_ENTRY(m, struct hf_request, in_class));
@@ -166,7 +179,7 @@ void hf_kernel_walk_blobs(const struct hf_kernel *k, void (*each)(void *ctx, str
         HF_LIST_FOR (m, &c->processes) {
             const struct hf_process *p = HF_LIST_ENTRY(m, struct hf_process, in_class);
             walk_message(&w, p->request); /* in hand, or claimed by its start */
-            walk_answers(&w, &p->turn.effects);
+            walk_effects(&w, &p->turn.effects);
         }
     }
 }

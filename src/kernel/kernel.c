@@ -4,7 +4,7 @@
  * gone, run one segment of one process. It does the same for the same calls: nothing here depends
  * on addresses, on the order of a hash map, or on a clock of its own.
  */
-#include "kernel/kernel_int.h"
+#include "kernel/named_int.h"
 
 #include <stdlib.h>
 
@@ -27,9 +27,12 @@ enum hf_err hf_kernel_new(const struct hf_kernel_settings *s, struct hf_kernel *
     hf_heap_init(&k->timers);
     hf_map_init(&k->requests, 0);
     hf_map_init(&k->names, HF_CLASSES_MAX);
-    struct hf_list *const lists[] = {&k->classes, &k->starved,       &k->gone,          &k->fresh,
-                                     &k->doomed,  &k->ready,         &k->held,          &k->sealed,
-                                     &k->lent,    &k->free_requests, &k->free_processes};
+    hf_map_init(&k->named_by_name, 0);
+    k->named_by_name.seed = s->hash_seed;
+    struct hf_list *const lists[] = {&k->classes, &k->starved,       &k->gone,           &k->fresh,
+                                     &k->doomed,  &k->ready,         &k->held,           &k->sealed,
+                                     &k->lent,    &k->free_requests, &k->free_processes, &k->named,
+                                     &k->posted,  &k->walking};
     for (size_t i = 0; i < HF_ARRAY_LEN(lists); i++)
         hf_list_init(lists[i]);
     for (size_t i = 0; i < HF_LINES; i++)
@@ -121,8 +124,14 @@ static void cancel_all(struct hf_kernel *k)
                 hf_request_void(r);
         }
     }
-    while (!hf_list_empty(&k->held))
-        hf_request_void(HF_LIST_ENTRY(k->held.next, struct hf_request, in_out));
+    hf_named_cancel_all(k);
+    HF_LIST_FOR_SAFE(n, &k->held)
+    {
+        struct hf_effect *e = HF_LIST_ENTRY(n, struct hf_effect, link);
+        struct hf_request *r = HF_CONTAINER_OF(e, struct hf_request, going);
+        if (e->kind == HF_EFFECT_ANSWER && r->place != HF_PLACE_NAMED)
+            hf_request_void(r);
+    }
 }
 
 static void free_batches(struct hf_list *list)
@@ -153,6 +162,7 @@ void hf_kernel_free(struct hf_kernel *k)
         }
     }
     hf_processes_end_doomed(k);
+    hf_named_end_all(k);
     hf_kernel_flush(k);
     free_batches(&k->sealed);
     free_batches(&k->lent);
@@ -163,6 +173,7 @@ void hf_kernel_free(struct hf_kernel *k)
         hf_class_free(HF_LIST_ENTRY(k->classes.next, struct hf_class, in_kernel));
     hf_map_done(&k->names);
     hf_map_done(&k->requests);
+    hf_map_done(&k->named_by_name);
     hf_heap_done(&k->timers); /* timers of others that are still in it are just not fired */
     hf_blob_pool_unref(k->blobs);
     free(k);

@@ -6,8 +6,7 @@
  *
  * Classes come and go while requests pass: a new one is made `unnamed` beside the one it replaces,
  * warmed, and then takes the name; the old one is closed, serves what it had accepted, and is gone.
- * (Named processes, requests between processes, restart policies: the kernel issue; the tables here
- * are made for them.)
+ * (Named processes and requests between them: named.h, message.h.)
  */
 #ifndef HF_KERNEL_KERNEL_H
 #define HF_KERNEL_KERNEL_H
@@ -20,6 +19,7 @@ struct hf_kernel_settings {
     uint32_t requests_max;  /* in queues and in hand, 0 = 100000 */
     uint64_t id_base; /* first id of requests and of instances (0 = 1): worker number in the high
                        * bits, so that ids are unique in a node */
+    uint64_t hash_seed; /* random, since strangers may choose names of processes */
 };
 enum hf_err hf_kernel_new(const struct hf_kernel_settings *s, struct hf_kernel **ret);
 /* Kills what lives; pending requests get CANCELLED answers first. NULL is fine. */

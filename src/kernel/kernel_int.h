@@ -22,16 +22,85 @@
 #include "base/map.h"
 #include "kernel/batch_int.h"
 #include "kernel/kernel.h"
+#include "kernel/named.h"
 #include "kernel/turn.h"
 
 struct hf_process;
+struct hf_named;
+struct hf_named_class;
+
+/* What a segment did that others will see: waits in the turn until its batch is sealed, then in
+ * `held` until that is acknowledged. out.c moves it, effect.c lets it happen. */
+enum hf_effect_kind {
+    HF_EFFECT_ANSWER, /* hf_request.going: its answer */
+    HF_EFFECT_SEND,   /* hf_request.going: itself (named_int.h from here on) */
+    HF_EFFECT_CANCEL, /* hf_request.going: its origin cancelled */
+    HF_EFFECT_SPAWN,  /* hf_named.going */
+    HF_EFFECT_WATCH,  /* hf_watch.going */
+    HF_EFFECT_END     /* struct hf_end_wish */
+};
+struct hf_effect {
+    struct hf_list link;
+    uint64_t seq; /* of the batch it waits for */
+    enum hf_effect_kind kind;
+    bool held; /* ... in the kernel's list */
+};
+
+/* A place in a mailbox (mailbox.c). */
+enum hf_mail_kind {
+    HF_MAIL_REQUEST, /* hf_request.in */
+    HF_MAIL_BACK,    /* hf_request.back: its answer, for its origin */
+    HF_MAIL_VOID,    /* hf_request.gone: its holder hears that nobody waits */
+    HF_MAIL_WATCH,   /* hf_watch.mail */
+    HF_MAIL_REFUSED, /* hf_watch.refused */
+    HF_MAIL_TIMER    /* hf_alarm.mail */
+};
+struct hf_mail {
+    struct hf_list in_box;
+    enum hf_mail_kind kind;
+};
 
 enum hf_place {
     HF_PLACE_NONE,    /* no process will look at it any more */
     HF_PLACE_QUEUE,   /* waits in its class's queue */
     HF_PLACE_CLAIMED, /* waits for the start of `process`, or for any other that is free sooner */
     HF_PLACE_HAND,    /* `process` has it, its turn begun or about to */
-    HF_PLACE_AWAY     /* another kernel has it (remote.h) */
+    HF_PLACE_AWAY,    /* another kernel has it (remote.h) */
+    HF_PLACE_NAMED    /* to or from a named process: `talk` says where it is */
+};
+
+/* What a request has more when a named process is its origin or its target. One request is one
+ * object from send to the end of its answer: its origin's side (pending, then the answer in its
+ * mailbox) and its holders' side (mailbox, current, nested, under a pending one, token). A forward
+ * is another object that points to the first, its root, whose answer it will make. All is zero in a
+ * request of a pool. */
+struct hf_talk {
+    uint32_t refs;              /* origin's side, holders, its void notice, its carrier */
+    uint32_t holders;           /* who can still name it: its body and blob stay so long */
+    struct hf_named *from;      /* origin, also of a tell (a reference); NULL: a port */
+    struct hf_named *aim;       /* whom it was sent to, if that was known then (a reference) */
+    struct hf_named *to;        /* whose mailbox it is or was in; NULL: not delivered */
+    struct hf_named *by;        /* who answered (a reference), or NULL */
+    struct hf_request *under;   /* the request in question when it was sent (a hold) */
+    struct hf_request *root;    /* of a forward: whose answer it makes (a reference) */
+    struct hf_request *carrier; /* of a root: the newest forward, while it can still answer */
+    struct hf_list in_from;   /* origin's pending, until the answer is taken out of the mailbox; or
+                                 the kernel's posted */
+    struct hf_list in_token;  /* holder's tokens */
+    struct hf_list in_parked; /* origin's: it lies over the bound of a mailbox */
+    struct hf_mail in, back, gone;
+    bool waiting;  /* root: its origin waits; no answer reached it */
+    bool asked;    /* root: send and await */
+    bool deferred; /* has or had a token */
+    bool park, mapped, counted;
+    struct hf_buf context, text; /* text: target, metadata, capabilities as one */
+    struct hf_view target;
+    struct hf_view *caps; /* heap; of the request */
+    size_t n_caps;
+    struct hf_buf answer_text; /* metadata and capabilities of the answer */
+    struct hf_view answer_metadata;
+    struct hf_view *answer_caps;
+    size_t n_answer_caps;
 };
 
 struct hf_request {
@@ -44,14 +113,13 @@ struct hf_request {
     enum hf_place place;
     enum hf_duty duty;
     bool out;      /* an answer is made and not delivered yet */
-    bool held;     /* ... and waits for its batch */
     bool consumed; /* its turn has begun */
-    uint64_t seq;  /* of the batch its answer waits for */
     uint64_t timeout_ns;
     struct hf_list in_class; /* class queue or claimed; or the kernel's free list */
-    struct hf_list in_out;   /* fresh; turn's effects, held, ready */
+    struct hf_effect going;  /* in fresh; turn's effects, held, ready */
     struct hf_timer clock;   /* deadline, or the end of its wait in the queue */
     struct hf_answer answer;
+    struct hf_talk talk;
 };
 
 struct hf_turn {
@@ -63,7 +131,7 @@ struct hf_turn {
     bool failed;            /* hf_turn_fail was said */
     const char *retire;     /* why it ends after this turn, or NULL */
     struct hf_batch *batch; /* of this segment; NULL until something is recorded */
-    struct hf_list effects; /* answers of this segment, hf_request.in_out */
+    struct hf_list effects; /* of this segment, hf_effect.link */
 };
 
 enum hf_phase {
@@ -81,8 +149,8 @@ enum hf_doom {
     HF_DOOM_START_TIMEOUT,
     HF_DOOM_RETIRE, /* idle and not needed any more */
     HF_DOOM_LEAVE_TIMEOUT,
-    HF_DOOM_KILL,   /* somebody outside wants it gone */
-    HF_DOOM_KERNEL  /* the kernel is freed */
+    HF_DOOM_KILL,  /* somebody wished it; of a named process hf_named.kill_text says why */
+    HF_DOOM_KERNEL /* the kernel is freed */
 };
 
 struct hf_process {
@@ -99,6 +167,8 @@ struct hf_process {
     bool leave_begun;
     bool spent;                 /* its last segment used up a slice */
     struct hf_request *request; /* claimed by it (NEW, STARTING) or in hand (ASSIGNED, BUSY) */
+    struct hf_named *named;     /* whose instance it is, or NULL: one of a pool */
+    bool blocked, due;          /* named: may not run now; would run */
     uint64_t served, born_ns, idle_ns; /* idle since */
     struct hf_list in_class; /* all of the class, in order of id; or the kernel's free list */
     struct hf_list in_pool;  /* class idle (most recent first) or starting without a claim */
@@ -128,6 +198,7 @@ struct hf_class {
     struct hf_list away; /* of a class whose instances live elsewhere: then remote is set */
     const struct hf_remote_ops *remote;
     void *remote_ctx;
+    struct hf_named_class *named; /* of named processes: then there is no pool */
     struct hf_list in_kernel;
     struct hf_list in_gone;     /* the kernel's: nothing is left of it */
     struct hf_list starved;     /* in the kernel's: wanted a process when there was no place */
@@ -164,13 +235,19 @@ struct hf_kernel {
     uint64_t began, late_ns; /* late_ns: the end of the last one that was not prompt */
     struct hf_list doomed;
     struct hf_list ready;  /* answers to deliver with the next flush */
-    struct hf_list held;   /* answers whose batches are not acknowledged, in order of seq */
+    struct hf_list held;   /* effects whose batches are not acknowledged, in order of seq */
     struct hf_list sealed; /* batches the store has not taken */
     struct hf_list lent;   /* ... has taken and not acknowledged */
     uint64_t seq, acked;
     struct hf_list free_requests, free_processes;
     uint32_t n_free_requests, n_free_processes;
     struct hf_blob_pool *blobs;
+    struct hf_map named_by_name; /* of those that live or will be restarted */
+    struct hf_list named;
+    struct hf_list posted; /* requests of ports to them, hf_talk.in_from */
+    uint32_t n_named, walk;
+    struct hf_list walking; /* of a walk through who waits for whom (mailbox.c) */
+    struct hf_message_stats said;
 };
 
 #define HF_CLASSES_MAX 4096u
@@ -195,6 +272,15 @@ void hf_request_void(struct hf_request *r);
 /* Deadlines of requests posted since the last step. */
 void hf_requests_date(struct hf_kernel *k);
 void hf_requests_free_all(struct hf_kernel *k);
+/* One with nothing in it, counted; NULL: a limit, or memory. Room for its clock is made. */
+struct hf_request *hf_request_new(struct hf_class *c);
+void hf_request_set_class(struct hf_request *r, struct hf_class *c);
+void hf_request_free(struct hf_kernel *k, struct hf_request *r);
+/* A post is accepted: as hf_port_post says. */
+void hf_request_fresh(struct hf_request *r);
+void hf_request_not_fresh(struct hf_request *r);
+/* An answer on its way out becomes another one, and goes at once. */
+void hf_request_change_answer(struct hf_request *r, enum hf_answer_kind kind);
 
 /* class.c */
 /* Finds a place for a new request; false: the queue is full. */
@@ -255,6 +341,14 @@ struct hf_batch *hf_out_batch(struct hf_process *p);
 void hf_out_seal(struct hf_process *p);
 /* Deliver with the next flush, whatever is held. */
 void hf_out_ready(struct hf_kernel *k, struct hf_request *r);
+
+/* Counts what an origin was told. */
+void hf_out_count(struct hf_class *c, enum hf_answer_kind kind);
+
+/* effect.c */
+void hf_effect_happen(struct hf_kernel *k, struct hf_effect *e);
+/* It must not: its turn could not be recorded, or the kernel is freed. */
+void hf_effect_drop(struct hf_kernel *k, struct hf_effect *e);
 
 /* turn.c */
 void hf_turn_init(struct hf_turn *turn);

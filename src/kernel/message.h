@@ -80,6 +80,11 @@ struct hf_wait *hf_turn_asked_wait(struct hf_turn *turn);
 struct hf_asked {
     struct hf_answer answer;
     struct hf_buf context;
+    /* Lent until the next ask, or the end of the turn; the capabilities may be used and kept so
+     * long. */
+    struct hf_view metadata;
+    const struct hf_view *caps;
+    size_t n_caps;
 };
 enum hf_err hf_turn_take_asked(struct hf_turn *turn, struct hf_asked *ret);
 void hf_asked_done(struct hf_asked *asked);

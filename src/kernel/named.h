@@ -27,8 +27,8 @@ enum hf_restart {
     HF_RESTART_ALWAYS, /* after back-off: `backoff_ns`, doubled each time up to `backoff_max_ns`; at
                         * its start again after it lived for 5 back-offs and at least 10 s */
     HF_RESTART_SOME    /* the same, but the restart that would be more than `restart_max` in
-                        * `restart_within_ns`    is not made: it ends for good, and whoever waits is told
-                        * `dead` */
+                        * `restart_within_ns`    is not made: it ends for good, and whoever waits is
+                        * told    `dead` */
 };
 
 struct hf_named_settings {

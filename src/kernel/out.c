@@ -1,10 +1,11 @@
-/* out.c - what leaves the kernel: batches to the store, answers to their ports, each answer after
- * its batch.
+/* out.c - what leaves a turn and the kernel: batches to the store, effects after their batch,
+ * answers to their ports.
  *
- * Two lists: `ready` goes with the next flush, `held` waits for acknowledgement in order of seq. A
- * class that is not recorded goes straight to `ready`, and is never behind one that is.
+ * Two lists: `held` are effects that wait for acknowledgement, in order of seq; `ready` are answers
+ * that go with the next flush. What a class that is not recorded does happens when its segment is
+ * sealed, and is never behind one that is.
  */
-#include "kernel/kernel_int.h"
+#include "kernel/named_int.h"
 
 struct hf_batch *hf_out_batch(struct hf_process *p)
 {
@@ -23,20 +24,9 @@ struct hf_batch *hf_out_batch(struct hf_process *p)
 
 void hf_out_ready(struct hf_kernel *k, struct hf_request *r)
 {
-    hf_list_remove(&r->in_out);
-    r->held = false;
-    hf_list_push_back(&k->ready, &r->in_out);
-}
-
-/* What could not be recorded must not be seen: the origin hears why instead. */
-static void spoil(struct hf_request *r)
-{
-    if (r->answer.kind != HF_ANSWER_OK) /* it has heard already */
-        return;
-    r->answer.kind = HF_ANSWER_LIMITED;
-    hf_buf_done(&r->answer.body);
-    hf_blob_unref(r->answer.blob);
-    r->answer.blob = NULL;
+    hf_list_remove(&r->going.link);
+    r->going.held = false;
+    hf_list_push_back(&k->ready, &r->going.link);
 }
 
 void hf_out_seal(struct hf_process *p)
@@ -55,18 +45,17 @@ void hf_out_seal(struct hf_process *p)
         hf_batch_seal(b);
         hf_list_push_back(&k->sealed, &b->in_kernel);
     }
-    while (!hf_list_empty(&t->effects)) {
-        struct hf_request *r =
-            HF_LIST_ENTRY(hf_list_pop_front(&t->effects), struct hf_request, in_out);
-        if (t->broken)
-            spoil(r);
-        if (b == NULL) {
-            hf_list_push_back(&k->ready, &r->in_out);
-            continue;
+    for (struct hf_list *n; (n = hf_list_pop_front(&t->effects)) != NULL;) {
+        struct hf_effect *e = HF_LIST_ENTRY(n, struct hf_effect, link);
+        if (t->broken) {
+            hf_effect_drop(k, e);
+        } else if (b == NULL) {
+            hf_effect_happen(k, e);
+        } else {
+            e->seq = b->seq;
+            e->held = true;
+            hf_list_push_back(&k->held, &e->link);
         }
-        r->seq = b->seq;
-        r->held = true;
-        hf_list_push_back(&k->held, &r->in_out);
     }
 }
 
@@ -98,17 +87,18 @@ void hf_kernel_acked(struct hf_kernel *k, uint64_t seq)
     }
     HF_ASSERT(seq <= k->acked); /* else it names one that was never lent */
     while (!hf_list_empty(&k->held)) {
-        struct hf_request *r = HF_LIST_ENTRY(k->held.next, struct hf_request, in_out);
-        if (r->seq > k->acked)
+        struct hf_effect *e = HF_LIST_ENTRY(k->held.next, struct hf_effect, link);
+        if (e->seq > k->acked)
             break;
-        hf_out_ready(k, r);
-        if (r->place == HF_PLACE_NONE)
-            hf_timer_stop(k, &r->clock);
+        hf_list_remove(&e->link);
+        e->held = false;
+        hf_effect_happen(k, e);
     }
 }
 
-static void count(struct hf_class_stats *s, enum hf_answer_kind kind)
+void hf_out_count(struct hf_class *c, enum hf_answer_kind kind)
 {
+    struct hf_class_stats *s = &c->stats;
     switch (kind) {
     case HF_ANSWER_OK: s->answered++; return;
     case HF_ANSWER_TIMEOUT: s->timeouts++; return;
@@ -128,10 +118,14 @@ static void deliver(struct hf_kernel *k, struct hf_request *r)
     struct hf_port *port = r->port;
     void *tag = r->tag;
 
-    hf_map_remove_u64(&k->requests, r->message.id);
-    count(&r->class->stats, answer.kind);
+    hf_out_count(r->class, answer.kind);
     r->answer = (struct hf_answer){0};
-    hf_request_delivered(r);
+    if (HF_UNLIKELY(r->place == HF_PLACE_NAMED)) {
+        hf_talk_told(k, r);
+    } else {
+        hf_map_remove_u64(&k->requests, r->message.id);
+        hf_request_delivered(r);
+    }
     port->answer(port, tag, &answer);
     hf_buf_done(&answer.body);
     hf_blob_unref(answer.blob);
@@ -149,7 +143,7 @@ size_t hf_kernel_flush(struct hf_kernel *k)
     hf_list_init(&now);
     hf_list_splice_back(&now, &k->ready); /* what answering makes ready goes next time */
     for (struct hf_list *at; (at = hf_list_pop_front(&now)) != NULL; n++)
-        deliver(k, HF_LIST_ENTRY(at, struct hf_request, in_out));
+        deliver(k, HF_LIST_ENTRY(at, struct hf_request, going.link));
     k->flushing = false;
     return n;
 }

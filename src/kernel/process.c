@@ -5,7 +5,7 @@
  * to unwind (cancel) and in what the waiting request is told. A process is only ever ended between
  * two behaviour calls (kernel_int.h).
  */
-#include "kernel/kernel_int.h"
+#include "kernel/named_int.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +58,7 @@ struct hf_process *hf_process_new(struct hf_class *c)
     p->state = NULL;
     p->phase = HF_PHASE_NEW;
     p->doom = HF_DOOM_NONE;
-    p->gone = p->leave_begun = p->spent = false;
+    p->gone = p->leave_begun = p->spent = p->blocked = p->due = false;
     p->why = NULL;
     p->in_order = false;
     p->served = p->born_ns = p->idle_ns = 0;
@@ -139,6 +139,7 @@ static void end(struct hf_process *p)
     struct hf_kernel *k = p->kernel;
     struct hf_class *c = p->class;
     struct hf_request *r = p->request;
+    struct hf_named *named = p->named;
 
     hf_waitset_unpark(&p->turn.set);
     hf_out_seal(p);
@@ -161,7 +162,12 @@ static void end(struct hf_process *p)
     }
     if (p->gone)
         c->n_doomed--;
+    bool in_order = p->in_order;
+    const char *why = p->why;
+    p->named = NULL;
     process_free(p);
+    if (named != NULL)
+        hf_named_gone(named, in_order, why);
     if (!k->closing)
         refill(k, c);
 }
@@ -176,6 +182,8 @@ static void tell(struct hf_process *p, enum hf_answer_kind kind, struct hf_view 
     struct hf_request *r = p->request;
     if (r != NULL && r->duty == HF_DUTY_OPEN)
         hf_request_refuse(r, p, kind, text);
+    if (p->named != NULL)
+        hf_named_dying(p, kind, text);
 }
 
 static bool is_starting(const struct hf_process *p)
@@ -292,6 +300,8 @@ static void end_doomed(struct hf_process *p)
     case HF_DOOM_TIMEOUT:
         unwind(p, HF_TIMEOUT);
         count_end(p);
+        if (p->named != NULL)
+            tell(p, HF_ANSWER_DEAD, HF_VIEW("its turn took too long"));
         end(p);
         return;
     case HF_DOOM_START_TIMEOUT:
@@ -309,7 +319,7 @@ static void end_doomed(struct hf_process *p)
         end(p);
         return;
     case HF_DOOM_KILL: /* whoever waits hears it before the behaviour does */
-        tell(p, HF_ANSWER_DEAD, HF_VIEW("the instance was killed from outside"));
+        tell(p, HF_ANSWER_DEAD, hf_named_kill_text(p->named));
         unwind(p, HF_CANCELLED);
         count_end(p);
         end(p);
@@ -364,6 +374,10 @@ static void process_due(struct hf_timer *t)
     }
     if (p->phase == HF_PHASE_LEAVING) {
         hf_process_doom(p, HF_DOOM_LEAVE_TIMEOUT, "leave-deadline");
+        return;
+    }
+    if (p->named != NULL) {
+        hf_named_clock(p);
         return;
     }
     if (p->phase != HF_PHASE_IDLE || p->doom != HF_DOOM_NONE)

@@ -9,7 +9,7 @@
  * worker may have slept long before the socket woke it. Room in the timer heap is made at post, so
  * that setting the deadline cannot fail.
  */
-#include "kernel/kernel_int.h"
+#include "kernel/named_int.h"
 
 #include <stdlib.h>
 
@@ -42,7 +42,8 @@ static struct hf_request *request_new(struct hf_kernel *k)
     hf_timer_init(&r->clock);
     r->clock.fire = request_due;
     hf_list_init(&r->in_class);
-    hf_list_init(&r->in_out);
+    hf_list_init(&r->going.link);
+    hf_talk_init(&r->talk);
     return r;
 }
 
@@ -54,7 +55,7 @@ static void drop_message(struct hf_request *r)
     hf_buf_done(&r->body);
 }
 
-static void request_free(struct hf_kernel *k, struct hf_request *r)
+void hf_request_free(struct hf_kernel *k, struct hf_request *r)
 {
     hf_timer_stop(k, &r->clock);
     r->class->n_requests--;
@@ -78,7 +79,7 @@ void hf_requests_free_all(struct hf_kernel *k)
 static void free_if_over(struct hf_request *r)
 {
     if (r->place == HF_PLACE_NONE && !r->out)
-        request_free(r->class->kernel, r);
+        hf_request_free(r->class->kernel, r);
 }
 
 void hf_request_leave(struct hf_request *r)
@@ -86,7 +87,7 @@ void hf_request_leave(struct hf_request *r)
     r->place = HF_PLACE_NONE;
     r->process = NULL;
     drop_message(r);
-    if (!r->held) /* a held answer keeps its deadline */
+    if (!r->going.held) /* a held answer keeps its deadline */
         hf_timer_stop(r->class->kernel, &r->clock);
     free_if_over(r);
 }
@@ -113,38 +114,59 @@ static enum hf_err reserve_clock(struct hf_kernel *k)
     return HF_OK;
 }
 
+struct hf_request *hf_request_new(struct hf_class *c)
+{
+    struct hf_kernel *k = c->kernel;
+    if (k->n_requests >= k->s.requests_max || reserve_clock(k) != HF_OK)
+        return NULL;
+    struct hf_request *r = request_new(k);
+    if (r == NULL)
+        return NULL;
+    k->n_requests++;
+    c->n_requests++;
+    r->class = c;
+    return r;
+}
+
 static enum hf_err accept(struct hf_class *c, const struct hf_post *post, struct hf_request **ret)
 {
     struct hf_kernel *k = c->kernel;
-    struct hf_request *r = NULL;
-    enum hf_err err = k->n_requests >= k->s.requests_max ? HF_LIMIT : reserve_clock(k);
-    if (err == HF_OK && (r = request_new(k)) == NULL)
-        err = HF_LIMIT;
-    if (err == HF_OK)
-        err = hf_map_put_u64(&k->requests, k->next_request, r, NULL);
+    struct hf_request *r = hf_request_new(c);
+    if (r == NULL)
+        return HF_LIMIT;
+    enum hf_err err = hf_map_put_u64(&k->requests, k->next_request, r, NULL);
     if (err != HF_OK) {
-        if (r != NULL) {
-            k->n_requests++; /* as if it had been */
-            c->n_requests++;
-            r->class = c;
-            request_free(k, r);
-        }
+        hf_request_free(k, r);
         return err;
     }
-    k->n_requests++;
-    c->n_requests++;
-    r->message = (struct hf_message){.id = k->next_request,
-                                     .body = hf_buf_view(&post->body),
-                                     .blob = post->blob,
-                                     .wants_answer = true};
-    r->class = c;
+    r->message.id = k->next_request; /* the rest of it is empty (hf_talk) */
+    r->message.body = hf_buf_view(&post->body);
+    r->message.blob = post->blob;
+    r->message.deadline_ns = 0;
+    r->message.wants_answer = true;
     r->port = post->port;
     r->tag = post->tag;
     r->timeout_ns = post->timeout_ns != 0 ? post->timeout_ns : c->s.request_timeout_ns;
     r->duty = HF_DUTY_OPEN;
-    r->out = r->held = r->consumed = false;
+    r->out = r->consumed = false;
     *ret = r;
     return HF_OK;
+}
+
+void hf_request_set_class(struct hf_request *r, struct hf_class *c)
+{
+    r->class->n_requests--;
+    hf_class_less(r->class);
+    c->n_requests++;
+    r->class = c;
+}
+
+void hf_request_fresh(struct hf_request *r)
+{
+    struct hf_kernel *k = r->class->kernel;
+    r->class->stats.requests++;
+    hf_list_push_back(&k->fresh, &r->going.link);
+    k->n_fresh++;
 }
 
 enum hf_err hf_port_post(struct hf_kernel *k, struct hf_post *post, uint64_t *id)
@@ -152,7 +174,11 @@ enum hf_err hf_port_post(struct hf_kernel *k, struct hf_post *post, uint64_t *id
     struct hf_request *r = NULL;
     struct hf_class *c = hf_class_find(k, post->target);
 
-    if (c == NULL || c->closed || k->closing)
+    if (k->closing)
+        return HF_NOT_FOUND;
+    if (c == NULL || c->named != NULL)
+        return hf_named_post(k, post, id);
+    if (c->closed)
         return HF_NOT_FOUND;
     enum hf_err err = accept(c, post, &r);
     if (err == HF_OK) {
@@ -163,7 +189,7 @@ enum hf_err hf_port_post(struct hf_kernel *k, struct hf_post *post, uint64_t *id
         if (err != HF_OK) {
             hf_map_remove_u64(&k->requests, r->message.id);
             r->message.blob = NULL; /* still the caller's, like the body */
-            request_free(k, r);
+            hf_request_free(k, r);
         }
     }
     if (err != HF_OK) {
@@ -171,26 +197,23 @@ enum hf_err hf_port_post(struct hf_kernel *k, struct hf_post *post, uint64_t *id
         return err;
     }
     k->next_request++;
-    c->stats.requests++;
     r->body = post->body;
     hf_buf_init(&post->body);
     post->blob = NULL;
-    hf_list_push_back(&k->fresh, &r->in_out);
-    k->n_fresh++;
+    hf_request_fresh(r);
     *id = r->message.id;
     return HF_OK;
 }
 
-static void not_fresh(struct hf_request *r)
+void hf_request_not_fresh(struct hf_request *r)
 {
-    if (!r->out && hf_list_linked(&r->in_out)) {
-        hf_list_remove(&r->in_out);
+    if (!r->out && r->talk.from == NULL && hf_list_linked(&r->going.link)) {
+        hf_list_remove(&r->going.link);
         r->class->kernel->n_fresh--;
     }
 }
 
-/* An answer on its way out becomes another one, and goes at once. */
-static void change_answer(struct hf_request *r, enum hf_answer_kind kind)
+void hf_request_change_answer(struct hf_request *r, enum hf_answer_kind kind)
 {
     struct hf_kernel *k = r->class->kernel;
     r->answer.kind = kind;
@@ -216,8 +239,13 @@ void hf_port_cancel(struct hf_kernel *k, uint64_t id)
     struct hf_request *r = hf_map_get_u64(&k->requests, id);
     if (r == NULL)
         return;
+    if (r->place == HF_PLACE_NAMED) {
+        if (r->port != NULL) /* requests of processes are not a port's to cancel */
+            hf_pending_over(r, HF_ANSWER_CANCELLED, HF_VIEW(""));
+        return;
+    }
     if (r->out)
-        change_answer(r, HF_ANSWER_CANCELLED);
+        hf_request_change_answer(r, HF_ANSWER_CANCELLED);
     else
         drop_out(r, HF_ANSWER_CANCELLED);
 }
@@ -226,8 +254,8 @@ void hf_request_void(struct hf_request *r)
 {
     if (!r->out)
         hf_request_answer(r, NULL, HF_ANSWER_CANCELLED, NULL, NULL);
-    else if (r->held)
-        change_answer(r, HF_ANSWER_CANCELLED);
+    else if (r->going.held)
+        hf_request_change_answer(r, HF_ANSWER_CANCELLED);
 }
 
 /* ---- answering ---- */
@@ -264,7 +292,7 @@ void hf_request_answer(struct hf_request *r, struct hf_process *p, enum hf_answe
     bool at_once = kind == HF_ANSWER_TIMEOUT || kind == HF_ANSWER_CANCELLED;
 
     HF_ASSERT(r->duty == HF_DUTY_OPEN && !r->out);
-    not_fresh(r);
+    hf_request_not_fresh(r);
     r->duty = at_once && p == NULL ? HF_DUTY_VOID : HF_DUTY_ANSWERED;
     r->answer = (struct hf_answer){.kind = kind};
     if (p != NULL) {
@@ -281,12 +309,13 @@ void hf_request_answer(struct hf_request *r, struct hf_process *p, enum hf_answe
         *blob = NULL;
     }
     r->out = true;
+    r->going.kind = HF_EFFECT_ANSWER;
     if (holder != NULL && r->consumed && kind != HF_ANSWER_CANCELLED)
         record_answer(holder, r);
     if (p != NULL && holder != NULL && kind == HF_ANSWER_OK)
         begin_after(r);
     if (p != NULL && holder != NULL)
-        hf_list_push_back(&holder->turn.effects, &r->in_out);
+        hf_list_push_back(&holder->turn.effects, &r->going.link);
     else
         hf_out_ready(k, r);
 }
@@ -325,7 +354,7 @@ void hf_request_set_clock(struct hf_request *r)
 void hf_requests_date(struct hf_kernel *k)
 {
     for (struct hf_list *n; (n = hf_list_pop_front(&k->fresh)) != NULL;) {
-        struct hf_request *r = HF_LIST_ENTRY(n, struct hf_request, in_out);
+        struct hf_request *r = HF_LIST_ENTRY(n, struct hf_request, going.link);
         k->n_fresh--;
         if (__builtin_add_overflow(k->now, r->timeout_ns, &r->message.deadline_ns)) {
             r->message.deadline_ns = UINT64_MAX;
@@ -342,13 +371,17 @@ static void request_due(struct hf_timer *t)
     struct hf_process *p = r->process;
     bool begun = r->place == HF_PLACE_HAND && p->phase == HF_PHASE_BUSY;
 
+    if (r->place == HF_PLACE_NAMED) {
+        hf_pending_over(r, HF_ANSWER_TIMEOUT, HF_VIEW(""));
+        return;
+    }
     if (r->message.deadline_ns > r->class->kernel->now) {
         hf_request_refuse(r, NULL, HF_ANSWER_FULL, HF_VIEW("waited too long for a free instance"));
         hf_class_withdraw(r);
         return;
     }
-    if (r->out && r->held)
-        change_answer(r, HF_ANSWER_TIMEOUT);
+    if (r->out && r->going.held)
+        hf_request_change_answer(r, HF_ANSWER_TIMEOUT);
     else if (r->duty == HF_DUTY_OPEN)
         drop_out(r, HF_ANSWER_TIMEOUT);
     if (begun)

@@ -4,7 +4,7 @@
  * processes stand in one of three lines (port.h), at the back when they yield or are woken. Whose
  * class is slow is seen when it is its turn: until then the class may have changed its ways.
  */
-#include "kernel/kernel_int.h"
+#include "kernel/named_int.h"
 
 #define PACE_SHARE 8u /* a call counts an eighth in the pace of its class */
 
@@ -18,7 +18,9 @@ static void stand(struct hf_kernel *k, enum hf_line_kind kind, struct hf_process
 
 void hf_sched_push(struct hf_process *p)
 {
-    if (p->doom == HF_DOOM_NONE && !hf_list_linked(&p->in_run))
+    if (HF_UNLIKELY(p->blocked))
+        p->due = true;
+    else if (p->doom == HF_DOOM_NONE && !hf_list_linked(&p->in_run))
         stand(p->kernel, p->spent ? HF_LINE_SPENT : HF_LINE_PROMPT, p);
 }
 
@@ -130,7 +132,8 @@ static enum hf_end begin_turn(struct hf_process *p)
     r->consumed = true;
     if (p->class->s.recorded) {
         struct hf_batch *b = hf_out_batch(p);
-        if (b == NULL || hf_batch_consume(b, r->message.id, r->message.body) != HF_OK) {
+        if (b == NULL ||
+            hf_batch_consume(b, r->message.id, HF_MESSAGE_REQUEST, r->message.body) != HF_OK) {
             p->turn.broken = true;
             return HF_END_FAILED;
         }
@@ -151,7 +154,10 @@ static void start_done(struct hf_process *p)
     hf_out_seal(p);
     c->stats.started++;
     c->start_failed = false;
-    hf_class_put_free(c, p);
+    if (p->named != NULL)
+        hf_named_started(p);
+    else
+        hf_class_put_free(c, p);
 }
 
 static void turn_done(struct hf_process *p)
@@ -193,6 +199,8 @@ void hf_sched_run(struct hf_kernel *k, enum hf_line_kind line)
         end = begin_start(p);
     else if (p->phase == HF_PHASE_LEAVING && !p->leave_begun)
         end = begin_leave(p);
+    else if (p->phase == HF_PHASE_IDLE)
+        end = hf_named_begin(p);
     else
         end = p->class->s.behaviour->resume(p->state, &p->turn);
     k->running = NULL;
@@ -205,6 +213,8 @@ void hf_sched_run(struct hf_kernel *k, enum hf_line_kind line)
             start_done(p);
         else if (p->phase == HF_PHASE_LEAVING)
             hf_process_left(p);
+        else if (p->named != NULL)
+            hf_named_turn_done(p);
         else
             turn_done(p);
         return;

@@ -1,5 +1,5 @@
 /* turn.c - the verbs of turn.h: what a behaviour may do while it is called. */
-#include "kernel/kernel_int.h"
+#include "kernel/named_int.h"
 
 void hf_turn_init(struct hf_turn *t)
 {
@@ -66,12 +66,16 @@ static struct hf_request *in_hand(const struct hf_turn *t)
 const struct hf_message *hf_turn_message(const struct hf_turn *t)
 {
     const struct hf_request *r = in_hand(t);
+    if (HF_UNLIKELY(of(t)->named != NULL))
+        return hf_named_message(of(t)->named);
     return r == NULL ? NULL : &r->message;
 }
 
 struct hf_blob *hf_turn_take_blob(struct hf_turn *t)
 {
     struct hf_request *r = in_hand(t);
+    if (HF_UNLIKELY(of(t)->named != NULL))
+        return hf_named_take_blob(hf_turn_of(t)->named);
     if (r == NULL)
         return NULL;
     struct hf_blob *blob = r->message.blob;
@@ -79,9 +83,30 @@ struct hf_blob *hf_turn_take_blob(struct hf_turn *t)
     return blob;
 }
 
+static enum hf_duty named_duty(const struct hf_named *n)
+{
+    const struct hf_request *r = hf_named_question(n);
+    if (r == NULL)
+        return HF_DUTY_NONE;
+    return r->duty == HF_DUTY_OPEN && r->talk.deferred ? HF_DUTY_DEFERRED : r->duty;
+}
+
+/* Makes the answer to what hf_turn_duty says is open. */
+static void answer(struct hf_turn *t, enum hf_answer_kind kind, struct hf_buf *body,
+                   struct hf_blob **blob)
+{
+    struct hf_process *p = hf_turn_of(t);
+    if (HF_UNLIKELY(p->named != NULL))
+        hf_duty_answer(hf_named_question(p->named), p, kind, body, blob);
+    else
+        hf_request_answer(in_hand(t), p, kind, body, blob);
+}
+
 enum hf_duty hf_turn_duty(const struct hf_turn *t)
 {
     const struct hf_request *r = in_hand(t);
+    if (HF_UNLIKELY(of(t)->named != NULL))
+        return named_duty(of(t)->named);
     return r == NULL ? HF_DUTY_NONE : r->duty;
 }
 
@@ -89,7 +114,7 @@ enum hf_duty hf_turn_respond(struct hf_turn *t, struct hf_buf *body, struct hf_b
 {
     enum hf_duty duty = hf_turn_duty(t);
     if (duty == HF_DUTY_OPEN)
-        hf_request_answer(in_hand(t), hf_turn_of(t), HF_ANSWER_OK, body, blob);
+        answer(t, HF_ANSWER_OK, body, blob);
     return duty;
 }
 
@@ -97,8 +122,12 @@ enum hf_duty hf_turn_refuse(struct hf_turn *t, enum hf_answer_kind kind, struct 
 {
     enum hf_duty duty = hf_turn_duty(t);
     HF_ASSERT(kind != HF_ANSWER_OK);
-    if (duty == HF_DUTY_OPEN)
-        hf_request_refuse(in_hand(t), hf_turn_of(t), kind, text);
+    if (duty == HF_DUTY_OPEN) {
+        struct hf_buf body = {0};
+        if (hf_buf_add_view(&body, text) != HF_OK)
+            hf_buf_clear(&body); /* the kind says enough */
+        answer(t, kind, &body, NULL);
+    }
     return duty;
 }
 

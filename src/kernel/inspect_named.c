@@ -1,0 +1,178 @@
+/* inspect_named.c - named processes as text, as rows, and every blob they can still name. */
+#include "kernel/named_int.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define SHOWN_MAX 20u /* entries of a list in the text; the rest is counted */
+
+static void add(struct hf_buf *ret, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void add(struct hf_buf *ret, const char *fmt, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    if (n > 0) /* text for people: where memory is out, it is shorter */
+        (void)!hf_buf_add(ret, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
+}
+
+static const char *state_text(const struct hf_named *n)
+{
+    const struct hf_process *p = n->process;
+    if (n->state == HF_NAMED_RESTARTING)
+        return "restarting";
+    if (n->suspended)
+        return "suspended";
+    if (!hf_list_empty(&n->parked))
+        return "parked";
+    if (p == NULL)
+        return "over";
+    return hf_phase_text(p->phase);
+}
+
+static void add_request(struct hf_buf *ret, const char *what, const struct hf_request *r)
+{
+    if (r == NULL)
+        return;
+    struct hf_view source = r->message.source;
+    add(ret, "    %s request %llu from %.*s: duty %s, body %zu bytes%s%s\n", what,
+        (unsigned long long)r->message.id, HF_FMT(source.len == 0 ? HF_VIEW("a port") : source),
+        hf_said_text(hf_duty_said(r)), r->message.body.len,
+        r->message.blob != NULL ? " and a blob" : "",
+        r->talk.root != NULL ? ", forwarded here" : "");
+}
+
+static void add_mail(struct hf_buf *ret, struct hf_mail *m)
+{
+    static const char *const texts[] = {
+        "", "an answer", "a void notice", "the end of a watched one", "refused tells", "a timer"};
+    if (m->kind == HF_MAIL_REQUEST)
+        add_request(ret, "waits:", HF_CONTAINER_OF(m, struct hf_request, talk.in));
+    else
+        add(ret, "    waits: %s\n", texts[m->kind]);
+}
+
+static void add_pending(struct hf_buf *ret, const struct hf_request *r)
+{
+    add(ret, "    pending %llu to %.*s: %s, deadline %llu%s\n", (unsigned long long)r->message.id,
+        HF_FMT(r->message.target), r->talk.waiting ? "waits" : "its answer lies in the mailbox",
+        (unsigned long long)r->message.deadline_ns, r->talk.asked ? ", awaited" : "");
+}
+
+#define EACH(ret, list, at, shown)                                                                 \
+    size_t shown = 0;                                                                              \
+    HF_LIST_FOR (at, list)                                                                         \
+        if (shown++ == SHOWN_MAX)                                                                  \
+            add(ret, "    ...\n");                                                                 \
+        else if (shown <= SHOWN_MAX)
+
+void hf_named_describe(const struct hf_named *n, struct hf_buf *ret)
+{
+    add(ret,
+        "named %.*s: %s, shard %u of group %.*s; %u requests wait of %u, %u pending, %u tokens, "
+        "%zu capabilities, %u watches, %u timers, %u restarts\n",
+        HF_FMT(hf_named_name(n)), state_text(n), hf_name_shard(n->group, HF_SHARDS),
+        HF_FMT(n->group), n->n_requests, hf_named_set(n)->mailbox_max, n->n_pending, n->n_tokens,
+        n->caps.len, n->n_watching, n->n_alarms, n->n_life);
+    if (n->parent != NULL)
+        add(ret, "    child of %.*s\n", HF_FMT(hf_named_name(n->parent)));
+    if (n->showing)
+        add(ret, "    in hand: %s %llu\n", n->back != NULL ? "the answer to" : "a notice about",
+            (unsigned long long)n->shown.id);
+    add_request(ret, "current", n->current);
+    add_request(ret, "nested", n->nested);
+    EACH(ret, &n->mail, m, in_mail) add_mail(ret, HF_LIST_ENTRY(m, struct hf_mail, in_box));
+    EACH(ret, &n->pending, p, in_pending)
+    add_pending(ret, HF_CONTAINER_OF(p, struct hf_request, talk.in_from));
+    EACH(ret, &n->tokens, t, in_tokens)
+    add_request(ret, "token of", HF_CONTAINER_OF(t, struct hf_request, talk.in_token));
+    if (n->why.len > 0)
+        add(ret, "    last ended: %.*s\n", HF_FMT(hf_buf_view(&n->why)));
+}
+
+enum hf_err hf_named_inspect(const struct hf_kernel *k, struct hf_view name, struct hf_buf *ret)
+{
+    const struct hf_named *n = hf_map_get(&k->named_by_name, name);
+    if (n == NULL)
+        return HF_NOT_FOUND;
+    hf_named_describe(n, ret);
+    return HF_OK;
+}
+
+void hf_named_each(const struct hf_kernel *k,
+                   void (*each)(void *ctx, const struct hf_named_info *i), void *ctx)
+{
+    HF_LIST_FOR(at, &k->named)
+    {
+        const struct hf_named *n = HF_LIST_ENTRY(at, struct hf_named, in_kernel);
+        const struct hf_named_info i = {
+            .name = hf_named_name(n),
+            .group = n->group,
+            .process = n->process == NULL ? 0 : n->process->id,
+            .shard = hf_name_shard(n->group, HF_SHARDS),
+            .mailbox = n->n_requests,
+            .pending = n->n_pending,
+            .tokens = n->n_tokens,
+            .restarts = n->n_life,
+            .state = state_text(n),
+        };
+        each(ctx, &i);
+    }
+}
+
+/* ---- walking ---- */
+
+struct walk {
+    void (*each)(void *ctx, struct hf_blob *blob);
+    void *ctx;
+};
+
+static void walk_blob(const struct walk *w, struct hf_blob *blob)
+{
+    if (blob != NULL)
+        w->each(w->ctx, blob);
+}
+
+static void walk_request(const struct walk *w, const struct hf_request *r)
+{
+    if (r == NULL)
+        return;
+    walk_blob(w, r->message.blob);
+    walk_blob(w, r->answer.blob);
+}
+
+static void walk_named(const struct walk *w, const struct hf_named *n)
+{
+    HF_LIST_FOR(at, &n->mail)
+    {
+        struct hf_mail *m = HF_LIST_ENTRY(at, struct hf_mail, in_box);
+        if (m->kind == HF_MAIL_REQUEST)
+            walk_request(w, HF_CONTAINER_OF(m, struct hf_request, talk.in));
+    }
+    walk_request(w, n->current);
+    walk_request(w, n->back);
+    walk_request(w, n->nested);
+    HF_LIST_FOR(at, &n->pending)
+    {
+        const struct hf_request *r = HF_CONTAINER_OF(at, struct hf_request, talk.in_from);
+        walk_request(w, r);
+        walk_request(w, r->talk.under);
+    }
+    HF_LIST_FOR(at, &n->tokens)
+    {
+        walk_request(w, HF_CONTAINER_OF(at, struct hf_request, talk.in_token));
+    }
+}
+
+void hf_named_walk_blobs(const struct hf_kernel *k, void (*each)(void *ctx, struct hf_blob *blob),
+                         void *ctx)
+{
+    const struct walk w = {each, ctx};
+    HF_LIST_FOR(at, &k->named)
+    {
+        walk_named(&w, HF_LIST_ENTRY(at, struct hf_named, in_kernel));
+    }
+}

@@ -1,0 +1,271 @@
+/* named_int.h - the inside of named processes: what stands behind a name, and which file moves it.
+ *
+ *     named.c      making, beginning and ending turns, death        class_named.c  classes of them,
+ * from outside restart.c    what follows a death                               mailbox.c places in
+ * mailboxes, delivery duty.c       holders, answers, void                             pending.c an
+ * origin's side: take, timeout, cancel say_send.c   send, ask, forward, cancel say_answer.c reply,
+ * defer, tokens say_self.c   receive, spawn, timers                             capability.c   who
+ * may message whom watch.c      monitors and links                                 effect.c effects
+ * happen, or are dropped
+ *
+ * `hf_named` is the name: it outlives its instances (`process`) over restarts, keeps the mailbox
+ * and what a restart keeps, and is freed when nobody refers to it. Everything that lies in a
+ * mailbox has its place in what it is about (hf_mail), so that putting it there cannot fail: an
+ * answer lies in its request, a notice in its watch or timer.
+ *
+ * A request is held by one process at a time (talk.to): all its holders are of that process.
+ */
+#ifndef HF_KERNEL_NAMED_INT_H
+#define HF_KERNEL_NAMED_INT_H
+
+#include "kernel/kernel_int.h"
+#include "kernel/message.h"
+#include "kernel/name.h"
+
+struct hf_named_class {
+    struct hf_named_settings s; /* defaults filled in; grants and spawns are below */
+    char **grants, **spawns;
+    size_t n_grants, n_spawns;
+    uint32_t n_named;
+};
+
+enum hf_named_state {
+    HF_NAMED_UNBORN,     /* its parent's batch is not acknowledged */
+    HF_NAMED_LIVE,       /* has an instance */
+    HF_NAMED_RESTARTING, /* its clock will make one */
+    HF_NAMED_OVER        /* gone; somebody still refers to it */
+};
+
+struct hf_named {
+    uint32_t refs;
+    struct hf_kernel *kernel;
+    struct hf_class *class;
+    struct hf_process *process;
+    enum hf_named_state state;
+    bool suspended, stopping,
+        by_itself; /* stopping: not restarted. by_itself: not killed by a link */
+    struct hf_list in_kernel;
+    struct hf_effect going; /* SPAWN */
+
+    struct hf_list mail; /* hf_mail.in_box */
+    uint32_t n_requests; /* of it; those count against mailbox_max */
+    struct hf_wait mail_wait;
+
+    /* What is in hand: a request (a hold), or what `shown` shows: an answer of `back` (the origin's
+     * reference) with what is nested (a hold), or a notice of one of the three. */
+    struct hf_request *current, *back, *nested, *void_notice;
+    struct hf_watch *watch_notice;
+    struct hf_alarm *timer_notice;
+    bool showing;
+    struct hf_message shown;
+    struct hf_wait unwanted;
+
+    struct hf_list pending; /* roots, talk.in_from */
+    uint32_t n_pending;
+    struct hf_request *asked; /* one of pending, until it is taken */
+    struct hf_request
+        *last_asked; /* was taken (the origin's reference): its capabilities are in hand */
+    struct hf_wait asked_wait;
+    struct hf_list tokens; /* talk.in_token */
+    uint32_t n_tokens;
+    struct hf_list parked; /* what it sent that lies over a mailbox's bound: it waits for those */
+    uint32_t n_sends;      /* in this segment */
+
+    struct hf_map caps; /* by name, struct hf_cap */
+    struct hf_list watching, watchers;
+    uint32_t n_watching;
+    struct hf_list alarms;
+    uint32_t n_alarms;
+    uint64_t next_id;        /* of watches and timers */
+    struct hf_named *parent; /* a reference, or NULL */
+
+    struct hf_timer clock; /* restart */
+    uint64_t backoff_ns, born_ns;
+    uint64_t *restarts; /* the times of the newest, a ring of restart_max; NULL before the first */
+    uint32_t n_restarts, n_life;
+    enum hf_answer_kind why_kind;
+    struct hf_buf why, kill_text;
+    bool has_why;
+
+    uint32_t mark; /* of a walk through who waits for whom */
+    struct hf_list in_walk;
+    struct hf_view group;
+    size_t name_len;
+    char name[]; /* behind it, when it is not in the name, the group */
+};
+
+struct hf_cap {
+    size_t len;
+    char name[];
+};
+
+struct hf_watch {
+    uint64_t id;
+    bool link, over;          /* over: its notice is made */
+    struct hf_named *by, *of; /* of: a reference, while it lives */
+    struct hf_watch *pair;    /* a link's other direction, or NULL */
+    struct hf_list in_by, in_of;
+    struct hf_effect going;
+    struct hf_mail mail, refused;
+    uint64_t n_refused, n_shown;
+    enum hf_answer_kind kind;
+    struct hf_buf why;
+    size_t name_len;
+    char name[];
+};
+
+struct hf_alarm {
+    uint64_t id;
+    struct hf_named *named;
+    struct hf_timer timer;
+    struct hf_mail mail;
+    struct hf_list in_named;
+};
+
+struct hf_end_wish {
+    struct hf_effect going;
+    struct hf_named *child; /* a reference */
+    bool kill;
+    struct hf_buf why;
+};
+
+static inline struct hf_view hf_named_name(const struct hf_named *n)
+{
+    return hf_view(n->name, n->name_len);
+}
+static inline const struct hf_named_settings *hf_named_set(const struct hf_named *n)
+{
+    return &n->class->named->s;
+}
+static inline struct hf_named *hf_named_ref(struct hf_named *n)
+{
+    n->refs++;
+    return n;
+}
+void hf_named_unref(struct hf_named *n); /* NULL is fine */
+
+/* ---- named.c ---- */
+/* The one with this name that lives or will; with `make` a new one where a message may make it.
+ * NULL: *why is NO_SUCH or LIMITED. */
+struct hf_named *hf_named_find(struct hf_kernel *k, struct hf_view name, bool make,
+                               enum hf_answer_kind *why);
+struct hf_named *hf_named_new(struct hf_class *c, struct hf_view name, struct hf_view parent_group);
+void hf_named_started(struct hf_process *p);
+void hf_named_settle(struct hf_named *n); /* it is idle: what comes next */
+/* Takes the next message and calls the behaviour; DONE in phase IDLE: there was none. */
+enum hf_end hf_named_begin(struct hf_process *p);
+void hf_named_turn_done(struct hf_process *p);
+/* Its turn, or start, has failed, or it retires: whoever it holds is told, as the last of its
+ * effects. */
+void hf_named_dying(struct hf_process *p, enum hf_answer_kind kind, struct hf_view text);
+/* Its instance is freed. */
+void hf_named_gone(struct hf_named *n, bool in_order, const char *why);
+void hf_named_clock(struct hf_process *p); /* a turn that takes too long, or idleness */
+/* Current and nested are released; open duties of which they were the last holders are answered
+ * with kind. `p`: in its turn, or NULL. */
+void hf_named_release(struct hf_named *n, struct hf_process *p, enum hf_answer_kind kind,
+                      struct hf_view text);
+void hf_named_forget_asked(struct hf_named *n);
+/* The next message becomes current. False: none, or memory for its record (then the turn is
+ * broken). */
+bool hf_named_take_mail(struct hf_named *n);
+void hf_named_wake_up(struct hf_named *n); /* there is mail, or it may run again */
+void hf_named_set_blocked(struct hf_named *n);
+/* Kills what runs; not restarted when `by_wish`. */
+void hf_named_end_now(struct hf_named *n, struct hf_view why, bool by_wish);
+void hf_named_end_soon(struct hf_named *n);
+struct hf_view hf_named_kill_text(const struct hf_named *n);
+void hf_named_over(struct hf_named *n);
+void hf_named_cancel_all(struct hf_kernel *k);
+void hf_named_end_all(struct hf_kernel *k);
+/* The request in question, or NULL. */
+struct hf_request *hf_named_question(const struct hf_named *n);
+const struct hf_message *hf_named_message(const struct hf_named *n);
+struct hf_blob **hf_named_blob(struct hf_named *n); /* of what is current; NULL: nothing is */
+struct hf_blob *hf_named_take_blob(struct hf_named *n);
+
+/* ---- class_named.c ---- */
+void hf_named_class_free(struct hf_named_class *nc);
+void hf_named_class_close(struct hf_class *c);
+enum hf_err hf_named_post(struct hf_kernel *k, struct hf_post *post, uint64_t *id);
+
+/* ---- inspect_named.c ---- */
+void hf_named_describe(const struct hf_named *n, struct hf_buf *ret);
+void hf_named_walk_blobs(const struct hf_kernel *k, void (*each)(void *ctx, struct hf_blob *blob),
+                         void *ctx);
+
+/* ---- restart.c ---- */
+/* Its instance is gone. True: it is made again, now or when its clock rings. */
+bool hf_restart_plan(struct hf_named *n, bool in_order);
+void hf_restart_now(struct hf_named *n);
+
+/* ---- mailbox.c ---- */
+void hf_mail_put(struct hf_named *n, struct hf_mail *m);
+/* Takes it out wherever it is in line; fine when it is in none. */
+void hf_mail_remove(struct hf_named *n, struct hf_mail *m);
+/* The effect of a send: finds the target, puts the request into its mailbox, or says why not. */
+void hf_mail_deliver(struct hf_kernel *k, struct hf_request *r);
+/* Not delivered: its origin is told, a tell is counted. The hold of its way is given up. */
+void hf_mail_fail(struct hf_kernel *k, struct hf_request *r, enum hf_answer_kind kind,
+                  struct hf_named *n);
+/* Does `n` wait, over any number of others, for `end`? */
+bool hf_mail_waits_for(struct hf_named *n, const struct hf_named *end);
+/* It is not over the bound any more (taken, or gone). */
+void hf_mail_unpark(struct hf_request *r);
+
+/* ---- duty.c ---- */
+void hf_talk_init(struct hf_talk *t);
+void hf_talk_unref(struct hf_kernel *k, struct hf_request *r);
+void hf_talk_told(struct hf_kernel *k, struct hf_request *r); /* its port has its answer */
+void hf_duty_hold(struct hf_request *r);
+void hf_duty_release(struct hf_request *r, struct hf_process *p, enum hf_answer_kind kind,
+                     struct hf_view text);
+enum hf_said hf_duty_said(const struct hf_request *r);
+/* Its duty must be open. `p`: who answers in its turn; NULL: the kernel. Takes body and blob (or
+ * NULL). */
+void hf_duty_answer(struct hf_request *r, struct hf_process *p, enum hf_answer_kind kind,
+                    struct hf_buf *body, struct hf_blob **blob);
+void hf_duty_refuse(struct hf_request *r, struct hf_process *p, enum hf_answer_kind kind,
+                    struct hf_view text);
+/* Nobody waits any more: whoever could answer cannot, and hears of it. An answer on its way is
+ * dropped. */
+void hf_duty_void(struct hf_kernel *k, struct hf_request *root);
+/* The answer's effect. */
+void hf_duty_answered(struct hf_kernel *k, struct hf_request *root);
+
+/* ---- pending.c ---- */
+/* The origin's one take: answer or error goes to who asked. */
+void hf_pending_take(struct hf_kernel *k, struct hf_request *root);
+/* Timeout or cancel. */
+void hf_pending_over(struct hf_request *root, enum hf_answer_kind kind, struct hf_view text);
+/* Taken out of the mailbox, or never to be: the origin's side is over. */
+void hf_pending_forget(struct hf_named *n, struct hf_request *root);
+/* Its origin does not wait any more: whoever could answer hears of it, as an effect of this turn.
+ */
+void hf_pending_withdraw(struct hf_process *p, struct hf_request *root);
+/* All of a dead process. */
+void hf_pending_drop_all(struct hf_named *n, struct hf_view why);
+
+/* ---- capability.c ---- */
+bool hf_cap_holds(const struct hf_named *n, struct hf_view name);
+bool hf_cap_may_spawn(const struct hf_named *n, struct hf_view class);
+enum hf_said hf_cap_put(struct hf_named *n, struct hf_view name);
+void hf_caps_free(struct hf_named *n);
+/* Copies target (or empty), metadata and capabilities into one text; false: memory. */
+bool hf_cap_pack(struct hf_buf *text, struct hf_view *target, struct hf_view *metadata,
+                 const struct hf_view *from, size_t n, struct hf_view **caps);
+
+/* ---- watch.c ---- */
+enum hf_said hf_watch_make(struct hf_process *p, struct hf_view name, bool link, uint64_t *id);
+void hf_watch_begin(struct hf_kernel *k, struct hf_watch *w); /* its effect */
+void hf_watch_free(struct hf_watch *w);
+/* n's instance has ended: all who watch are told. */
+void hf_watch_ended(struct hf_named *n, enum hf_answer_kind kind, struct hf_view why);
+void hf_watch_refused(struct hf_named *n);
+
+/* ---- say_self.c ---- */
+void hf_alarm_free(struct hf_alarm *a);
+/* Notes a verb in the batch of this segment; false: memory, the turn is broken. */
+bool hf_say_record(struct hf_process *p, enum hf_verb verb, uint64_t id, struct hf_view name);
+
+#endif

@@ -1,0 +1,258 @@
+/* capability_test.c - who may message whom: grants, parents, and what a message carries; nobody
+ * grants himself anything. */
+#include "support_named.h"
+
+static void a_process_messages_only_what_it_holds(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    stage_class(&s, "a",
+                (struct hf_named_settings){.grants = (const char *const[]){"b", "c/*", NULL}});
+    stage_classes(&s, "bcd");
+    stage_script(&s, "a", "t:b t:c t:c/1 t:d s:d t:b/1 f:d k:d t:a");
+    stage_post(&s, "a", "go", NULL);
+    stage_run(&s);
+    expect(&s, "a <- request - 'go'\n"
+               "a: t denied\n"
+               "a: t denied\n"
+               "a: s denied\n"
+               "a: t denied\n"
+               "a: f denied\n"
+               "a: k denied\n"
+               "a <- tell a 'x'\n"
+               "b <- tell a 'x'\n"
+               "c/1 <- tell a 'x'\n"
+               "port 1: unanswered ''\n");
+    stage_close(&s);
+}
+
+static void what_a_message_carries_may_be_used_while_it_is_in_hand(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    stage_class(&s, "a",
+                (struct hf_named_settings){.grants = (const char *const[]){NULL},
+                                           .spawns = (const char *const[]){NULL}});
+    stage_classes(&s, "bc");
+    stage_script(&s, "b", "g:c t:a,take");
+    stage_script(&s, "a", "?:c t:c,now");
+    stage_script(&s, "a", "?:c t:c,later");
+    stage_post(&s, "b", "go", NULL);
+    stage_run(&s);
+    stage_post(&s, "a", "go", NULL);
+    stage_run(&s);
+    expect(&s, "b <- request - 'go'\n"
+               "a <- tell b 'take' cap c\n"
+               "a: holds\n"
+               "c <- tell a 'now'\n"
+               "port 1: unanswered ''\n"
+               "a <- request - 'go'\n"
+               "a: holds not\n"
+               "a: t denied\n"
+               "port 2: unanswered ''\n");
+    stage_close(&s);
+}
+
+static void what_is_kept_is_held_until_it_is_dropped(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    stage_class(&s, "a",
+                (struct hf_named_settings){.grants = (const char *const[]){NULL},
+                                           .spawns = (const char *const[]){NULL}});
+    stage_classes(&s, "bc");
+    stage_script(&s, "b", "g:c t:a,take");
+    stage_script(&s, "a", "h:c h:b");
+    stage_script(&s, "a", "?:c t:c H:c ?:c H:c h:c");
+    stage_post(&s, "b", "go", NULL);
+    stage_run(&s);
+    stage_post(&s, "a", "go", NULL);
+    stage_run(&s);
+    expect(&s, "b <- request - 'go'\n"
+               "a <- tell b 'take' cap c\n"
+               "a: h denied\n"
+               "port 1: unanswered ''\n"
+               "a <- request - 'go'\n"
+               "a: holds\n"
+               "a: holds not\n"
+               "a: H no-request\n"
+               "a: h denied\n"
+               "c <- tell a 'x'\n"
+               "port 2: unanswered ''\n");
+    stage_close(&s);
+}
+
+static void nobody_passes_on_what_he_does_not_hold(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    stage_class(&s, "a",
+                (struct hf_named_settings){.grants = (const char *const[]){NULL},
+                                           .spawns = (const char *const[]){NULL}});
+    stage_classes(&s, "bc");
+    stage_script(&s, "a", "g:c t:a R:c ?:c r");
+    stage_post(&s, "a", "go", NULL);
+    stage_run(&s);
+    expect(&s, "a <- request - 'go'\n"
+               "a: t denied\n"
+               "a: R denied\n"
+               "a: holds not\n"
+               "port 1: ok 'by-a'\n");
+    stage_close(&s);
+}
+
+static void answers_carry_capabilities_too(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    stage_class(&s, "a", (struct hf_named_settings){.grants = (const char *const[]){"b", NULL}});
+    stage_classes(&s, "bc");
+    stage_script(&s, "a", "s:b k:b,ask ?:c h:c r");
+    stage_script(&s, "a", "?:c");
+    stage_script(&s, "b", "R:c");
+    stage_script(&s, "b", "R:c");
+    stage_post(&s, "a", "go", NULL);
+    stage_run(&s);
+    expect(&s, "a <- request - 'go'\n"
+               "b <- request a 'x'\n"
+               "b <- request a 'ask'\n"
+               "a <= ok 'by-b' context c-ask\n"
+               "a: holds\n"
+               "a <- response b 'by-b' context c-x nested 'go' already-answered cap c\n"
+               "a: holds\n"
+               "port 1: ok 'by-a'\n");
+    stage_close(&s);
+}
+
+static void parent_and_child_hold_each_other(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    stage_class(&s, "a", (struct hf_named_settings){.grants = (const char *const[]){NULL}});
+    stage_class(&s, "kid",
+                (struct hf_named_settings){.grants = (const char *const[]){NULL},
+                                           .spawns = (const char *const[]){NULL},
+                                           .spawned = true});
+    stage_script(&s, "a", "S:kid/1 s:kid/1,hello r");
+    stage_script(&s, "kid/1", "r t:a,up");
+    stage_post(&s, "a", "go", NULL);
+    stage_run(&s);
+    expect(&s, "a <- request - 'go'\n"
+               "kid/1 <- request a 'hello'\n"
+               "a <- response kid/1 'by-kid/1' context c-hello nested 'go' already-answered\n"
+               "a <- tell kid/1 'up'\n"
+               "port 1: ok 'by-a'\n");
+    stage_close(&s);
+}
+
+static void only_what_its_class_may_spawn(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    stage_class(&s, "a", (struct hf_named_settings){.spawns = (const char *const[]){"kid", NULL}});
+    stage_class(&s, "kid",
+                (struct hf_named_settings){.grants = (const char *const[]){NULL},
+                                           .spawns = (const char *const[]){NULL}});
+    stage_classes(&s, "b");
+    stage_script(&s, "a", "S:kid S:kid/k S:kid/k S:b S:nobody S:kid/{ S:kid/~1 r");
+    stage_post(&s, "a", "go", NULL);
+    stage_run(&s);
+    expect(&s, "a <- request - 'go'\n"
+               "a: S taken\n"
+               "a: S denied\n"
+               "a: S denied\n"
+               "a: S invalid\n"
+               "a: S invalid\n"
+               "port 1: ok 'by-a'\n");
+    assert_int_equal(hf_named_count(s.k), 3);
+    stage_close(&s);
+}
+
+static void holding_a_request_is_the_right_to_answer_it(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    stage_class(&s, "a",
+                (struct hf_named_settings){.grants = (const char *const[]){NULL},
+                                           .spawns = (const char *const[]){NULL}});
+    stage_classes(&s, "b");
+    stage_script(&s, "b", "s:a,q");
+    stage_script(&s, "b", "r");
+    stage_script(&s, "a", "r t:b");
+    stage_post(&s, "b", "go", NULL);
+    stage_run(&s);
+    expect(&s, "b <- request - 'go'\n"
+               "a <- request b 'q'\n"
+               "a: t denied\n"
+               "b <- response a 'by-a' context c-q nested 'go' ok\n"
+               "port 1: ok 'by-b'\n");
+    stage_close(&s);
+}
+
+static void a_forged_token_answers_nothing(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    stage_classes(&s, "ab");
+    stage_script(&s, "a", "d");
+    stage_script(&s, "b", "a r");
+    stage_post(&s, "a", "go", NULL);
+    stage_run(&s);
+    stage_post(&s, "b", "go", NULL);
+    stage_run(&s);
+    expect(&s, "a <- request - 'go'\n"
+               "b <- request - 'go'\n"
+               "b: a no-request\n"
+               "port 2: ok 'by-b'\n");
+    stage_close(&s);
+}
+
+static void capabilities_are_bounded(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    stage_class(&s, "a", (struct hf_named_settings){.caps_max = 1});
+    stage_classes(&s, "bcd");
+    stage_script(&s, "b", "g:c t:a");
+    stage_script(&s, "b", "g:d t:a");
+    stage_script(&s, "a", "h:c");
+    stage_script(&s, "a", "h:d");
+    stage_post(&s, "b", "go", NULL);
+    stage_post(&s, "b", "go", NULL);
+    stage_run(&s);
+    expect(&s, "b <- request - 'go'\n"
+               "b <- request - 'go'\n"
+               "a <- tell b 'x' cap c\n"
+               "a <- tell b 'x' cap d\n"
+               "a: h limit\n"
+               "port 1: unanswered ''\n"
+               "port 2: unanswered ''\n");
+    stage_close(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_process_messages_only_what_it_holds),
+        cmocka_unit_test(what_a_message_carries_may_be_used_while_it_is_in_hand),
+        cmocka_unit_test(what_is_kept_is_held_until_it_is_dropped),
+        cmocka_unit_test(nobody_passes_on_what_he_does_not_hold),
+        cmocka_unit_test(answers_carry_capabilities_too),
+        cmocka_unit_test(parent_and_child_hold_each_other),
+        cmocka_unit_test(only_what_its_class_may_spawn),
+        cmocka_unit_test(holding_a_request_is_the_right_to_answer_it),
+        cmocka_unit_test(a_forged_token_answers_nothing),
+        cmocka_unit_test(capabilities_are_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

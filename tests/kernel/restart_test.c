@@ -1,0 +1,358 @@
+/* restart_test.c - what follows a death: policies, back-off, giving up; stop, kill, suspend,
+ * resume, closing. */
+#include "support_named.h"
+
+static void never_tells_the_queue_and_the_next_message_makes_a_new_one(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    stage_classes(&s, "a");
+    stage_script(&s, "a", "F");
+    stage_script(&s, "a", "r");
+    stage_post(&s, "a", "one", NULL);
+    stage_post(&s, "a", "two", NULL);
+    stage_run(&s);
+    stage_post(&s, "a", "three", NULL);
+    stage_run(&s);
+    expect(&s, "a <- request - 'one'\n"
+               "a stops\n"
+               "port 1: dead 'boom'\n"
+               "port 2: dead 'boom'\n"
+               "a <- request - 'three'\n"
+               "port 3: ok 'by-a'\n");
+    stage_close(&s);
+}
+
+static void a_restart_keeps_the_queue_and_loses_what_was_in_hand(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    stage_class(&s, "a", (struct hf_named_settings){.restart = HF_RESTART_ALWAYS});
+    stage_classes(&s, "b");
+    stage_script(&s, "a", "d");
+    stage_script(&s, "a", "s:b,q F");
+    stage_script(&s, "a", "r");
+    stage_script(&s, "a", "r");
+    stage_script(&s, "b", "d");
+    stage_post(&s, "a", "deferred", NULL);
+    stage_run(&s);
+    stage_post(&s, "a", "hand", NULL);
+    stage_post(&s, "a", "queued", NULL);
+    stage_run(&s);
+    expect(&s, "a <- request - 'deferred'\n"
+               "a <- request - 'hand'\n"
+               "a stops\n"
+               "port 2: dead 'boom'\n"
+               "port 1: dead 'boom'\n");
+    assert_true(stage_shows(&s, "a", "restarting"));
+    assert_int_equal(hf_named_count(s.k), 2); /* it and b */
+    stage_post(&s, "a", "meanwhile", NULL);
+    stage_run(&s);
+    stage_pass(&s, 99 * MS);
+    expect(&s, "");
+    stage_pass(&s, 1 * MS);
+    expect(&s, "a <- request - 'queued'\n"
+               "a <- request - 'meanwhile'\n"
+               "port 3: ok 'by-a'\n"
+               "port 4: ok 'by-a'\n");
+    stage_close(&s);
+}
+
+static void back_off_doubles_and_begins_again_after_health(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    stage_class(&s, "a",
+                (struct hf_named_settings){.restart = HF_RESTART_ALWAYS,
+                                           .backoff_ns = 100 * MS,
+                                           .backoff_max_ns = 300 * MS});
+    const unsigned waits[] = {100, 200, 300, 300};
+    for (size_t i = 0; i < HF_ARRAY_LEN(waits); i++) {
+        stage_script(&s, "a", "F");
+        stage_post(&s, "a", "go", NULL);
+        stage_run(&s);
+        stage_pass(&s, (waits[i] - 1) * MS);
+        assert_true(stage_shows(&s, "a", "restarting"));
+        stage_pass(&s, 1 * MS);
+        assert_true(stage_shows(&s, "a", "idle"));
+    }
+    stage_pass(&s, 10 * S);
+    stage_script(&s, "a", "F");
+    stage_post(&s, "a", "go", NULL);
+    stage_run(&s);
+    stage_pass(&s, 100 * MS);
+    assert_true(stage_shows(&s, "a", "idle"));
+    stage_close(&s);
+}
+
+static void more_than_max_in_a_time_gives_up(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    stage_class(&s, "a",
+                (struct hf_named_settings){.restart = HF_RESTART_SOME,
+                                           .restart_max = 2,
+                                           .restart_within_ns = 10 * S,
+                                           .backoff_ns = 1 * MS});
+    for (unsigned i = 0; i < 3; i++) {
+        stage_script(&s, "a", "F");
+        stage_post(&s, "a", "go", NULL);
+        if (i == 2)
+            stage_post(&s, "a", "queued", NULL);
+        stage_run(&s);
+        stage_pass(&s, 10 * MS);
+    }
+    struct hf_message_stats st;
+    hf_message_get_stats(s.k, &st);
+    assert_int_equal(st.given_up, 1);
+    assert_int_equal(st.restarts, 2);
+    assert_int_equal(hf_named_count(s.k), 0);
+    expect(&s, "a <- request - 'go'\n"
+               "a stops\n"
+               "port 1: dead 'boom'\n"
+               "a <- request - 'go'\n"
+               "a stops\n"
+               "port 2: dead 'boom'\n"
+               "a <- request - 'go'\n"
+               "a stops\n"
+               "port 3: dead 'boom'\n"
+               "port 4: dead 'boom'\n");
+    stage_close(&s);
+}
+
+static void spread_out_restarts_do_not_give_up(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    stage_class(&s, "a",
+                (struct hf_named_settings){.restart = HF_RESTART_SOME,
+                                           .restart_max = 1,
+                                           .restart_within_ns = 1 * S,
+                                           .backoff_ns = 1 * MS});
+    for (unsigned i = 0; i < 5; i++) {
+        stage_script(&s, "a", "F");
+        stage_post(&s, "a", "go", NULL);
+        stage_run(&s);
+        stage_pass(&s, 2 * S);
+    }
+    assert_true(stage_shows(&s, "a", "5 restarts"));
+    stage_close(&s);
+}
+
+static void one_that_ends_by_its_wish_is_made_again_for_its_queue(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    stage_classes(&s, "a");
+    stage_script(&s, "a", "r x");
+    stage_script(&s, "a", "r");
+    stage_post(&s, "a", "one", NULL);
+    stage_post(&s, "a", "two", NULL);
+    stage_run(&s);
+    expect(&s, "a <- request - 'one'\n"
+               "a stops\n"
+               "a <- request - 'two'\n"
+               "port 1: ok 'by-a'\n"
+               "port 2: ok 'by-a'\n");
+    stage_close(&s);
+}
+
+static void stop_is_in_order_and_tells_who_waits(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    stage_classes(&s, "a");
+    stage_script(&s, "a", "w r");
+    stage_post(&s, "a", "hand", NULL);
+    stage_post(&s, "a", "queued", NULL);
+    stage_run(&s);
+    uint64_t id;
+    assert_int_equal(hf_named_stop(s.k, HF_VIEW("a")), HF_OK);
+    assert_int_equal(stage_try_post(&s, "a", "", NULL, 0, &id), HF_NOT_FOUND);
+    stage_run(&s);
+    stage_gate(&s);
+    expect(&s, "a <- request - 'hand'\n"
+               "a stops\n"
+               "port 1: ok 'by-a'\n"
+               "port 2: dead 'stopped'\n");
+    assert_int_equal(hf_named_stop(s.k, HF_VIEW("a")), HF_NOT_FOUND);
+    stage_post(&s, "a", "new", NULL);
+    stage_script(&s, "a", "r");
+    stage_run(&s);
+    expect(&s, "a <- request - 'new'\n"
+               "port 3: ok 'by-a'\n");
+    stage_close(&s);
+}
+
+static void kill_ends_it_in_the_middle_and_is_not_restarted(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    stage_class(&s, "a", (struct hf_named_settings){.restart = HF_RESTART_ALWAYS});
+    stage_script(&s, "a", "w r");
+    stage_post(&s, "a", "hand", NULL);
+    stage_post(&s, "a", "queued", NULL);
+    stage_run(&s);
+    assert_int_equal(hf_named_kill(s.k, HF_VIEW("a"), HF_VIEW("enough")), HF_OK);
+    stage_run(&s);
+    assert_int_equal(hf_named_count(s.k), 0);
+    expect(&s, "a <- request - 'hand'\n"
+               "a stops\n"
+               "port 1: dead 'enough'\n"
+               "port 2: dead 'enough'\n");
+    assert_int_equal(hf_named_kill(s.k, HF_VIEW("a"), HF_VIEW("")), HF_NOT_FOUND);
+    stage_close(&s);
+}
+
+static void suspended_it_does_not_run_and_timeouts_go_on(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    stage_classes(&s, "ab");
+    stage_script(&s, "a", "r");
+    stage_script(&s, "b", "i:50 s:a,q r");
+    assert_int_equal(hf_named_wake(s.k, HF_VIEW("a"), NULL), HF_OK);
+    stage_run(&s);
+    assert_int_equal(hf_named_suspend(s.k, HF_VIEW("a")), HF_OK);
+    stage_post(&s, "a", "one", NULL);
+    stage_post(&s, "b", "go", NULL);
+    stage_run(&s);
+    assert_true(stage_shows(&s, "a", "suspended"));
+    stage_pass(&s, 50 * MS);
+    expect(&s, "b <- request - 'go'\n"
+               "port 2: ok 'by-b'\n"
+               "b <- error timeout of a context c-q nested 'go' already-answered\n");
+    assert_int_equal(hf_named_resume(s.k, HF_VIEW("a")), HF_OK);
+    stage_run(&s);
+    expect(&s, "a <- request - 'one'\n"
+               "port 1: ok 'by-a'\n");
+    stage_close(&s);
+}
+
+static void suspended_in_the_middle_of_a_turn(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    stage_classes(&s, "a");
+    stage_script(&s, "a", "w r");
+    stage_post(&s, "a", "go", NULL);
+    stage_run(&s);
+    assert_int_equal(hf_named_suspend(s.k, HF_VIEW("a")), HF_OK);
+    stage_gate(&s);
+    expect(&s, "a <- request - 'go'\n");
+    assert_int_equal(hf_named_resume(s.k, HF_VIEW("a")), HF_OK);
+    stage_run(&s);
+    expect(&s, "port 1: ok 'by-a'\n");
+    stage_close(&s);
+}
+
+static void a_class_that_is_closed_serves_what_it_accepted(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    struct hf_class *c = stage_class(&s, "a", (struct hf_named_settings){0});
+    uint64_t id;
+    stage_script(&s, "a/1", "w r");
+    stage_script(&s, "a/1", "r");
+    stage_script(&s, "a/2", "r");
+    stage_post(&s, "a/1", "go", NULL);
+    stage_post(&s, "a/1", "go", NULL);
+    stage_post(&s, "a/2", "go", NULL);
+    stage_run(&s);
+    hf_class_close(c);
+    stage_run(&s);
+    assert_int_equal(stage_try_post(&s, "a/1", "", NULL, 0, &id), HF_NOT_FOUND);
+    stage_gate(&s);
+    expect(&s, "a/1 <- request - 'go'\n"
+               "a/2 <- request - 'go'\n"
+               "port 3: ok 'by-a/2'\n"
+               "a/2 stops\n"
+               "a/1 <- request - 'go'\n"
+               "a/1 stops\n"
+               "port 1: ok 'by-a/1'\n"
+               "port 2: ok 'by-a/1'\n");
+    assert_int_equal(hf_named_count(s.k), 0);
+    assert_int_equal(hf_kernel_processes(s.k), 0);
+    stage_close(&s);
+}
+
+static void a_turn_that_takes_too_long_is_a_death(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    stage_class(
+        &s, "a",
+        (struct hf_named_settings){.turn_timeout_ns = 20 * MS, .restart = HF_RESTART_ALWAYS});
+    stage_script(&s, "a", "w r");
+    stage_script(&s, "a", "r");
+    stage_post(&s, "a", "slow", NULL);
+    stage_post(&s, "a", "next", NULL);
+    stage_run(&s);
+    stage_pass(&s, 19 * MS);
+    expect(&s, "a <- request - 'slow'\n");
+    stage_pass(&s, 1 * MS);
+    stage_pass(&s, 100 * MS);
+    expect(&s, "a stops\n"
+               "port 1: dead 'its turn took too long'\n"
+               "a <- request - 'next'\n"
+               "port 2: ok 'by-a'\n");
+    stage_close(&s);
+}
+
+static void an_idle_one_ends_in_order_when_it_has_nothing_to_do(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    stage_class(&s, "a", (struct hf_named_settings){.idle_timeout_ns = 1 * S});
+    stage_script(&s, "a", "r");
+    stage_script(&s, "a", "d");
+    stage_script(&s, "a", "a");
+    stage_post(&s, "a", "go", NULL);
+    stage_run(&s);
+    stage_pass(&s, 500 * MS);
+    stage_post(&s, "a", "go", NULL);
+    stage_run(&s);
+    stage_pass(&s, 2000 * MS);
+    assert_int_equal(hf_named_count(s.k), 1); /* it holds a token */
+    stage_post(&s, "a", "go", NULL);
+    stage_run(&s);
+    hf_buf_clear(&s.log);
+    stage_pass(&s, 999 * MS);
+    assert_int_equal(hf_named_count(s.k), 1);
+    stage_pass(&s, 1000 * MS);
+    assert_int_equal(hf_named_count(s.k), 0);
+    stage_close(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(never_tells_the_queue_and_the_next_message_makes_a_new_one),
+        cmocka_unit_test(a_restart_keeps_the_queue_and_loses_what_was_in_hand),
+        cmocka_unit_test(back_off_doubles_and_begins_again_after_health),
+        cmocka_unit_test(more_than_max_in_a_time_gives_up),
+        cmocka_unit_test(spread_out_restarts_do_not_give_up),
+        cmocka_unit_test(one_that_ends_by_its_wish_is_made_again_for_its_queue),
+        cmocka_unit_test(stop_is_in_order_and_tells_who_waits),
+        cmocka_unit_test(kill_ends_it_in_the_middle_and_is_not_restarted),
+        cmocka_unit_test(suspended_it_does_not_run_and_timeouts_go_on),
+        cmocka_unit_test(suspended_in_the_middle_of_a_turn),
+        cmocka_unit_test(a_class_that_is_closed_serves_what_it_accepted),
+        cmocka_unit_test(a_turn_that_takes_too_long_is_a_death),
+        cmocka_unit_test(an_idle_one_ends_in_order_when_it_has_nothing_to_do),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

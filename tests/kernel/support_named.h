@@ -1,0 +1,65 @@
+/* support_named.h - a stage for named processes: puppets that do what their script says, and a log
+ * of all that is seen.
+ *
+ * A puppet handles its n-th message by the n-th script given for its name (or the class's, if there
+ * are no more). Words of a script, apart by blanks; NAME,BODY where a target is needed. `+` after a
+ * verb: inherit; `=`: a blob of its own: r respond            R:NAME respond with a capability for
+ * NAME      q refuse (full) s send               t tell                 p tell, parking         P
+ * send, parking f forward            k ask, and log the answer d defer              a answer the
+ * oldest token                      A drop it c cancel the last sent                       v log
+ * the state         b take and drop the blob w wait for the gate  u wait till unwanted    n take
+ * the next message (RUN shape), waiting for it F fail (dead)        L fail (limited)        x
+ * retire S:NAME spawn class/key or class              M the same with a monitor   N with a link m
+ * monitor            l link                  U unwatch the last       K kill the last child, O stop
+ * it g:NAME send NAME's capability with the next send                     h:NAME keep   H:NAME drop
+ * ?:NAME log whether held T timer in 10 ms     C clear it              i:MS: timeout of the next
+ * send What a verb says is logged unless it is ok; so is every message, and every answer to a port.
+ */
+#ifndef HF_TESTS_KERNEL_SUPPORT_NAMED_H
+#define HF_TESTS_KERNEL_SUPPORT_NAMED_H
+
+#include "kernel/named_int.h"
+#include "support.h"
+
+struct script {
+    struct hf_list in_stage;
+    char name[64], words[256];
+};
+
+struct stage {
+    struct hf_kernel *k;
+    struct hf_port port;
+    uint64_t now;
+    struct hf_buf log;
+    struct hf_list scripts, puppets;
+    struct hf_wait gate;
+    size_t n_puppets, n_posts, n_told;
+    bool held; /* acknowledge nothing */
+    uint64_t seen_seq;
+    const char *defaults; /* script of who has none */
+};
+
+extern const struct hf_behaviour puppet_behaviour;
+
+void stage_open(struct stage *s);
+void stage_open_with(struct stage *s, const struct hf_kernel_settings *ks);
+void stage_close(struct stage *s); /* checks that nothing is left */
+/* May message and spawn everybody, unless grants or spawns say otherwise. */
+struct hf_class *stage_class(struct stage *s, const char *name, struct hf_named_settings ns);
+void stage_classes(struct stage *s, const char *letters); /* one class a letter, all defaults */
+void stage_script(struct stage *s, const char *name, const char *words);
+/* `blob`: NULL, none. Returns the id. */
+uint64_t stage_post(struct stage *s, const char *target, const char *body, const char *blob);
+enum hf_err stage_try_post(struct stage *s, const char *target, const char *body, const char *blob,
+                           uint64_t timeout_ns, uint64_t *id);
+/* Runs till nothing is runnable, takes and acknowledges batches, flushes; checks the blobs. */
+void stage_run(struct stage *s);
+void stage_gate(struct stage *s); /* whoever waits at the gate now goes on */
+void stage_pass(struct stage *s, uint64_t ns);
+/* All of the log since the last one. */
+void expect(struct stage *s, const char *lines);
+void stage_check_blobs(const struct stage *s);
+/* What there is to find in `hf_named_inspect`. */
+bool stage_shows(const struct stage *s, const char *name, const char *text);
+
+#endif
