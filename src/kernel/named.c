@@ -400,7 +400,7 @@ static void drop_asked(struct hf_named *n, struct hf_process *p)
         return;
     n->asked = NULL;
     hf_wait_clear(&n->asked_wait);
-    hf_pending_forget(n, root);
+    hf_pending_discard(n, root);
     if (root->talk.waiting)
         hf_pending_withdraw(p, root);
     under = root->talk.under;

@@ -240,6 +240,7 @@ void hf_pending_take(struct hf_kernel *k, struct hf_request *root);
 void hf_pending_over(struct hf_request *root, enum hf_answer_kind kind, struct hf_view text);
 /* Taken out of the mailbox, or never to be: the origin's side is over. */
 void hf_pending_forget(struct hf_named *n, struct hf_request *root);
+void hf_pending_discard(struct hf_named *n, struct hf_request *root); /* and its answer, if one came */
 /* Its origin does not wait any more: whoever could answer hears of it, as an effect of this turn.
  */
 void hf_pending_withdraw(struct hf_process *p, struct hf_request *root);

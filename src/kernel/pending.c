@@ -15,21 +15,13 @@ void hf_pending_take(struct hf_kernel *k, struct hf_request *root)
     t->waiting = false;
     root->out = false;
     hf_timer_stop(k, &root->clock);
-    if (root->answer.kind == HF_ANSWER_OK) {
+    if (root->answer.kind == HF_ANSWER_OK)
         k->said.responses++;
-        hf_blob_unref(root->message.blob);
-        root->message.blob = NULL;
-    } else {
+    else
         k->said.errors[root->answer.kind]++;
-        if (root->answer.blob ==
-            NULL) { /* an error gives back what was sent, if it is still there */
-            root->answer.blob = root->talk.holders == 0      ? root->message.blob
-                                : root->message.blob == NULL ? NULL
-                                                             : hf_blob_ref(root->message.blob);
-            if (root->talk.holders == 0)
-                root->message.blob = NULL;
-        }
-    }
+    /* An error gives back what was sent, if it is still there. */
+    if (root->answer.kind != HF_ANSWER_OK && root->answer.blob == NULL && root->message.blob != NULL)
+        root->answer.blob = hf_blob_ref(root->message.blob);
     hf_out_count(root->class, root->answer.kind);
     if (t->asked) {
         hf_wait_fire(&n->asked_wait);
@@ -82,6 +74,22 @@ void hf_pending_forget(struct hf_named *n, struct hf_request *root)
     HF_ASSERT(hf_list_linked(&root->talk.in_from) && n->n_pending > 0);
     hf_list_remove(&root->talk.in_from);
     n->n_pending--;
+    if (root->talk.holders == 0) { /* else its blob is theirs as long as they can name it */
+        hf_blob_unref(root->message.blob);
+        root->message.blob = NULL;
+    }
+}
+
+void hf_pending_discard(struct hf_named *n, struct hf_request *root)
+{
+    hf_pending_forget(n, root);
+    hf_mail_remove(n, &root->talk.back);
+    hf_timer_stop(n->kernel, &root->clock);
+    if (root->talk.waiting) /* an answer may be on its way */
+        return;
+    hf_buf_done(&root->answer.body);
+    hf_blob_unref(root->answer.blob);
+    root->answer.blob = NULL;
 }
 
 void hf_pending_withdraw(struct hf_process *p, struct hf_request *root)
@@ -104,9 +112,7 @@ static void drop(struct hf_named *n, struct hf_request *root, struct hf_view why
 {
     struct hf_kernel *k = n->kernel;
     struct hf_request *under = root->talk.under;
-    hf_pending_forget(n, root);
-    hf_mail_remove(n, &root->talk.back);
-    hf_timer_stop(k, &root->clock);
+    hf_pending_discard(n, root);
     root->talk.under = NULL;
     if (root->talk.waiting) {
         root->talk.waiting = false;

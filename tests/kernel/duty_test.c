@@ -98,6 +98,22 @@ static void a_response_has_what_was_kept_as_nested(void **state)
     stage_close(&s);
 }
 
+static void a_blob_is_there_as_long_as_its_message_is_in_hand(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    stage_classes(&s, "abc");
+    stage_script(&s, "a", "s=:b,q r");
+    stage_script(&s, "b", "r w t+:c,after");
+    stage_post(&s, "a", "go", NULL);
+    stage_run(&s);
+    hf_buf_clear(&s.log);
+    stage_gate(&s); /* the answer was delivered long ago */
+    expect(&s, "c <- tell b 'after' [of a]\n");
+    stage_close(&s);
+}
+
 static void nested_blob_is_inherited_when_current_has_none(void **state)
 {
     struct stage s;
@@ -412,6 +428,7 @@ int main(void)
         cmocka_unit_test(a_request_that_wants_no_answer_is_current_too),
         cmocka_unit_test(a_request_left_undone_is_unanswered_at_once),
         cmocka_unit_test(a_response_has_what_was_kept_as_nested),
+        cmocka_unit_test(a_blob_is_there_as_long_as_its_message_is_in_hand),
         cmocka_unit_test(nested_blob_is_inherited_when_current_has_none),
         cmocka_unit_test(explicit_before_current_before_nested_before_none),
         cmocka_unit_test(never_a_blob_of_another_conversation),

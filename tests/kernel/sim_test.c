@@ -1,0 +1,428 @@
+/* sim_test.c - many processes under a seed: they say whatever a process can say, die, restart, are
+ * killed and suspended; bodies arrive late or fail; the store acknowledges late, in groups, says
+ * FULL, UNKNOWN or FENCED.
+ *
+ * What must hold, whatever happens: a post is told once; a request that wants an answer is answered
+ * once, to the instance that sent it, with its context; messages of one to another arrive in the
+ * order sent; nothing of a recorded process is seen before its batch is acknowledged; a monitor
+ * fires once; live blobs are those that can be reached; when all is calm nothing is left.
+ *
+ * HF_SEEDS=10000 for more seeds, HF_SEED=n for one of them, with its log.
+ */
+#include <signal.h>
+#include <unistd.h>
+
+#include "support_sim.h"
+
+enum { EVENTS = 1000, SEEN = 8192 };
+
+static const char *const kind_names[] = {
+#define X(name) #name,
+    HAPPENINGS(X)
+#undef X
+};
+
+static uint64_t now_seed; /* for who dies of an assertion */
+
+static void say_seed(void)
+{
+    char text[120];
+    int n =
+        snprintf(text, sizeof text, "replay with HF_SEED=%llu build/dev/tests/kernel/sim_test\n",
+                 (unsigned long long)now_seed);
+    if (write(2, text, (size_t)n) < 0)
+        return;
+}
+
+static void on_abort(int sig)
+{
+    say_seed();
+    signal(sig, SIG_DFL);
+    raise(sig);
+}
+
+void sim_violation(const struct sim *w, const char *what)
+{
+    fprintf(stderr, "seed %llu, event %llu: %s\n", (unsigned long long)w->seed,
+            (unsigned long long)w->events, what);
+    abort();
+}
+
+/* ---- the world ---- */
+
+static void on_told(struct hf_port *port, void *tag, struct hf_answer *answer)
+{
+    struct sim *w = HF_CONTAINER_OF(port, struct sim, port);
+    size_t i = (size_t)(uintptr_t)tag;
+    uint64_t by, number, serial;
+    MUST(w, !w->told[i]);
+    w->told[i] = true;
+    w->n_told++;
+    if (answer->kind == HF_ANSWER_OK) {
+        MUST(w, sim_parse_body(hf_buf_view(&answer->body), &by, &number, &serial));
+        sim_must_be_acked(w, serial);
+    }
+}
+
+static void post_some(struct sim *w)
+{
+    char name[40];
+    if (w->n_posted == HF_ARRAY_LEN(w->told))
+        return;
+    struct hf_post p = {.target = sim_any_name(w, name, sizeof name),
+                        .timeout_ns = (1 + sim_pick(w, 3000)) * MS,
+                        .port = &w->port,
+                        .tag = (void *)(uintptr_t)w->n_posted};
+    struct hf_blob **place = &w->open[sim_pick(w, OPEN)];
+    if (*place == NULL && sim_chance(w, 60)) { /* its body is still to come */
+        p.blob = *place = hf_blob_new_in(hf_kernel_blobs(w->k), HF_BLOB_LEN_UNKNOWN, 0);
+        assert_non_null(p.blob);
+    }
+    if (hf_port_post(w->k, &p, &w->ids[w->n_posted]) == HF_OK)
+        w->n_posted++;
+    hf_blob_unref(p.blob);
+    sim_count(w, EV_post);
+}
+
+static void blob_event(struct sim *w)
+{
+    struct hf_blob **place = &w->open[sim_pick(w, OPEN)];
+    if (*place == NULL)
+        return;
+    unsigned p = (unsigned)sim_pick(w, 10);
+    if (p < 6) {
+        (void)!hf_blob_push(*place, HF_VIEW("some bytes"));
+        sim_count(w, EV_blob_push);
+        return;
+    }
+    sim_count(w, p < 9 ? EV_blob_finish : EV_blob_fail);
+    if (p < 9)
+        hf_blob_finish(*place);
+    else
+        hf_blob_fail(*place, HF_IO);
+    *place = NULL;
+}
+
+static enum hf_err hear(void *ctx, const struct hf_batch_record *r)
+{
+    struct sim *w = ctx;
+    uint64_t by, number, serial;
+    if ((r->kind == HF_RECORD_SEND || r->kind == HF_RECORD_ANSWER) &&
+        sim_parse_body(r->bytes, &by, &number, &serial))
+        w->serials[serial].batch = w->taken;
+    return HF_OK;
+}
+
+/* The store of this world: takes batches, keeps them a while, acknowledges some; or says it is
+ * FULL, or does not know. */
+static void store_event(struct sim *w)
+{
+    const struct hf_batch *b;
+    unsigned p = (unsigned)sim_pick(w, 100);
+    if (w->unknown) { /* taken over again and compared: it was there, or it comes again */
+        w->unknown = false;
+        if (sim_chance(w, 50) && !w->calm) {
+            hf_kernel_return_batch(w->k);
+            w->taken--;
+        }
+        return;
+    }
+    if (p < 60 || w->calm) {
+        b = hf_kernel_next_batch(w->k);
+        if (b == NULL)
+            return;
+        if (p < 5 && !w->calm) {
+            hf_kernel_return_batch(w->k);
+            sim_count(w, EV_store_full);
+            return;
+        }
+        MUST(w, hf_batch_seq(b) == w->taken + 1);
+        w->taken = hf_batch_seq(b);
+        uint64_t seq, process;
+        MUST(w, hf_batch_decode(hf_batch_bytes(b), &seq, &process, hear, w, NULL) == HF_OK);
+        if (p < 8 && !w->calm) {
+            w->unknown = true;
+            sim_count(w, EV_store_unknown);
+        }
+        return;
+    }
+    if (w->acked == w->taken)
+        return;
+    uint64_t to = w->acked + 1 + sim_pick(w, w->taken - w->acked);
+    sim_count(w, to > w->acked + 1 ? EV_acked_group : EV_acked);
+    w->acked = to;
+    hf_kernel_acked(w->k, to);
+}
+
+static void control_event(struct sim *w)
+{
+    char name[40];
+    struct hf_view any = sim_any_name(w, name, sizeof name);
+    switch (sim_pick(w, 8)) {
+    case 0:
+        if (hf_named_kill(w->k, any, HF_VIEW("by the world")) == HF_OK)
+            sim_count(w, EV_kill);
+        return;
+    case 1:
+        if (hf_named_stop(w->k, any) == HF_OK)
+            sim_count(w, EV_stop);
+        return;
+    case 2:
+    case 3:
+        if (hf_named_suspend(w->k, any) == HF_OK)
+            sim_count(w, EV_suspend);
+        return;
+    default:
+        if (hf_named_resume(w->k, any) == HF_OK)
+            sim_count(w, EV_resume);
+    }
+}
+
+/* ---- blobs ---- */
+
+struct seen {
+    struct hf_blob *ptr[SEEN];
+    size_t n;
+};
+
+static int by_address(const void *a, const void *b)
+{
+    uintptr_t x = (uintptr_t) * (struct hf_blob *const *)a,
+              y = (uintptr_t) * (struct hf_blob *const *)b;
+    return (x > y) - (x < y);
+}
+
+static void see(void *ctx, struct hf_blob *blob)
+{
+    struct seen *s = ctx;
+    if (blob == NULL)
+        return;
+    assert_true(s->n < SEEN);
+    s->ptr[s->n++] = blob;
+}
+
+static void check_reachable(struct sim *w)
+{
+    static struct seen s;
+    size_t different = 0;
+    s.n = 0;
+    hf_kernel_walk_blobs(w->k, see, &s);
+    HF_LIST_FOR (n, &w->actors) {
+        see(&s, HF_LIST_ENTRY(n, struct actor, in_sim)->kept);
+    }
+    for (size_t i = 0; i < OPEN; i++)
+        see(&s, w->open[i]);
+    qsort(s.ptr, s.n, sizeof s.ptr[0], by_address);
+    for (size_t i = 0; i < s.n; i++)
+        different += i == 0 || s.ptr[i] != s.ptr[i - 1];
+    MUST(w, hf_blob_pool_live(hf_kernel_blobs(w->k)) == different);
+}
+
+/* ---- one seed ---- */
+
+static void one_event(struct sim *w)
+{
+    unsigned p = (unsigned)sim_pick(w, 100);
+    if (p < 12)
+        post_some(w);
+    else if (p < 70)
+        (void)!hf_kernel_step(w->k, w->now);
+    else if (p < 76) {
+        w->now += sim_pick(w, sim_chance(w, 10) ? 2000 : 30) * MS;
+        sim_count(w, EV_time);
+    } else if (p < 82)
+        blob_event(w);
+    else if (p < 93)
+        store_event(w);
+    else if (p < 95)
+        hf_kernel_flush(w->k);
+    else if (p < 96)
+        control_event(w);
+    else if (p < 97) {
+        hf_wait_fire(&w->gate);
+        hf_wait_clear(&w->gate);
+    } else if (p < 98 && w->n_posted > 0) {
+        hf_port_cancel(w->k, w->ids[sim_pick(w, w->n_posted)]);
+        sim_count(w, EV_port_cancel);
+    } else if (p < 99)
+        check_reachable(w);
+}
+
+static void calm(struct sim *w)
+{
+    char name[40];
+    w->calm = true;
+    for (size_t i = 0; i < OPEN; i++) {
+        if (w->open[i] != NULL)
+            hf_blob_finish(w->open[i]);
+        w->open[i] = NULL;
+    }
+    for (unsigned round = 0; round < 400; round++) {
+        for (unsigned i = 0; i < NAMES; i++) {
+            sim_name_of(i, name, sizeof name);
+            (void)!hf_named_resume(w->k, hf_view_of(name));
+        }
+        HF_LIST_FOR (n, &w->k->named) {
+            struct hf_named *named = HF_LIST_ENTRY(n, struct hf_named, in_kernel);
+            (void)!hf_named_resume(w->k, hf_named_name(named));
+        }
+        hf_wait_fire(&w->gate);
+        hf_wait_clear(&w->gate);
+        for (unsigned i = 0; hf_kernel_step(w->k, w->now) == HF_OK; i++)
+            MUST(w, i < 1000000);
+        while (w->unknown || w->taken < w->k->seq)
+            store_event(w);
+        if (w->acked < w->taken) {
+            w->acked = w->taken;
+            hf_kernel_acked(w->k, w->acked);
+        }
+        hf_kernel_flush(w->k);
+        w->now += 200 * MS;
+    }
+}
+
+static void wake_tokens(struct sim *w)
+{
+    char name[40];
+    uint64_t id;
+    for (unsigned i = 0; i < NAMES;
+         i++) { /* whoever holds a token answers it with the next message */
+        sim_name_of(i, name, sizeof name);
+        struct hf_post p = {
+            .target = hf_view_of(name), .port = &w->port, .tag = (void *)(uintptr_t)w->n_posted};
+        if (w->n_posted < HF_ARRAY_LEN(w->told) && hf_port_post(w->k, &p, &id) == HF_OK)
+            w->ids[w->n_posted++] = id;
+    }
+}
+
+static void check_nothing_open(struct sim *w)
+{
+    for (size_t i = 0; i < w->n_serials; i++)
+        MUST(w, !w->serials[i].wants || w->serials[i].done || w->serials[i].dropped);
+    MUST(w, w->n_told == w->n_posted);
+    MUST(w, hf_kernel_idle(w->k));
+}
+
+static void add_classes(struct sim *w)
+{
+    static const char *const some[] = {"plain/*", "rec/*",    "again/*", "loop/*",
+                                       "small/*", "nobody/*", NULL};
+    static const char *const all[] = {"*", NULL};
+    const struct hf_named_settings settings[] = {
+        {.grants = some},
+        {.grants = all, .recorded = true, .mailbox_max = 4},
+        {.grants = all,
+         .restart = HF_RESTART_ALWAYS,
+         .backoff_ns = 50 * MS,
+         .backoff_max_ns = 300 * MS},
+        {.grants = all,
+         .restart = HF_RESTART_SOME,
+         .restart_max = 1,
+         .backoff_ns = 10 * MS,
+         .trap_links = true},
+        {.grants = all, .shape = HF_SHAPE_RUN, .mailbox_max = 6},
+        {.grants = all,
+         .mailbox_max = 1,
+         .pending_max = 4,
+         .sends_max = 3,
+         .tokens_max = 2,
+         .processes_max = 3,
+         .idle_timeout_ns = 700 * MS,
+         .turn_timeout_ns = 900 * MS},
+    };
+    for (size_t i = 0; i < HF_ARRAY_LEN(settings); i++) {
+        struct hf_named_settings s = settings[i];
+        struct hf_class *c;
+        struct hf_report report = {0};
+        s.behaviour = &sim_actors;
+        s.ctx = w;
+        s.spawns = all;
+        if (hf_named_class_add(w->k, sim_classes[i], &s, &c, &report) != HF_OK)
+            fail_msg("%s", report.text);
+    }
+}
+
+static void run_seed(uint64_t seed, uint64_t *counts, uint64_t *events)
+{
+    struct sim *w = calloc(1, sizeof *w);
+    assert_non_null(w);
+    w->seed = now_seed = seed;
+    w->rnd = seed * 0x9E3779B97F4A7C15u + 1;
+    w->now = 1 * S;
+    w->port.answer = on_told;
+    w->log = getenv("HF_SEED") != NULL;
+    hf_list_init(&w->actors);
+    hf_wait_init(&w->gate, false);
+    hf_map_init(&w->order, 0);
+    assert_int_equal(hf_kernel_new(&(struct hf_kernel_settings){.hash_seed = seed}, &w->k), HF_OK);
+    add_classes(w);
+    while (w->events < EVENTS)
+        one_event(w);
+    check_reachable(w);
+    w->fenced = sim_chance(w, 5);
+    if (w->fenced) { /* another owner took over: everything stops here, and what was held is seen by
+                        nobody */
+        sim_count(w, EV_store_fenced);
+    } else {
+        calm(w);
+        wake_tokens(w);
+        calm(w);
+        check_nothing_open(w);
+        check_reachable(w);
+    }
+    struct hf_message_stats st;
+    hf_message_get_stats(w->k, &st);
+    w->counts[EV_parked] += st.parked;
+    w->counts[EV_late] += st.late;
+    w->counts[EV_restart] += st.restarts;
+    w->counts[EV_gave_up] += st.given_up;
+    w->counts[EV_death] += st.deaths;
+    hf_kernel_free(w->k);
+    MUST(w, w->n_told == w->n_posted);
+    MUST(w, hf_list_empty(&w->actors));
+    for (size_t i = 0; i < OPEN; i++)
+        if (w->open[i] != NULL)
+            hf_blob_finish(w->open[i]);
+    for (size_t i = 0; i < EV_COUNT; i++)
+        counts[i] += w->counts[i];
+    *events += w->events;
+    hf_wait_done(&w->gate);
+    hf_map_done(&w->order);
+    free(w->serials);
+    free(w);
+}
+
+static void many_processes_under_many_seeds(void **state)
+{
+    const char *one = getenv("HF_SEED"), *many = getenv("HF_SEEDS");
+    uint64_t counts[EV_COUNT] = {0}, events = 0, n = many == NULL ? 300 : strtoull(many, NULL, 10);
+    long live = 0;
+    (void)state;
+    signal(SIGABRT, on_abort);
+    signal(SIGSEGV, on_abort);
+    if (one != NULL) {
+        run_seed(strtoull(one, NULL, 10), counts, &events);
+        return;
+    }
+    for (uint64_t seed = 1; seed <= n; seed++) {
+        run_seed(seed, counts, &events);
+        if (seed == 1)
+            live = mallocs_live();
+        if (mallocs_are_counted())
+            assert_int_equal(mallocs_live(), live);
+    }
+    print_message("%llu seeds, %llu events\n", (unsigned long long)n, (unsigned long long)events);
+    for (size_t i = 0; i < EV_COUNT; i++)
+        print_message("%s %llu%s", kind_names[i], (unsigned long long)counts[i],
+                      i % 8 == 7 ? "\n" : ", ");
+    print_message("\n");
+    for (size_t i = 0; i < EV_COUNT; i++)
+        if (counts[i] == 0)
+            fail_msg("nothing of kind %s happened", kind_names[i]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(many_processes_under_many_seeds)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
