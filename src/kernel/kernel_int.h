@@ -132,6 +132,7 @@ struct hf_turn {
     const char *retire;     /* why it ends after this turn, or NULL */
     struct hf_batch *batch; /* of this segment; NULL until something is recorded */
     struct hf_list effects; /* of this segment, hf_effect.link */
+    uint32_t n_sends;       /* among them */
 };
 
 enum hf_phase {
