@@ -132,6 +132,7 @@ struct hf_turn {
     const char *retire;     /* why it ends after this turn, or NULL */
     struct hf_batch *batch; /* of this segment; NULL until something is recorded */
     struct hf_list effects; /* of this segment, hf_effect.link */
+    uint32_t n_sends;       /* among them */
 };
 
 enum hf_phase {
@@ -149,7 +150,7 @@ enum hf_doom {
     HF_DOOM_START_TIMEOUT,
     HF_DOOM_RETIRE, /* idle and not needed any more */
     HF_DOOM_LEAVE_TIMEOUT,
-    HF_DOOM_KILL,  /* somebody wished it; of a named process kill_text says why */
+    HF_DOOM_KILL,  /* somebody wished it; of a named process hf_named.kill_text says why */
     HF_DOOM_KERNEL /* the kernel is freed */
 };
 

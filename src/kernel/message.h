@@ -17,6 +17,7 @@
 #ifndef HF_KERNEL_MESSAGE_H
 #define HF_KERNEL_MESSAGE_H
 
+#include "kernel/name.h"
 #include "kernel/turn.h"
 
 /* What a verb says. Up to VOID: the state of the duty, nothing was done, nothing moved. */

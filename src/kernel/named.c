@@ -555,7 +555,8 @@ void hf_named_gone(struct hf_named *n, bool in_order, const char *reason)
 
 struct hf_view hf_named_kill_text(const struct hf_named *n)
 {
-    return n == NULL ? HF_VIEW("killed") : hf_buf_view(&n->kill_text);
+    return n == NULL || n->kill_text.len == 0 ? HF_VIEW("the instance was killed from outside")
+                                              : hf_buf_view(&n->kill_text);
 }
 
 void hf_named_end_now(struct hf_named *n, struct hf_view why, bool by_wish)

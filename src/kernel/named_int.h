@@ -69,7 +69,6 @@ struct hf_named {
     struct hf_list tokens; /* talk.in_token */
     uint32_t n_tokens;
     struct hf_list parked; /* what it sent that lies over a mailbox's bound: it waits for those */
-    uint32_t n_sends;      /* in this segment */
 
     struct hf_map caps; /* by name, struct hf_cap */
     struct hf_list watching, watchers;

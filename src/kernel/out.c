@@ -36,6 +36,7 @@ void hf_out_seal(struct hf_process *p)
     struct hf_batch *b = t->batch;
 
     t->batch = NULL;
+    t->n_sends = 0;
     if (b != NULL && t->broken) {
         k->seq--; /* nobody has seen it: numbers stay dense */
         hf_batch_free(b);

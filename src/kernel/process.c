@@ -319,11 +319,8 @@ static void end_doomed(struct hf_process *p)
         end(p);
         return;
     case HF_DOOM_KILL: /* whoever waits hears it before the behaviour does */
-        if (p->named == NULL)
-            tell(p, HF_ANSWER_DEAD, HF_VIEW("the instance was killed from outside"));
+        tell(p, HF_ANSWER_DEAD, hf_named_kill_text(p->named));
         unwind(p, HF_CANCELLED);
-        if (p->named != NULL)
-            tell(p, HF_ANSWER_DEAD, hf_named_kill_text(p->named));
         count_end(p);
         end(p);
         return;

@@ -46,12 +46,9 @@ static enum hf_said check(const struct hf_process *p, const struct hf_send *s)
     return p->turn.broken ? HF_SAID_LIMIT : HF_SAID_OK;
 }
 
-static bool count_send(struct hf_process *p)
+static bool has_room(const struct hf_process *p)
 {
-    struct hf_named *n = p->named;
-    if (hf_list_empty(&p->turn.effects)) /* a new segment */
-        n->n_sends = 0;
-    return n->n_sends < hf_named_set(n)->sends_max;
+    return p->turn.n_sends < hf_named_set(p->named)->sends_max;
 }
 
 static struct hf_blob *inherited(struct hf_named *n)
@@ -145,7 +142,7 @@ static void commit(struct hf_process *p, struct hf_request *r, struct hf_send *s
         1; /* its way; the mailbox takes it over. The reference made with it is this one's */
     r->going.kind = HF_EFFECT_SEND;
     hf_list_push_back(&p->turn.effects, &r->going.link);
-    n->n_sends++;
+    p->turn.n_sends++;
     p->kernel->said.sent++;
 }
 
@@ -221,7 +218,7 @@ enum hf_said hf_turn_send(struct hf_turn *turn, struct hf_send *s, uint64_t *id)
         return said;
     if (!s->wants_answer && s->context.len > 0)
         return HF_SAID_INVALID;
-    if (!count_send(p))
+    if (!has_room(p))
         return HF_SAID_LIMIT;
     return s->wants_answer ? send_wanting(p, s, false, id) : tell(p, s, id);
 }
@@ -237,7 +234,7 @@ enum hf_said hf_turn_ask(struct hf_turn *turn, struct hf_send *s, uint64_t *id)
     if (p->named->asked != NULL)
         return HF_SAID_INVALID;
     hf_named_forget_asked(p->named);
-    return count_send(p) ? send_wanting(p, s, true, id) : HF_SAID_LIMIT;
+    return has_room(p) ? send_wanting(p, s, true, id) : HF_SAID_LIMIT;
 }
 
 struct hf_wait *hf_turn_asked_wait(struct hf_turn *turn)
@@ -301,7 +298,7 @@ enum hf_said hf_turn_forward(struct hf_turn *turn, struct hf_send *s)
         return said;
     if ((said = check(p, s)) != HF_SAID_OK)
         return said;
-    if (!count_send(p))
+    if (!has_room(p))
         return HF_SAID_LIMIT;
     if (plain)
         return tell(p, s, NULL);

@@ -203,16 +203,20 @@ static void a_forged_token_answers_nothing(void **state)
     (void)state;
     stage_open(&s);
     stage_classes(&s, "ab");
-    stage_script(&s, "a", "d");
-    stage_script(&s, "b", "a r");
+    stage_script(&s, "a", "d w a:1 a:1");
+    stage_script(&s, "b", "a:1 a:2 a:77 r");
     stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
     stage_post(&s, "b", "go", NULL);
     stage_run(&s);
     expect(&s, "a <- request - 'go'\n"
                "b <- request - 'go'\n"
                "b: a no-request\n"
+               "b: a no-request\n"
+               "b: a no-request\n"
                "port 2: ok 'by-b'\n");
+    stage_gate(&s);
+    expect(&s, "a: a no-request\n"
+               "port 1: ok 'by-a'\n");
     stage_close(&s);
 }
 

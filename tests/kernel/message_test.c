@@ -372,6 +372,29 @@ static void limits_are_said_by_the_verb(void **state)
     stage_close(&s);
 }
 
+static void the_bound_of_sends_is_one_of_a_segment(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    stage_class(&s, "a", (struct hf_named_settings){.sends_max = 1});
+    stage_classes(&s, "b");
+    stage_script(&s, "a", "m:b t:b,1 t:b,2 w m:b t:b,3");
+    stage_script(&s, "a", "m:b t:b,4");
+    stage_post(&s, "a", "go", NULL);
+    stage_post(&s, "a", "go", NULL);
+    stage_run(&s);
+    hf_buf_clear(&s.log);
+    stage_gate(&s);
+    expect(&s, "b <- tell a '3'\n"
+               "a <- request - 'go'\n"
+               "b <- tell a '4'\n"
+               "a <- ended b: no-such-process 'no process has this name'\n"
+               "port 1: unanswered ''\n"
+               "port 2: unanswered ''\n");
+    stage_close(&s);
+}
+
 static void responses_are_bounded_too(void **state)
 {
     struct stage s;
@@ -406,6 +429,7 @@ int main(void)
         cmocka_unit_test(messages_of_one_to_another_arrive_in_the_order_sent),
         cmocka_unit_test(a_message_to_oneself_is_like_any_other),
         cmocka_unit_test(limits_are_said_by_the_verb),
+        cmocka_unit_test(the_bound_of_sends_is_one_of_a_segment),
         cmocka_unit_test(responses_are_bounded_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,13 +41,6 @@ static void on_abort(int sig)
     raise(sig);
 }
 
-void sim_violation(const struct sim *w, const char *what)
-{
-    fprintf(stderr, "seed %llu, event %llu: %s\n", (unsigned long long)w->seed,
-            (unsigned long long)w->events, what);
-    abort();
-}
-
 /* ---- the world ---- */
 
 static void on_told(struct hf_port *port, void *tag, struct hf_answer *answer)

@@ -189,8 +189,12 @@ static void do_reply(struct puppet *p, const char *word)
     snprintf(text, sizeof text, "by-%s", p->name);
     assert_int_equal(hf_buf_add_text(&r.body, text), HF_OK);
     if (word[0] == 'a') {
-        what = hf_turn_answer(p->turn, p->n_tokens == 0 ? 0 : p->tokens[0], &r);
-        if (what == HF_SAID_OK || what == HF_SAID_VOID)
+        struct hf_view number = word_name(word); /* any token, also another's */
+        uint64_t token = number.len > 0      ? strtoull((const char *)number.ptr, NULL, 10)
+                         : p->n_tokens == 0 ? 0
+                                             : p->tokens[0];
+        what = hf_turn_answer(p->turn, token, &r);
+        if (number.len == 0 && (what == HF_SAID_OK || what == HF_SAID_VOID))
             memmove(p->tokens, p->tokens + 1, --p->n_tokens * sizeof p->tokens[0]);
     } else {
         what = hf_turn_reply(p->turn, &r);

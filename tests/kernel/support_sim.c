@@ -3,6 +3,13 @@
 
 enum { DEEDS = 5 };
 
+void sim_violation(const struct sim *w, const char *what)
+{
+    fprintf(stderr, "seed %llu, event %llu: %s\n", (unsigned long long)w->seed,
+            (unsigned long long)w->events, what);
+    abort();
+}
+
 uint64_t sim_pick(struct sim *w, uint64_t n)
 {
     return rnd(&w->rnd) % n;

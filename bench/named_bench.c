@@ -1,0 +1,274 @@
+/* named_bench.c - what messages between named processes cost in the kernel alone: native
+ * behaviours, no engine.
+ *
+ *   named_bench              the table: CPU time of this thread, the median of RUNS runs and the
+ * best one named_bench --list       names of the fixed programs named_bench --run NAME   sets NAME
+ * up, then runs it a fixed number of times inside hf_bench_body, for bench/instructions
+ *
+ * Bodies have 64 bytes and are made and freed by the behaviours, as guests do: two allocations a
+ * round trip are theirs.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "kernel/message.h"
+#include "kernel/named.h"
+
+enum { RUNS = 9, BODY = 64, CHAIN = 8, FIXED = 2000 };
+
+struct bench {
+    struct hf_kernel *k;
+    struct hf_port port;
+    uint64_t now, left, done;
+    const char *target; /* of the client */
+    bool wants, blob;
+    unsigned hops;
+    struct hf_blob *bytes;
+};
+
+static void must(bool ok)
+{
+    if (!ok)
+        abort();
+}
+
+static void fill(struct hf_buf *body)
+{
+    static const uint8_t bytes[BODY];
+    must(hf_buf_add(body, bytes, BODY) == HF_OK);
+}
+
+static enum hf_end on_start(void *ctx, struct hf_turn *turn, void **state)
+{
+    (void)turn;
+    *state = ctx;
+    return HF_END_DONE;
+}
+
+static void on_stop(void *state)
+{
+    (void)state;
+}
+
+/* Asks again whenever it was answered, whatever the answer was. */
+static enum hf_end client(void *state, struct hf_turn *turn)
+{
+    struct bench *b = state;
+    if (b->left == 0)
+        return HF_END_DONE;
+    b->left--;
+    b->done++;
+    struct hf_send s = {.target = hf_view_of(b->target), .wants_answer = true};
+    fill(&s.body);
+    must(hf_turn_send(turn, &s, NULL) == HF_SAID_OK);
+    return HF_END_DONE;
+}
+
+static enum hf_end server(void *state, struct hf_turn *turn)
+{
+    struct hf_response r = {.inherit = true};
+    (void)state;
+    fill(&r.body);
+    must(hf_turn_reply(turn, &r) == HF_SAID_OK);
+    return HF_END_DONE;
+}
+
+/* chain/1 -> chain/2 ... -> chain/hops, which answers with the blob. */
+static enum hf_end chain(void *state, struct hf_turn *turn)
+{
+    struct bench *b = state;
+    struct hf_view name = hf_turn_name(turn);
+    unsigned i = (unsigned)(name.ptr[name.len - 1] - '0');
+    char next[20];
+    if (i >= b->hops)
+        return server(state, turn);
+    snprintf(next, sizeof next, "chain/%u", i + 1);
+    struct hf_send s = {.target = hf_view_of(next), .inherit = true};
+    must(hf_turn_forward(turn, &s) == HF_SAID_OK);
+    return HF_END_DONE;
+}
+
+/* Spawns a child, which ends at its first message; its end is the next beginning. */
+static enum hf_end parent(void *state, struct hf_turn *turn)
+{
+    struct bench *b = state;
+    const struct hf_spawn spawn = {.class = HF_VIEW("child"), .monitor = true};
+    char name[HF_NAME_MAX];
+    size_t len;
+    uint64_t watch;
+    const struct hf_message *m = hf_turn_message(turn);
+    if (m->kind == HF_MESSAGE_NOTICE)
+        must(hf_turn_drop(turn, m->source) == HF_SAID_OK);
+    if (b->left == 0)
+        return HF_END_DONE;
+    b->left--;
+    b->done++;
+    must(hf_turn_spawn(turn, &spawn, name, &len, &watch) == HF_SAID_OK);
+    struct hf_send s = {.target = hf_view(name, len)};
+    must(hf_turn_send(turn, &s, NULL) == HF_SAID_OK);
+    return HF_END_DONE;
+}
+
+static enum hf_end child(void *state, struct hf_turn *turn)
+{
+    (void)state;
+    hf_turn_retire(turn, "done");
+    return HF_END_DONE;
+}
+
+/* Never takes a second message. */
+static enum hf_end stuck(void *state, struct hf_turn *turn)
+{
+    (void)state, (void)turn;
+    return HF_END_WAIT;
+}
+
+#define BEHAVIOUR(f)                                                                               \
+    {                                                                                              \
+        .name = #f, .start = on_start, .turn = f, .resume = f, .stop = on_stop                     \
+    }
+static const struct hf_behaviour behaviours[] = {BEHAVIOUR(client), BEHAVIOUR(server),
+                                                 BEHAVIOUR(chain),  BEHAVIOUR(parent),
+                                                 BEHAVIOUR(child),  BEHAVIOUR(stuck)};
+
+static void on_answer(struct hf_port *port, void *tag, struct hf_answer *a)
+{
+    (void)port, (void)tag, (void)a;
+}
+
+static void post(struct bench *b, const char *target)
+{
+    struct hf_post p = {.target = hf_view_of(target), .port = &b->port};
+    uint64_t id;
+    if (b->bytes != NULL)
+        p.blob = hf_blob_ref(b->bytes);
+    must(hf_port_post(b->k, &p, &id) == HF_OK);
+}
+
+static void work(struct bench *b)
+{
+    while (hf_kernel_step(b->k, b->now) == HF_OK)
+        b->now += 100;
+    hf_kernel_flush(b->k);
+}
+
+/* ---- the programs ---- */
+
+struct program {
+    const char *name, *what;
+    const char *first;  /* posted to */
+    const char *target; /* of the client */
+    unsigned hops;      /* else: posts of a chain */
+    size_t blob;
+};
+static const struct program programs[] = {
+    {"named-call", "request and response between two processes, 64 bytes each", "client", "server",
+     0, 0},
+    {"named-post", "request of a port to a named process", NULL, NULL, 1, 0},
+    {"named-chain-1", "1 KiB blob to the end of a chain of 1", NULL, NULL, 1, 1024},
+    {"named-chain-8", "1 KiB blob through 7 that forward", NULL, NULL, CHAIN, 1024},
+    {"named-chain-8m", "1 MiB blob through 7 that forward", NULL, NULL, CHAIN, 1 << 20},
+    {"named-full", "request to a full mailbox, and its error handled", "client", "stuck", 0, 0},
+    {"named-dead", "request to nobody, and its error handled", "client", "nobody", 0, 0},
+    {"named-spawn", "spawn, start, one message, end, notice", "parent", NULL, 0, 0},
+};
+
+static void set_up(struct bench *b, const struct program *p)
+{
+    static const char *const all[] = {"*", NULL};
+    *b = (struct bench){.port = {on_answer}, .now = 1, .target = p->target, .hops = p->hops};
+    must(hf_kernel_new(&(struct hf_kernel_settings){0}, &b->k) == HF_OK);
+    for (size_t i = 0; i < HF_ARRAY_LEN(behaviours); i++) {
+        const struct hf_named_settings s = {
+            .behaviour = &behaviours[i], .ctx = b, .grants = all, .spawns = all, .mailbox_max = 1};
+        struct hf_class *c;
+        must(hf_named_class_add(b->k, behaviours[i].name, &s, &c, NULL) == HF_OK);
+    }
+    if (p->blob > 0) {
+        struct hf_buf buf = {0};
+        must(hf_buf_reserve(&buf, p->blob) == HF_OK);
+        memset(buf.ptr, 7, p->blob);
+        buf.len = p->blob;
+        b->bytes = hf_blob_of_buf_in(hf_kernel_blobs(b->k), &buf);
+        must(b->bytes != NULL);
+    }
+    if (p->target != NULL && strcmp(p->target, "stuck") == 0) {
+        post(b, "stuck");
+        work(b);
+        post(b, "stuck");
+    }
+}
+
+static void tear_down(struct bench *b)
+{
+    hf_blob_unref(b->bytes);
+    hf_kernel_free(b->k);
+}
+
+__attribute__((noinline)) void hf_bench_body(struct bench *b, const struct program *p, uint64_t n);
+__attribute__((noinline)) void hf_bench_body(struct bench *b, const struct program *p, uint64_t n)
+{
+    if (p->first != NULL) {
+        b->left = n;
+        post(b, p->first);
+        work(b);
+        must(b->left == 0);
+        return;
+    }
+    for (uint64_t i = 0; i < n; i++) {
+        post(b, "chain/1");
+        work(b);
+    }
+}
+
+static double cpu_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void measure(const struct program *p)
+{
+    double ns[RUNS];
+    const uint64_t n = 100000;
+    struct bench b;
+    set_up(&b, p);
+    for (int run = -1; run < RUNS; run++) {
+        double begin = cpu_ns();
+        hf_bench_body(&b, p, n);
+        if (run >= 0) /* the first warms */
+            ns[run] = (cpu_ns() - begin) / (double)n;
+    }
+    tear_down(&b);
+    qsort(ns, RUNS, sizeof ns[0], by_size);
+    printf("%-60s median %8.1f ns  best %8.1f ns\n", p->what, ns[RUNS / 2], ns[0]);
+}
+
+int main(int argc, char **argv)
+{
+    bool list = argc > 1 && strcmp(argv[1], "--list") == 0;
+    bool fixed = argc > 2 && strcmp(argv[1], "--run") == 0;
+    for (size_t i = 0; i < HF_ARRAY_LEN(programs); i++) {
+        const struct program *p = &programs[i];
+        if (list) {
+            printf("%s\n", p->name);
+        } else if (!fixed) {
+            measure(p);
+        } else if (strcmp(argv[2], p->name) == 0) {
+            struct bench b;
+            set_up(&b, p);
+            hf_bench_body(&b, p, FIXED); /* callgrind counts both: the first warms */
+            tear_down(&b);
+            printf("%d\n", FIXED);
+        }
+    }
+    return 0;
+}
