@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""Processes of a manifest: guests that send each other messages, the example app, and what is refused."""
+import hashlib, os, re, shutil, sys, tempfile, threading, zlib
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from hf import *
+
+CHAIN, FRONT, SHELF = guest("c-chain"), guest("c-front"), guest("c-shelf")
+HEAD = "holdfast = 1\n[node]\ndata = false\n"
+
+
+def chain(name, sends):
+    return '[services.%s]\ncomponent = "%s"\n[services.%s.process]\nsends = %s\n' % (name, CHAIN, name, sends)
+
+
+def front(sends='["*"]', more=""):
+    return '[services.front]\ncomponent = "%s"\nroutes = ["/"]\n[services.front.process]\nsends = %s\n%s' % (FRONT, sends, more)
+
+
+class App:
+    def __init__(self, text):
+        self.path = tempfile.mkdtemp(prefix="hf-processes-")
+        with open(os.path.join(self.path, "holdfast.toml"), "w") as f:
+            f.write(HEAD + text)
+
+    def __enter__(self):
+        self.server = Server(self.path, command="run").__enter__()
+        return self
+
+    def __exit__(self, *exc):
+        try:
+            self.server.__exit__(*exc)
+        finally:
+            shutil.rmtree(self.path)
+
+    def ask(self, path, body=b"", method="POST", chunks=False):
+        with self.server.connect() as s:
+            head = "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" % (method, path)
+            if chunks:
+                s.sendall((head + "Transfer-Encoding: chunked\r\n\r\n").encode())
+                for at in range(0, len(body), 70000):
+                    piece = body[at:at + 70000]
+                    s.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
+                s.sendall(b"0\r\n\r\n")
+            else:
+                s.sendall((head + "Content-Length: %d\r\n\r\n" % len(body)).encode() + body)
+            return read_response(s, method)
+
+
+def said(r):
+    return r.status, r.body.decode()
+
+
+# ---- the chain, and the middleman that asks two others ----
+def test_a_chain_hands_on_a_blob_that_only_its_end_reads():
+    with App(front() + chain("a", '["b"]') + chain("b", '["c"]') + chain("c", '["d"]') + chain("d", "[]")) as app:
+        body = os.urandom(300000)
+        want = (200, "%d %d" % (len(body), sum(body)))
+        check("whole", said(app.ask("/a?b+c+d", body)) == want)
+        check("still arriving", said(app.ask("/a?b+c+d", body, chunks=True)) == want)
+        check("at the first already", said(app.ask("/a", body)) == want)
+        check("nothing", said(app.ask("/a?b+c+d")) == (200, "0 0"))
+
+
+def test_a_middleman_asks_two_others_before_it_forwards():
+    with App(front() + chain("m", '["*"]') + chain("x", "[]") + chain("y", "[]") + chain("d", "[]")) as app:
+        body = os.urandom(5000)
+        r = said(app.ask("/m?%3fx".replace("%3f", "?") + "+?y+d", body))
+        check("with its blob", r == (200, "%d %d" % (len(body), sum(body))), r)
+
+
+# ---- errors of the table, from guests that provoke them ----
+def test_what_is_not_granted_is_denied():
+    with App(front('["a"]') + chain("a", '["b"]') + chain("b", "[]") + chain("c", "[]")) as app:
+        check("by the front", said(app.ask("/c")) == (403, "denied"))
+        check("by a station", said(app.ask("/a?c", b"x")) == (200, "denied"))
+        check("what is granted goes on", said(app.ask("/a?b", b"x")) == (200, "1 120"))
+
+
+def test_a_name_that_leads_nowhere_comes_as_a_failure():
+    with App(front() + chain("a", '["*"]')) as app:
+        r = app.ask("/nobody")
+        check("asked", r.status == 502, said(r))
+        r = app.ask("/a?gone/7", b"x")
+        check("forwarded: the origin is told", r.status == 502, said(r))
+        r = app.ask("/Not/a/name!")
+        check("no name at all", r.status in (403, 502), said(r))
+        check("it goes on", said(app.ask("/a", b"xy")) == (200, "2 241"))
+
+
+def test_a_ring_of_waits_is_a_cycle():
+    with App(front()) as app:
+        r = app.ask("/front", b"x")
+        check("asking oneself", r.status == 502 and "itself" in r.body.decode() or "cycle" in r.body.decode(), said(r))
+
+
+def test_processes_of_one_class_have_their_own_state():
+    text = front() + chain("c", "[]")
+    with App(text) as app:
+        rs = [said(app.ask("/c/%d" % i, b"abc")) for i in range(20)]
+        check("twenty names", rs == [(200, "3 294")] * 20, rs)
+
+
+def test_many_at_once():
+    with App(front() + chain("a", '["*"]') + chain("b", '["*"]') + chain("c", "[]")) as app:
+        bad = []
+
+        def go(n):
+            body = bytes([n]) * (n * 1000)
+            for _ in range(10):
+                r = said(app.ask("/a?b+c/%d" % (n % 4), body, chunks=n % 2 == 0))
+                if r != (200, "%d %d" % (len(body), sum(body))):
+                    bad.append(r)
+        threads = [threading.Thread(target=go, args=(n,)) for n in range(1, 17)]
+        [t.start() for t in threads]
+        [t.join() for t in threads]
+        check("every answer is its own", bad == [], bad[:3])
+        check("it lives", app.server.alive())
+
+
+# ---- the contract ----
+def test_the_wit_of_a_version_does_not_change():
+    text = open(os.path.join(top, "wit", "kernel-0.1.0.wit")).read()
+    words = " ".join(re.sub(r"//[^\n]*", "", text).split())
+    check("0.1.0", hashlib.sha256(words.encode()).hexdigest() == "c3e4d37455a840be4e47cbb31a4d07434243bc9083997f9462174275375bdc27", "a change that old guests would notice needs a new version")
+
+
+# ---- what a manifest may not say ----
+def test_a_service_is_no_process():
+    text = '[services.hello]\ncomponent = "%s"\n[services.hello.process]\n' % guest("c-hello")
+    path = tempfile.mkdtemp(prefix="hf-processes-")
+    with open(os.path.join(path, "holdfast.toml"), "w") as f:
+        f.write(HEAD + text)
+    try:
+        rc, out, err = holdfast("run", path, "--addr", "127.0.0.1:0")
+        check("refused", rc == 4 and "does not export holdfast:kernel/handler" in err, "%s %s" % (rc, err[-300:]))
+    finally:
+        shutil.rmtree(path)
+
+
+# ---- the example ----
+def test_the_upload_app():
+    path = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "examples", "upload")
+    if not have("js-door") or not have("python-librarian"):
+        return skip("the upload app", "no JavaScript or Python guests")
+    with Server(path, "--workers", "2", command="run") as s:
+        app = App.__new__(App)
+        app.server = s
+        small, big = b"hello", os.urandom(5 << 20)
+        for n, body in ((1, small), (2, big)):
+            r = said(app.ask("/uploads", body, chunks=n == 2))
+            check("upload %d" % n, r == (200, "upload %d: %d bytes, adler32 %08x\n" % (n, len(body), zlib.adler32(body))), r)
+        check("the bytes come back", app.ask("/uploads/2", method="GET").body == big)
+        check("again", app.ask("/uploads/2", method="GET").body == big)
+        check("an empty shelf", app.ask("/uploads/9", method="GET").status == 404)
+        check("another method", app.ask("/uploads", method="PUT").status == 405)
+
+
+if __name__ == "__main__":
+    run_tests(sys.modules[__name__])
