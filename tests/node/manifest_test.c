@@ -101,7 +101,7 @@ static void every_mistake_has_its_message(void **state)
 
 static const char all_keys[] =
     HEAD "[node]\nworkers = 3\ndata = \"state\"\ncache = \"/var/cache/hf\"\ndrain = \"1.5s\"\nlog = \"json\"\naccess = \"combined\"\nquiet = true\n"
-         "debug = true\nconnections = 500\nhead_max = \"16KiB\"\nbody_max = 1000\nhead_timeout = \"2s\"\nbody_timeout = \"3s\"\n"
+         "debug = true\nno_trace = true\nconnections = 500\nhead_max = \"16KiB\"\nbody_max = 1000\nhead_timeout = \"2s\"\nbody_timeout = \"3s\"\n"
          "keep_alive = \"4s\"\noutbound_max = 5\ninstances_max = 700\n"
          "[node.keyvalue]\nvalue_max = \"2MiB\"\nkeys_max = 6\nbytes_max = \"1GB\"\n"
          "[listen]\nhttp = [\"127.0.0.1:8080\", \"[::1]:0\", \"localhost:81\"]\n"
@@ -112,7 +112,12 @@ static const char all_keys[] =
          "queue = 7\nqueue_timeout = \"8s\"\nrequest_timeout = \"9s\"\nafter_timeout = \"10s\"\nslice = \"11ms\"\nmemory = \"64MiB\"\n"
          "handles = 12\nfiles = 13\nbody_max = \"14kB\"\nkeyvalue = [\"carts\", \"prices:ro\"]\n"
          "dirs = [\"data::/data\", \"/srv::/srv:ro\", \"shared\", \"logs:ro\"]\nnet = [\"loopback:5432\"]\noutbound = [\"example.com\"]\n"
-         "tls_ca = \"ca.pem\"\nenv = { A = \"1\", B = \"${A}\" }\nenv_from = [\"HF_TEST_TOKEN\"]\nargs = [\"x\", \"\", \"x\"]\nconfig = { k = \"v\" }\n";
+         "tls_ca = \"ca.pem\"\nenv = { A = \"1\", B = \"${A}\" }\nenv_from = [\"HF_TEST_TOKEN\"]\nargs = [\"x\", \"\", \"x\"]\nconfig = { k = \"v\" }\n"
+         "log_lines = 15\nlog_bytes = \"16kB\"\nno_trace = true\n"
+         "[services.cart]\ncomponent = \"cart.wasm\"\n"
+         "[services.cart.process]\nshape = \"runner\"\nsends = [\"web\", \"cart/*\"]\nspawns = [\"item\"]\nrestart = \"some\"\nrestart_max = 17\n"
+         "restart_within = \"18s\"\nbackoff = \"19ms\"\nbackoff_max = \"20s\"\nmax = 21\nmailbox = 22\nturn_timeout = \"23s\"\nspawned = true\n"
+         "trap_links = true\n";
 
 static void each_key_goes_where_it_says(void **state)
 {
@@ -126,7 +131,7 @@ static void each_key_goes_where_it_says(void **state)
     assert_int_equal(o->drain_ns, 1500000000);
     assert_int_equal(o->log, HF_LOG_JSON);
     assert_int_equal(o->access, HF_ACCESS_COMBINED);
-    assert_true(o->quiet && o->debug);
+    assert_true(o->quiet && o->debug && o->no_trace);
     assert_int_equal(o->connections_max, 500);
     assert_int_equal(o->head_max, 16384);
     assert_int_equal(o->body_max, 1000);
@@ -155,7 +160,7 @@ static void each_key_of_a_service_goes_where_it_says(void **state)
     struct hf_manifest *m = good(all_keys);
     size_t n;
     const struct hf_service_options *s = hf_manifest_services(m, &n);
-    assert_int_equal(n, 1);
+    assert_int_equal(n, 2);
     assert_string_equal(s->name, "web");
     assert_string_equal(s->path, "app/web.wasm");
     assert_int_equal(strlen(s->sha256), 64);
@@ -203,6 +208,38 @@ static void each_key_of_a_service_goes_where_it_says(void **state)
     assert_string_equal(s->args[2], "x");
     assert_null(s->args[3]);
     assert_string_equal(s->config[0], "k=v");
+    assert_int_equal(s->log_lines_max, 15);
+    assert_int_equal(s->log_bytes_max, 16000);
+    assert_true(s->no_trace);
+    assert_int_equal(s->kind, HF_KIND_SERVICE);
+    assert_null(s->process);
+    hf_manifest_free(m);
+}
+
+static void each_key_of_a_process_goes_where_it_says(void **state)
+{
+    (void)state;
+    struct hf_manifest *m = good(all_keys);
+    size_t n;
+    const struct hf_service_options *s = hf_manifest_services(m, &n) + 1;
+    const struct hf_process_options *p = s->process;
+    assert_int_equal(n, 2);
+    assert_string_equal(s->name, "cart");
+    assert_int_equal(s->kind, HF_KIND_RUNNER);
+    assert_int_equal(s->n_routes, 0); /* nothing comes to it by itself */
+    assert_string_equal(p->sends[0], "web");
+    assert_string_equal(p->sends[1], "cart/*");
+    assert_null(p->sends[2]);
+    assert_string_equal(p->spawns[0], "item");
+    assert_int_equal(p->restart, HF_RESTARTS_SOME);
+    assert_int_equal(p->restart_max, 17);
+    assert_int_equal(p->restart_within_ns, 18000000000);
+    assert_int_equal(p->backoff_ns, 19000000);
+    assert_int_equal(p->backoff_max_ns, 20000000000);
+    assert_int_equal(p->processes_max, 21);
+    assert_int_equal(p->mailbox_max, 22);
+    assert_int_equal(p->turn_timeout_ns, 23000000000);
+    assert_true(p->spawned && p->trap_links);
     hf_manifest_free(m);
 }
 
@@ -497,6 +534,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_mistake_has_its_message, read_golden, free_golden),
         cmocka_unit_test_setup_teardown(each_key_goes_where_it_says, read_golden, free_golden),
         cmocka_unit_test_setup_teardown(each_key_of_a_service_goes_where_it_says, read_golden, free_golden),
+        cmocka_unit_test_setup_teardown(each_key_of_a_process_goes_where_it_says, read_golden, free_golden),
         cmocka_unit_test(every_key_is_tried),
         cmocka_unit_test(little_is_enough),
         cmocka_unit_test(false_means_none),
