@@ -67,7 +67,8 @@ static void test_a_trace_goes_on_in_a_new_span(void **state)
     struct hf_trace t = trace_of(&s);
     assert_true(t.hi == HI && t.lo == LO && t.span != 0xb7ad6b7169203331u);
     assert_int_equal(t.flags, 1);
-    assert_memory_equal(&t, &w.trace, sizeof t); /* the log says what the service saw */
+    assert_true(t.hi == w.trace.hi && t.lo == w.trace.lo); /* the log says what the service saw */
+    assert_true(t.span == w.trace.span && t.flags == w.trace.flags);
     s = ask(&w, "TraceParent: " PARENT "0\r\n");
     struct hf_trace other = trace_of(&s);
     assert_true(other.hi == HI && other.span != t.span);
