@@ -2,7 +2,7 @@
  * right keeps the promises that whoever uses it relies on.
  *
  * rooms: base
- * files: src/node/manifest_check.c src/node/manifest_keys.c src/node/manifest_options.c src/node/manifest_read.c src/node/manifest_say.c src/node/manifest_set.c src/node/manifest_value.c src/host/net_rules.c src/host/net_rules_read.c src/host/outbound.c
+ * files: src/node/manifest_check.c src/node/manifest_keys.c src/node/manifest_options.c src/node/manifest_read.c src/node/manifest_say.c src/node/manifest_set.c src/node/manifest_value.c src/host/net_rules.c src/host/net_rules_read.c src/host/outbound.c src/kernel/name.c
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -54,8 +54,13 @@ struct hf_view sim_any_name(struct sim *w, char *buf, size_t cap)
 
 static uint64_t index_of(struct hf_view name)
 {
-    size_t slash = hf_view_find(name, '/');
-    return slash == name.len ? 999 : strtoull((const char *)name.ptr + slash + 1, NULL, 10);
+    uint64_t n = 0;
+    size_t at = hf_view_find(name, '/');
+    if (at == name.len)
+        return 999;
+    while (++at < name.len && name.ptr[at] >= '0' && name.ptr[at] <= '9') /* a view has no NUL behind it */
+        n = n * 10 + (uint64_t)(name.ptr[at] - '0');
+    return n;
 }
 
 /* ---- what they say and are told ---- */
