@@ -135,8 +135,7 @@ void hf_named_wake_up(struct hf_named *n)
         hf_sched_push(p);
 }
 
-/* Nothing is left to do for it, now or later. */
-static bool is_quiet(const struct hf_named *n)
+bool hf_named_is_quiet(const struct hf_named *n)
 {
     return hf_list_empty(&n->mail) && hf_list_empty(&n->pending) && hf_list_empty(&n->tokens) &&
            hf_list_empty(&n->alarms);
@@ -151,7 +150,7 @@ void hf_named_settle(struct hf_named *n)
         hf_sched_push(p);
     } else if (n->stopping) {
         hf_process_doom(p, HF_DOOM_RETIRE, "stopped");
-    } else if (n->class->closed && is_quiet(n)) {
+    } else if (n->class->closed && hf_named_is_quiet(n)) {
         hf_process_doom(p, HF_DOOM_RETIRE, "closed");
     } else if (!hf_list_empty(&n->mail)) {
         hf_sched_push(p);
@@ -188,11 +187,11 @@ void hf_named_clock(struct hf_process *p)
     }
     if (p->phase != HF_PHASE_IDLE || s->idle_timeout_ns == 0)
         return;
-    if (is_quiet(n) && !n->suspended && now - p->idle_ns >= s->idle_timeout_ns) {
+    if (hf_named_is_quiet(n) && !n->suspended && now - p->idle_ns >= s->idle_timeout_ns) {
         hf_process_doom(p, HF_DOOM_RETIRE, "idle");
         return;
     }
-    if (!is_quiet(n))
+    if (!hf_named_is_quiet(n))
         p->idle_ns = now;
     if (!__builtin_add_overflow(p->idle_ns, s->idle_timeout_ns, &until))
         (void)!hf_timer_set(p->kernel, &p->clock, until);
@@ -424,8 +423,10 @@ void hf_named_turn_done(struct hf_process *p)
 {
     struct hf_named *n = p->named;
     const char *why;
-    if (p->phase == HF_PHASE_IDLE) /* its message was taken back meanwhile */
+    if (p->phase == HF_PHASE_IDLE) { /* its message was taken back meanwhile */
+        hf_named_settle(n);
         return;
+    }
     drop_asked(n, p);
     hf_named_release(n, p, HF_ANSWER_UNANSWERED, HF_VIEW(""));
     p->phase = HF_PHASE_IDLE;

@@ -151,6 +151,7 @@ struct hf_named *hf_named_find(struct hf_kernel *k, struct hf_view name, bool ma
 struct hf_named *hf_named_new(struct hf_class *c, struct hf_view name, struct hf_view parent_group);
 void hf_named_started(struct hf_process *p);
 void hf_named_settle(struct hf_named *n); /* it is idle: what comes next */
+bool hf_named_is_quiet(const struct hf_named *n); /* nothing is left to do, now or later */
 /* Takes the next message and calls the behaviour; DONE in phase IDLE: there was none. */
 enum hf_end hf_named_begin(struct hf_process *p);
 void hf_named_turn_done(struct hf_process *p);

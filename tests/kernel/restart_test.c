@@ -287,6 +287,83 @@ static void a_class_that_is_closed_serves_what_it_accepted(void **state)
     stage_close(&s);
 }
 
+static void a_class_that_is_closed_serves_one_that_had_not_begun(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    struct hf_class *c = stage_class(&s, "a", (struct hf_named_settings){0});
+    stage_script(&s, "a", "r");
+    stage_post(&s, "a", "go", NULL);
+    hf_class_close(c); /* its start was not called yet */
+    stage_run(&s);
+    expect(&s, "a <- request - 'go'\n"
+               "a stops\n"
+               "port 1: ok 'by-a'\n");
+    assert_int_equal(hf_kernel_processes(s.k), 0);
+    stage_close(&s);
+}
+
+static void a_class_that_is_closed_serves_one_that_waits_for_its_restart(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    struct hf_class *c =
+        stage_class(&s, "a", (struct hf_named_settings){.restart = HF_RESTART_ALWAYS});
+    stage_script(&s, "a", "F");
+    stage_script(&s, "a", "r");
+    stage_post(&s, "a", "one", NULL);
+    stage_post(&s, "a", "two", NULL);
+    stage_run(&s);
+    hf_class_close(c);
+    stage_pass(&s, 100 * MS);
+    expect(&s, "a <- request - 'one'\n"
+               "a stops\n"
+               "port 1: dead 'boom'\n"
+               "a <- request - 'two'\n"
+               "a stops\n"
+               "port 2: ok 'by-a'\n");
+    assert_int_equal(hf_kernel_processes(s.k), 0);
+    stage_close(&s);
+}
+
+static void a_class_that_is_closed_does_not_keep_one_whose_mail_was_taken_back(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    struct hf_class *c = stage_class(&s, "a", (struct hf_named_settings){0});
+    assert_int_equal(hf_named_wake(s.k, HF_VIEW("a"), NULL), HF_OK);
+    stage_run(&s);
+    uint64_t id = stage_post(&s, "a", "go", NULL);
+    hf_class_close(c);
+    hf_port_cancel(s.k, id);
+    stage_run(&s);
+    expect(&s, "a stops\n"
+               "port 1: cancelled ''\n");
+    assert_int_equal(hf_kernel_processes(s.k), 0);
+    stage_close(&s);
+}
+
+static void one_whose_mail_was_taken_back_is_idle_as_before(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    stage_class(&s, "a", (struct hf_named_settings){.idle_timeout_ns = 1 * S});
+    stage_post(&s, "a", "one", NULL);
+    uint64_t id = stage_post(&s, "a", "two", NULL);
+    for (unsigned i = 0; i < 2; i++) /* its start, and the first turn */
+        assert_int_equal(hf_kernel_step(s.k, s.now), HF_OK);
+    hf_port_cancel(s.k, id);
+    stage_run(&s);
+    assert_int_equal(hf_named_count(s.k), 1);
+    stage_pass(&s, 1 * S);
+    assert_int_equal(hf_named_count(s.k), 0);
+    stage_close(&s);
+}
+
 static void a_turn_that_takes_too_long_is_a_death(void **state)
 {
     struct stage s;
@@ -351,6 +428,10 @@ int main(void)
         cmocka_unit_test(suspended_it_does_not_run_and_timeouts_go_on),
         cmocka_unit_test(suspended_in_the_middle_of_a_turn),
         cmocka_unit_test(a_class_that_is_closed_serves_what_it_accepted),
+        cmocka_unit_test(a_class_that_is_closed_serves_one_that_had_not_begun),
+        cmocka_unit_test(a_class_that_is_closed_serves_one_that_waits_for_its_restart),
+        cmocka_unit_test(a_class_that_is_closed_does_not_keep_one_whose_mail_was_taken_back),
+        cmocka_unit_test(one_whose_mail_was_taken_back_is_idle_as_before),
         cmocka_unit_test(a_turn_that_takes_too_long_is_a_death),
         cmocka_unit_test(an_idle_one_ends_in_order_when_it_has_nothing_to_do),
     };
