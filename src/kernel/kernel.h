@@ -119,8 +119,9 @@ struct hf_instance_view {
 void hf_class_visit(const struct hf_class *c,
                     void (*each)(void *ctx, const struct hf_instance_view *i), void *ctx);
 /* Ends an instance with the next step, whatever it does: who waits for its answer is told `dead`
- * and that somebody outside wanted it; `why` (static) is its end's in hf_ended. Not from inside a
- * behaviour. False: there is no such instance, or it is ending already. */
+ * and that somebody outside wanted it; `why` (static) is its end's in hf_ended. For a named process
+ * that is a death like any other: its class says whether it is made again (hf_named_kill ends it for
+ * good). Not from inside a behaviour. False: there is no such instance, or it is ending already. */
 bool hf_kernel_kill(struct hf_kernel *k, uint64_t process, const char *why);
 /* Everything as text, for people and tests: processes, states, queues, timers. */
 void hf_kernel_inspect(const struct hf_kernel *k, struct hf_buf *ret);

@@ -549,6 +549,7 @@ void hf_named_gone(struct hf_named *n, bool in_order, const char *reason)
     if (!hf_restart_plan(n, in_order))
         hf_named_over(n);
     n->has_why = false;
+    hf_buf_clear(&n->kill_text);
     hf_named_unref(n);
 }
 

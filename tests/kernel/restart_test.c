@@ -364,6 +364,51 @@ static void one_whose_mail_was_taken_back_is_idle_as_before(void **state)
     stage_close(&s);
 }
 
+struct first {
+    uint64_t process;
+};
+
+static void note_first(void *ctx, const struct hf_named_info *i)
+{
+    struct first *f = ctx;
+    f->process = i->process;
+}
+
+/* The reason of an end is that instance's, and not the next one's. */
+static void an_instance_that_is_killed_by_its_number_is_restarted(void **state)
+{
+    struct stage s;
+    struct first a = {0};
+    (void)state;
+    stage_open(&s);
+    stage_class(&s, "a", (struct hf_named_settings){.restart = HF_RESTART_ALWAYS});
+    stage_classes(&s, "b");
+    stage_script(&s, "a", "l:b");
+    stage_script(&s, "b", "");
+    stage_script(&s, "b", "F");
+    stage_script(&s, "a", "w r");
+    stage_script(&s, "a", "r");
+    stage_post(&s, "b", "make", NULL);
+    stage_post(&s, "a", "go", NULL);
+    stage_run(&s);
+    stage_post(&s, "b", "go", NULL);
+    stage_pass(&s, 1 * MS);
+    stage_pass(&s, 100 * MS); /* it died of the link, and is there again */
+    stage_post(&s, "a", "hand", NULL);
+    stage_post(&s, "a", "queued", NULL);
+    stage_run(&s);
+    hf_buf_clear(&s.log);
+    hf_named_each(s.k, note_first, &a);
+    assert_true(hf_kernel_kill(s.k, a.process, "test"));
+    stage_pass(&s, 1 * MS);
+    stage_pass(&s, 200 * MS);
+    expect(&s, "a stops\n"
+               "port 4: dead 'the instance was killed from outside'\n"
+               "a <- request - 'queued'\n"
+               "port 5: ok 'by-a'\n");
+    stage_close(&s);
+}
+
 static void a_turn_that_takes_too_long_is_a_death(void **state)
 {
     struct stage s;
@@ -432,6 +477,7 @@ int main(void)
         cmocka_unit_test(a_class_that_is_closed_serves_one_that_waits_for_its_restart),
         cmocka_unit_test(a_class_that_is_closed_does_not_keep_one_whose_mail_was_taken_back),
         cmocka_unit_test(one_whose_mail_was_taken_back_is_idle_as_before),
+        cmocka_unit_test(an_instance_that_is_killed_by_its_number_is_restarted),
         cmocka_unit_test(a_turn_that_takes_too_long_is_a_death),
         cmocka_unit_test(an_idle_one_ends_in_order_when_it_has_nothing_to_do),
     };
