@@ -67,6 +67,21 @@ enum hf_said hf_cap_put(struct hf_named *n, struct hf_view name)
     return HF_SAID_OK;
 }
 
+enum hf_said hf_cap_check(const struct hf_process *p, const struct hf_view *caps, size_t n,
+                          size_t bytes)
+{
+    if (n > HF_MESSAGE_CAPS_MAX)
+        return HF_SAID_LIMIT;
+    for (size_t i = 0; i < n; i++) {
+        if (!hf_cap_holds(p->named, caps[i]))
+            return HF_SAID_DENIED;
+        bytes += caps[i].len;
+    }
+    if (bytes > hf_named_set(p->named)->message_max)
+        return HF_SAID_TOO_LARGE;
+    return p->turn.broken ? HF_SAID_LIMIT : HF_SAID_OK;
+}
+
 void hf_caps_free(struct hf_named *n)
 {
     struct hf_cap *c;

@@ -51,6 +51,7 @@ struct hf_wait *hf_turn_mail_wait(struct hf_turn *turn); /* ready: receive would
 const struct hf_message *hf_turn_nested(const struct hf_turn *turn);
 
 /* ---- sending ---- */
+#define HF_MESSAGE_CAPS_MAX 64u /* capabilities of one message or answer; more is LIMIT */
 struct hf_send {
     struct hf_view target;      /* a name; its capability must be held */
     struct hf_buf body;         /* moved when the verb says OK */
@@ -60,11 +61,9 @@ struct hf_send {
     const struct hf_view *caps; /* names that the receiver may message, too; each must be held */
     size_t n_caps;
     bool wants_answer;
-    struct hf_buf
-        context; /* moved; comes back with the response or the error, once. Wants an answer */
-    uint64_t timeout_ns; /* 0 = the class's; from now */
-    bool park; /* when its mailbox is full: this process runs again when there is room; else `full`
-                */
+    struct hf_buf context; /* moved; comes back with the answer, once. Needs wants_answer */
+    uint64_t timeout_ns;   /* 0 = the class's; from now */
+    bool park; /* mailbox full: this process runs again when there is room; else `full` */
 };
 /* OK, DENIED, TOO_LARGE, LIMIT, INVALID. Everything else that goes wrong comes as an error message.
  * *id (may be NULL): of the request, for cancel and to know its answer by (message.id). The request
@@ -81,8 +80,8 @@ struct hf_wait *hf_turn_asked_wait(struct hf_turn *turn);
 struct hf_asked {
     struct hf_answer answer;
     struct hf_buf context;
-    /* Lent until the next ask, or the end of the turn; the capabilities may be used and kept so
-     * long. */
+    /* Lent until the next ask (which may still use them) says OK, or the end of the turn; the
+     * capabilities may be used and kept so long. */
     struct hf_view metadata;
     const struct hf_view *caps;
     size_t n_caps;

@@ -229,6 +229,14 @@ struct hf_blob *hf_named_take_blob(struct hf_named *n)
     return blob;
 }
 
+struct hf_blob *hf_named_inherited(struct hf_named *n)
+{
+    struct hf_blob **current = hf_named_blob(n);
+    if (current != NULL && *current != NULL)
+        return *current;
+    return n->nested == NULL ? NULL : n->nested->message.blob;
+}
+
 static void release_answer(struct hf_kernel *k, struct hf_request *root)
 {
     hf_buf_done(&root->answer.body);

@@ -183,6 +183,8 @@ struct hf_request *hf_named_question(const struct hf_named *n);
 const struct hf_message *hf_named_message(const struct hf_named *n);
 struct hf_blob **hf_named_blob(struct hf_named *n); /* of what is current; NULL: nothing is */
 struct hf_blob *hf_named_take_blob(struct hf_named *n);
+/* What is inherited by who says so: current's, else nested's; NULL: none. Lent. */
+struct hf_blob *hf_named_inherited(struct hf_named *n);
 
 /* ---- class_named.c ---- */
 void hf_named_class_free(struct hf_named_class *nc);
@@ -249,6 +251,9 @@ void hf_pending_drop_all(struct hf_named *n, struct hf_view why);
 
 /* ---- capability.c ---- */
 bool hf_cap_holds(const struct hf_named *n, struct hf_view name);
+/* May a message (or an answer) of `bytes` with these be sent: each is held, message_max, how many. */
+enum hf_said hf_cap_check(const struct hf_process *p, const struct hf_view *caps, size_t n,
+                          size_t bytes);
 bool hf_cap_may_spawn(const struct hf_named *n, struct hf_view class);
 enum hf_said hf_cap_put(struct hf_named *n, struct hf_view name);
 void hf_caps_free(struct hf_named *n);

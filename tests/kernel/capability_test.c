@@ -129,6 +129,47 @@ static void answers_carry_capabilities_too(void **state)
     stage_close(&s);
 }
 
+static void what_an_awaited_answer_carried_may_be_asked_next(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    stage_class(&s, "a", (struct hf_named_settings){.grants = (const char *const[]){"b", NULL}});
+    stage_classes(&s, "bc");
+    stage_script(&s, "a", "k:b,ask j j r");
+    stage_script(&s, "b", "R:c/a-name-that-lies-in-the-answer");
+    stage_script(&s, "c/a-name-that-lies-in-the-answer", "R:c/another");
+    stage_script(&s, "c/another", "r");
+    stage_post(&s, "a", "go", NULL);
+    stage_run(&s);
+    expect(&s, "a <- request - 'go'\n"
+               "b <- request a 'ask'\n"
+               "a <= ok 'by-b' context c-ask\n"
+               "c/a-name-that-lies-in-the-answer <- request a 'x'\n"
+               "a <= ok 'by-c/a-name-that-lies-in-the-answer' context c-x\n"
+               "c/another <- request a 'x'\n"
+               "a <= ok 'by-c/another' context c-x\n"
+               "port 1: ok 'by-a'\n");
+    stage_close(&s);
+}
+
+static void a_message_and_an_answer_carry_64_at_most(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    stage_classes(&s, "ab");
+    stage_script(&s, "a", "G:b t:b d G:b a r a");
+    stage_post(&s, "a", "go", NULL);
+    stage_run(&s);
+    expect(&s, "a <- request - 'go'\n"
+               "a: t limit\n"
+               "a: a limit\n"
+               "a: r deferred\n"
+               "port 1: ok 'by-a'\n");
+    stage_close(&s);
+}
+
 static void parent_and_child_hold_each_other(void **state)
 {
     struct stage s;
@@ -252,6 +293,8 @@ int main(void)
         cmocka_unit_test(what_is_kept_is_held_until_it_is_dropped),
         cmocka_unit_test(nobody_passes_on_what_he_does_not_hold),
         cmocka_unit_test(answers_carry_capabilities_too),
+        cmocka_unit_test(what_an_awaited_answer_carried_may_be_asked_next),
+        cmocka_unit_test(a_message_and_an_answer_carry_64_at_most),
         cmocka_unit_test(parent_and_child_hold_each_other),
         cmocka_unit_test(only_what_its_class_may_spawn),
         cmocka_unit_test(holding_a_request_is_the_right_to_answer_it),
