@@ -99,7 +99,9 @@ enum hf_err hf_named_class_add(struct hf_kernel *k, const char *name,
                                    .leave_timeout_ns = nc->s.leave_timeout_ns,
                                    .ended = s->ended,
                                    .ended_ctx = s->ended_ctx,
-                                   .recorded = s->recorded};
+                                   .recorded = s->recorded,
+                                   .gone = s->gone,
+                                   .gone_ctx = s->gone_ctx};
     if (err == HF_OK)
         err = hf_class_add(k, name, &cs, ret, report);
     if (err != HF_OK) {

@@ -294,7 +294,8 @@ void hf_class_put_free(struct hf_class *c, struct hf_process *p);
 void hf_class_refill(struct hf_class *c);
 /* Whoever has the name, or NULL. */
 struct hf_class *hf_class_find(const struct hf_kernel *k, struct hf_view name);
-/* A process or a request of it is no more: if that was the last of a closed class, it is gone. */
+/* A process, a name or a request of it is no more: if that was the last of a closed class, it is
+ * gone. */
 void hf_class_less(struct hf_class *c);
 /* Frees those that are gone. */
 void hf_classes_free_gone(struct hf_kernel *k);

@@ -528,6 +528,7 @@ void hf_named_over(struct hf_named *n)
     hf_list_remove(&n->going.link);
     k->n_named--;
     n->class->named->n_named--;
+    hf_class_less(n->class); /* who still refers to the name does not look at its class */
     hf_caps_free(n);
     hf_named_unref(n);
 }

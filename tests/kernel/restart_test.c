@@ -364,6 +364,78 @@ static void one_whose_mail_was_taken_back_is_idle_as_before(void **state)
     stage_close(&s);
 }
 
+struct owner {
+    unsigned gone;
+    struct hf_class_stats last;
+};
+
+static void on_gone(void *ctx, const struct hf_class_stats *last)
+{
+    struct owner *o = ctx;
+    o->gone++;
+    o->last = *last;
+}
+
+static void a_closed_class_is_gone_when_nothing_is_left_of_it(void **state)
+{
+    struct stage s;
+    struct owner o = {0}, next = {0};
+    (void)state;
+    stage_open(&s);
+    struct hf_class *c = stage_class(&s, "a",
+                                     (struct hf_named_settings){.restart = HF_RESTART_ALWAYS,
+                                                                .gone = on_gone,
+                                                                .gone_ctx = &o});
+    stage_classes(&s, "b");
+    stage_script(&s, "a/1", "d t:b F");
+    stage_script(&s, "a/1", "w r");
+    stage_script(&s, "b", "w t:a/1");
+    stage_post(&s, "a/1", "one", NULL);
+    stage_post(&s, "a/1", "two", NULL);
+    stage_run(&s);
+    hf_class_close(c);
+    stage_run(&s);
+    assert_int_equal(o.gone, 0); /* it waits for its restart */
+    stage_pass(&s, 100 * MS);
+    assert_int_equal(o.gone, 0); /* it has the second in hand */
+    stage_gate(&s);
+    assert_int_equal(o.gone, 1);
+    assert_int_equal(o.last.requests, 2);
+    assert_int_equal(o.last.answered, 1);
+    assert_int_equal(o.last.instances, 0);
+    expect(&s, "a/1 <- request - 'one'\n"
+               "a/1 stops\n"
+               "b <- tell a/1 'x'\n"
+               "port 1: dead 'boom'\n"
+               "a/1 <- request - 'two'\n"
+               "a/1 stops\n"
+               "port 2: ok 'by-a/1'\n");
+    stage_class(&s, "a", (struct hf_named_settings){.gone = on_gone, .gone_ctx = &next});
+    stage_script(&s, "a/1", "r");
+    stage_post(&s, "a/1", "three", NULL);
+    stage_run(&s);
+    expect(&s, "a/1 <- request - 'three'\n"
+               "port 3: ok 'by-a/1'\n");
+    stage_close(&s);
+    assert_int_equal(o.gone, 1);
+    assert_int_equal(next.gone, 1); /* the kernel is */
+}
+
+static void a_closed_class_that_has_nothing_is_gone_with_the_next_step(void **state)
+{
+    struct stage s;
+    struct owner o = {0};
+    (void)state;
+    stage_open(&s);
+    hf_class_close(
+        stage_class(&s, "a", (struct hf_named_settings){.gone = on_gone, .gone_ctx = &o}));
+    assert_int_equal(o.gone, 0);
+    stage_run(&s);
+    assert_int_equal(o.gone, 1);
+    stage_close(&s);
+    assert_int_equal(o.gone, 1);
+}
+
 struct first {
     uint64_t process;
 };
@@ -477,6 +549,8 @@ int main(void)
         cmocka_unit_test(a_class_that_is_closed_serves_one_that_waits_for_its_restart),
         cmocka_unit_test(a_class_that_is_closed_does_not_keep_one_whose_mail_was_taken_back),
         cmocka_unit_test(one_whose_mail_was_taken_back_is_idle_as_before),
+        cmocka_unit_test(a_closed_class_is_gone_when_nothing_is_left_of_it),
+        cmocka_unit_test(a_closed_class_that_has_nothing_is_gone_with_the_next_step),
         cmocka_unit_test(an_instance_that_is_killed_by_its_number_is_restarted),
         cmocka_unit_test(a_turn_that_takes_too_long_is_a_death),
         cmocka_unit_test(an_idle_one_ends_in_order_when_it_has_nothing_to_do),
