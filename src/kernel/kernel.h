@@ -58,10 +58,10 @@ struct hf_class_settings {
     bool recorded; /* effects wait for hf_kernel_acked */
     bool unnamed;  /* nobody reaches it by its name before hf_class_take_name */
     bool held; /* no instance starts before hf_class_release: what is posted waits in the queue */
-    /* Told once with its last counts, when the class was closed and no instance and no request is left: it is gone then,
-     * and behaviour and ctx are their owner's again. From inside a step, where it may say
-     * hf_class_release of another class and nothing else, or hf_kernel_free. NULL: the class lives
-     * as long as the kernel. */
+    /* Told once with its last counts, when the class was closed and no instance and no request is
+     * left: it is gone then, and behaviour and ctx are their owner's again. From inside a step,
+     * where it may say hf_class_release of another class and nothing else, or hf_kernel_free. NULL:
+     * the class lives as long as the kernel. */
     void (*gone)(void *ctx, const struct hf_class_stats *last);
     void *gone_ctx;
 };
@@ -120,8 +120,8 @@ void hf_class_visit(const struct hf_class *c,
                     void (*each)(void *ctx, const struct hf_instance_view *i), void *ctx);
 /* Ends an instance with the next step, whatever it does: who waits for its answer is told `dead`
  * and that somebody outside wanted it; `why` (static) is its end's in hf_ended. For a named process
- * that is a death like any other: its class says whether it is made again (hf_named_kill ends it for
- * good). Not from inside a behaviour. False: there is no such instance, or it is ending already. */
+ * that is a death like any other: its class says whether it is made again (hf_named_kill ends it
+ * for good). Not from inside a behaviour. False: there is no such instance, or it is ending already. */
 bool hf_kernel_kill(struct hf_kernel *k, uint64_t process, const char *why);
 /* Everything as text, for people and tests: processes, states, queues, timers. */
 void hf_kernel_inspect(const struct hf_kernel *k, struct hf_buf *ret);

@@ -23,8 +23,8 @@
 /* What a verb says. Up to VOID: the state of the duty, nothing was done, nothing moved. */
 #define HF_SAID_LIST(X)                                                                            \
     X(HF_SAID_OK, "ok")                                                                            \
-    X(HF_SAID_NO_REQUEST,                                                                          \
-      "no-request") /* no request in question, it wants no answer, or no such token */             \
+    /* no request in question, it wants no answer, or no such token */                             \
+    X(HF_SAID_NO_REQUEST, "no-request")                                                            \
     X(HF_SAID_ANSWERED, "already-answered")                                                        \
     X(HF_SAID_MOVED, "moved")         /* forwarded */                                              \
     X(HF_SAID_DEFERRED, "deferred")   /* only its token can answer it */                           \
@@ -33,8 +33,8 @@
     X(HF_SAID_TOO_LARGE, "too-large") /* message_max */                                            \
     X(HF_SAID_LIMIT, "limit")         /* pending, tokens, sends, memory ... */                     \
     X(HF_SAID_TAKEN, "taken")         /* spawn: the name is in use */                              \
-    X(HF_SAID_INVALID,                                                                             \
-      "invalid") /* what cannot be meant: a context, and no answer wanted; two awaits */
+    /* what cannot be meant: a context, and no answer wanted; two awaits */                        \
+    X(HF_SAID_INVALID, "invalid")
 enum hf_said {
 #define X(name, text) name,
     HF_SAID_LIST(X)
@@ -134,8 +134,8 @@ enum hf_said hf_turn_drop(struct hf_turn *turn, struct hf_view name);
 /* ---- processes ---- */
 struct hf_spawn {
     struct hf_view class; /* one that this class may spawn, else DENIED */
-    struct hf_view
-        key; /* the name is class/key; empty: the kernel makes one, in the parent's group */
+    /* The name is class/key; empty: the kernel makes one, in the parent's group. */
+    struct hf_view key;
     bool monitor, link; /* from its beginning */
 };
 /* name: HF_NAME_MAX bytes, *len set. Parent and child hold each other's capability. OK, DENIED,
@@ -152,13 +152,12 @@ enum hf_said hf_turn_monitor(struct hf_turn *turn, struct hf_view name, uint64_t
 /* When one of two dies, so does the other (unless its class traps: then it has a notice). An end in
  * order only tells those that trap. */
 enum hf_said hf_turn_link(struct hf_turn *turn, struct hf_view name, uint64_t *watch);
-/* No notice of it comes any more, also not one that waits in the mailbox. Takes a link from both.
- */
+/* No notice of it comes any more, nor one that waits in the mailbox. Takes a link from both. */
 enum hf_said hf_turn_unwatch(struct hf_turn *turn, uint64_t watch);
 
 /* ---- timers: a notice when it is time ---- */
 enum hf_said hf_turn_set_timer(struct hf_turn *turn, uint64_t at_ns, uint64_t *timer);
-enum hf_said hf_turn_clear_timer(struct hf_turn *turn,
-                                 uint64_t timer); /* NO_REQUEST: it was over */
+/* NO_REQUEST: it was over. */
+enum hf_said hf_turn_clear_timer(struct hf_turn *turn, uint64_t timer);
 
 #endif

@@ -91,7 +91,8 @@ static bool record(struct hf_process *p, const struct hf_request *r, const struc
         .under = t->under == NULL ? 0 : t->under->message.id,
         .root = t->root == NULL ? 0 : t->root->message.id,
         .flags = (r->message.wants_answer && t->root == NULL ? HF_SENT_WANTS_ANSWER : 0) |
-                 (blob_of(p->named, s) != NULL ? HF_SENT_BLOB : 0) | (t->asked ? HF_SENT_AWAITED : 0),
+                 (blob_of(p->named, s) != NULL ? HF_SENT_BLOB : 0) |
+                 (t->asked ? HF_SENT_AWAITED : 0),
         .target = r->message.target,
         .body = hf_buf_view(&s->body),
     };
