@@ -129,8 +129,7 @@ static void a_timeout_does_not_wait(void **state)
     stage_script(&s, "a", "i:20 s:b,q");
     stage_script(&s, "a", "r");
     stage_script(&s, "b", "r");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     stage_pass(&s, 20 * MS); /* the send never left, and does not leave any more */
     expect(&s, "a <- request - 'go'\n"
                "a <- error timeout of b context c-q nested 'go' ok\n");

@@ -81,8 +81,7 @@ static void back_off_doubles_and_begins_again_after_health(void **state)
     }
     stage_pass(&s, 10 * S);
     stage_script(&s, "a", "F");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     stage_pass(&s, 100 * MS);
     assert_true(stage_shows(&s, "a", "idle"));
     stage_close(&s);
@@ -224,8 +223,7 @@ static void suspended_it_does_not_run_and_timeouts_go_on(void **state)
     stage_run(&s);
     assert_int_equal(hf_named_suspend(s.k, HF_VIEW("a")), HF_OK);
     stage_post(&s, "a", "one", NULL);
-    stage_post(&s, "b", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "b");
     assert_true(stage_shows(&s, "a", "suspended"));
     stage_pass(&s, 50 * MS);
     expect(&s, "b <- request - 'go'\n"
@@ -245,8 +243,7 @@ static void suspended_in_the_middle_of_a_turn(void **state)
     stage_open(&s);
     stage_classes(&s, "a");
     stage_script(&s, "a", "w r");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     assert_int_equal(hf_named_suspend(s.k, HF_VIEW("a")), HF_OK);
     stage_gate(&s);
     expect(&s, "a <- request - 'go'\n");
@@ -268,8 +265,7 @@ static void a_class_that_is_closed_serves_what_it_accepted(void **state)
     stage_script(&s, "a/2", "r");
     stage_post(&s, "a/1", "go", NULL);
     stage_post(&s, "a/1", "go", NULL);
-    stage_post(&s, "a/2", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a/2");
     hf_class_close(c);
     stage_run(&s);
     assert_int_equal(stage_try_post(&s, "a/1", "", NULL, 0, &id), HF_NOT_FOUND);
@@ -421,6 +417,30 @@ static void a_closed_class_is_gone_when_nothing_is_left_of_it(void **state)
     assert_int_equal(next.gone, 1); /* the kernel is */
 }
 
+static void a_closed_class_is_not_gone_before_a_name_that_waits(void **state)
+{
+    struct stage s;
+    struct owner o = {0};
+    (void)state;
+    stage_open(&s);
+    struct hf_class *c = stage_class(&s, "a",
+                                     (struct hf_named_settings){.restart = HF_RESTART_ALWAYS,
+                                                                .gone = on_gone,
+                                                                .gone_ctx = &o});
+    stage_script(&s, "a", "F");
+    stage_post(&s, "a", "one", NULL);
+    uint64_t id = stage_post(&s, "a", "two", NULL);
+    stage_run(&s);
+    hf_class_close(c);
+    hf_port_cancel(s.k, id); /* it has nothing to do any more, and a clock */
+    stage_run(&s);
+    assert_int_equal(o.gone, 0);
+    stage_pass(&s, 100 * MS);
+    assert_int_equal(o.gone, 1);
+    assert_int_equal(hf_named_count(s.k), 0);
+    stage_close(&s);
+}
+
 static void a_closed_class_that_has_nothing_is_gone_with_the_next_step(void **state)
 {
     struct stage s;
@@ -461,8 +481,7 @@ static void an_instance_that_is_killed_by_its_number_is_restarted(void **state)
     stage_script(&s, "a", "w r");
     stage_script(&s, "a", "r");
     stage_post(&s, "b", "make", NULL);
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     stage_post(&s, "b", "go", NULL);
     stage_pass(&s, 1 * MS);
     stage_pass(&s, 100 * MS); /* it died of the link, and is there again */
@@ -514,15 +533,12 @@ static void an_idle_one_ends_in_order_when_it_has_nothing_to_do(void **state)
     stage_script(&s, "a", "r");
     stage_script(&s, "a", "d");
     stage_script(&s, "a", "a");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     stage_pass(&s, 500 * MS);
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     stage_pass(&s, 2000 * MS);
     assert_int_equal(hf_named_count(s.k), 1); /* it holds a token */
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     hf_buf_clear(&s.log);
     stage_pass(&s, 999 * MS);
     assert_int_equal(hf_named_count(s.k), 1);
@@ -550,6 +566,7 @@ int main(void)
         cmocka_unit_test(a_class_that_is_closed_does_not_keep_one_whose_mail_was_taken_back),
         cmocka_unit_test(one_whose_mail_was_taken_back_is_idle_as_before),
         cmocka_unit_test(a_closed_class_is_gone_when_nothing_is_left_of_it),
+        cmocka_unit_test(a_closed_class_is_not_gone_before_a_name_that_waits),
         cmocka_unit_test(a_closed_class_that_has_nothing_is_gone_with_the_next_step),
         cmocka_unit_test(an_instance_that_is_killed_by_its_number_is_restarted),
         cmocka_unit_test(a_turn_that_takes_too_long_is_a_death),

@@ -390,6 +390,19 @@ void check_blobs(const struct world *w)
 
 /* ---- chance and memory ---- */
 
+void run_kernel(struct hf_kernel *k, uint64_t now)
+{
+    const struct hf_batch *b;
+    uint64_t seq = 0;
+    while (hf_kernel_step(k, now) == HF_OK) {
+    }
+    while ((b = hf_kernel_next_batch(k)) != NULL)
+        seq = hf_batch_seq(b);
+    if (seq > 0)
+        hf_kernel_acked(k, seq);
+    hf_kernel_flush(k);
+}
+
 uint64_t rnd(uint64_t *state)
 {
     uint64_t z = *state += 0x9E3779B97F4A7C15u;

@@ -552,6 +552,12 @@ void stage_run(struct stage *s)
     stage_check_blobs(s);
 }
 
+void stage_go(struct stage *s, const char *target)
+{
+    stage_post(s, target, "go", NULL);
+    stage_run(s);
+}
+
 void stage_gate(struct stage *s)
 {
     hf_wait_fire(&s->gate);

@@ -58,6 +58,7 @@ void stage_classes(struct stage *s, const char *letters); /* one class a letter,
 void stage_script(struct stage *s, const char *name, const char *words);
 /* `blob`: NULL, none. Returns the id. */
 uint64_t stage_post(struct stage *s, const char *target, const char *body, const char *blob);
+void stage_go(struct stage *s, const char *target); /* posts "go" and runs */
 enum hf_err stage_try_post(struct stage *s, const char *target, const char *body, const char *blob,
                            uint64_t timeout_ns, uint64_t *id);
 /* Runs till nothing is runnable, takes and acknowledges batches, flushes; checks the blobs. */
