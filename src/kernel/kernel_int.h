@@ -165,7 +165,6 @@ struct hf_process {
     void *state;
     enum hf_phase phase;
     enum hf_doom doom;
-    bool gone;       /* it counts in n_doomed */
     const char *why; /* it ends (hf_ended) */
     bool in_order;
     bool leave_begun;
