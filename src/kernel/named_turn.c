@@ -81,11 +81,13 @@ void hf_named_release(struct hf_named *n, struct hf_process *p, enum hf_answer_k
                       struct hf_view text)
 {
     struct hf_request *current = n->current, *back = n->back, *nested = n->nested;
-    release_notice(n);
+    if (n->showing) {
+        release_notice(n);
+        n->showing = false;
+        n->shown = (struct hf_message){0};
+    }
     hf_named_forget_asked(n);
     n->current = n->back = n->nested = NULL;
-    n->showing = false;
-    n->shown = (struct hf_message){0};
     hf_wait_clear(&n->unwanted);
     if (back != NULL)
         release_answer(n->kernel, back);
