@@ -45,7 +45,9 @@ struct hf_named_settings {
     uint32_t pending_max;   /* requests out at a time; 0 = 1024 */
     uint32_t tokens_max;    /* deferred at a time; 0 = 1024 */
     uint32_t sends_max;     /* sends in one segment of a turn; 0 = 1024 */
-    uint32_t caps_max;      /* capabilities held; 0 = 1024 */
+    /* Capabilities held, one for each child; those of children whose name the kernel made go for
+     * others when they are over. 0 = 1024. */
+    uint32_t caps_max;
     uint32_t watches_max;   /* monitors and links made; 0 = 256 */
     uint32_t timers_max;    /* 0 = 256 */
     /* Bytes of body, metadata, context and capabilities of one message it sends; 0 = 1 MiB. */

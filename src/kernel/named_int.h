@@ -95,6 +95,7 @@ struct hf_named {
 };
 
 struct hf_cap {
+    struct hf_cap *next; /* of those that are swept out */
     size_t len;
     char name[];
 };

@@ -268,6 +268,44 @@ static void capabilities_are_bounded(void **state)
     stage_close(&s);
 }
 
+/* Who makes a child for each message must not run out of capabilities: a name that the kernel made
+ * never comes again. */
+static void children_that_are_over_take_no_room(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    stage_class(&s, "a", (struct hf_named_settings){.caps_max = 2});
+    stage_class(&s, "kid", (struct hf_named_settings){.shape = HF_SHAPE_RUN});
+    s.defaults = "S:kid r";
+    for (unsigned i = 0; i < 5; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "kid/~%u", 2 + i); /* by the number of the instance */
+        stage_script(&s, name, i < 3 ? "" : "w");
+        stage_go(&s, "a");
+        assert_int_equal(hf_named_count(s.k), i < 3 ? 1 : i - 1);
+    }
+    assert_null(strstr((const char *)s.log.ptr, "limit"));
+    hf_buf_clear(&s.log);
+    stage_go(&s, "a"); /* two are there */
+    expect(&s, "a <- request - 'go'\n"
+               "a: S limit\n"
+               "port 6: ok 'by-a'\n");
+    s.defaults = "r";
+    stage_gate(&s);
+    stage_script(&s, "a", "S:kid/key S:kid/other r"); /* such a name may come again */
+    stage_script(&s, "kid/key", "");
+    stage_script(&s, "kid/other", "");
+    stage_go(&s, "a");
+    hf_buf_clear(&s.log);
+    stage_script(&s, "a", "S:kid/third r");
+    stage_go(&s, "a");
+    expect(&s, "a <- request - 'go'\n"
+               "a: S limit\n"
+               "port 8: ok 'by-a'\n");
+    stage_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -283,6 +321,7 @@ int main(void)
         cmocka_unit_test(holding_a_request_is_the_right_to_answer_it),
         cmocka_unit_test(a_forged_token_answers_nothing),
         cmocka_unit_test(capabilities_are_bounded),
+        cmocka_unit_test(children_that_are_over_take_no_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
