@@ -201,5 +201,7 @@ void hf_named_over(struct hf_named *n)
     n->class->named->n_named--;
     hf_class_less(n->class); /* who still refers to the name does not look at its class */
     hf_caps_free(n);
+    hf_named_unref(n->parent); /* else each generation would keep all those before it */
+    n->parent = NULL;
     hf_named_unref(n);
 }

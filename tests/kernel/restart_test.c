@@ -360,6 +360,29 @@ static void one_whose_mail_was_taken_back_is_idle_as_before(void **state)
     stage_close(&s);
 }
 
+/* Each makes the next and goes: nothing is left of those before. */
+static void generations_leave_nothing(void **state)
+{
+    enum { GENERATIONS = 400 };
+    struct stage s;
+    long live = 0;
+    (void)state;
+    stage_open(&s);
+    stage_classes(&s, "a");
+    for (unsigned i = 0; i < GENERATIONS; i++) {
+        char name[16], words[32];
+        snprintf(name, sizeof name, "a/%u", i);
+        snprintf(words, sizeof words, "S:a/%u x r", i + 1);
+        stage_script(&s, name, words);
+        stage_go(&s, name);
+        assert_int_equal(hf_named_count(s.k), 1);
+        if (i == GENERATIONS / 2)
+            live = mallocs_live();
+    }
+    assert_in_range(mallocs_live() - live + 50, 0, 100);
+    stage_close(&s);
+}
+
 struct owner {
     unsigned gone;
     struct hf_class_stats last;
@@ -565,6 +588,7 @@ int main(void)
         cmocka_unit_test(a_class_that_is_closed_serves_one_that_waits_for_its_restart),
         cmocka_unit_test(a_class_that_is_closed_does_not_keep_one_whose_mail_was_taken_back),
         cmocka_unit_test(one_whose_mail_was_taken_back_is_idle_as_before),
+        cmocka_unit_test(generations_leave_nothing),
         cmocka_unit_test(a_closed_class_is_gone_when_nothing_is_left_of_it),
         cmocka_unit_test(a_closed_class_is_not_gone_before_a_name_that_waits),
         cmocka_unit_test(a_closed_class_that_has_nothing_is_gone_with_the_next_step),
