@@ -113,8 +113,8 @@ void hf_class_less(struct hf_class *c)
 {
     struct hf_kernel *k = c->kernel;
     uint32_t names = c->named == NULL ? 0 : c->named->n_named;
-    if (c->closed && c->s.gone != NULL && c->n_processes == 0 && c->n_requests == 0 &&
-        names == 0 && !k->closing && !hf_list_linked(&c->in_gone))
+    if (c->closed && c->s.gone != NULL && c->n_processes == 0 && c->n_requests == 0 && names == 0 &&
+        !k->closing && !hf_list_linked(&c->in_gone))
         hf_list_push_back(&k->gone, &c->in_gone);
 }
 

@@ -116,8 +116,7 @@ enum hf_err hf_named_class_add(struct hf_kernel *k, const char *name,
 void hf_named_class_close(struct hf_class *c)
 {
     struct hf_kernel *k = c->kernel;
-    HF_LIST_FOR_SAFE(at, &k->named)
-    {
+    HF_LIST_FOR_SAFE (at, &k->named) {
         struct hf_named *n = HF_LIST_ENTRY(at, struct hf_named, in_kernel);
         if (n->class != c)
             continue;

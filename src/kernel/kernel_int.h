@@ -13,8 +13,8 @@
  *     visit.c     what lives, seen from outside, and killing it
  *
  * Who keeps a request: its place (a queue, a starting process, the process that has it in hand)
- * and, once answered, the outbox. It is freed when both let go. Requests to and from named processes
- * are counted instead: hf_talk.
+ * and, once answered, the outbox. It is freed when both let go. Requests to and from named
+ * processes are counted instead: hf_talk.
  *
  * Nothing ends a process while a behaviour is running or timers fire: it is doomed, and the step
  * ends it.
@@ -88,9 +88,9 @@ struct hf_talk {
     struct hf_request *under;   /* the request in question when it was sent (a hold) */
     struct hf_request *root;    /* of a forward: whose answer it makes (a reference) */
     struct hf_request *carrier; /* of a root: the newest forward, while it can still answer */
-    struct hf_list in_from;   /* origin's pending until its answer is taken; or kernel's posted */
-    struct hf_list in_token;  /* holder's tokens */
-    struct hf_list in_parked; /* origin's: it lies over the bound of a mailbox */
+    struct hf_list in_from;     /* origin's pending until its answer is taken; or kernel's posted */
+    struct hf_list in_token;    /* holder's tokens */
+    struct hf_list in_parked;   /* origin's: it lies over the bound of a mailbox */
     struct hf_mail in, back, gone;
     bool waiting;  /* root: its origin waits; no answer reached it */
     bool asked;    /* root: send and await */

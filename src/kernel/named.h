@@ -48,8 +48,8 @@ struct hf_named_settings {
     /* Capabilities held, one for each child; those of children whose name the kernel made go for
      * others when they are over. 0 = 1024. */
     uint32_t caps_max;
-    uint32_t watches_max;   /* monitors and links made; 0 = 256 */
-    uint32_t timers_max;    /* 0 = 256 */
+    uint32_t watches_max; /* monitors and links made; 0 = 256 */
+    uint32_t timers_max;  /* 0 = 256 */
     /* Bytes of body, metadata, context and capabilities of one message it sends; 0 = 1 MiB. */
     uint32_t message_max;
 

@@ -32,12 +32,10 @@ void hf_named_dying(struct hf_process *p, enum hf_answer_kind kind, struct hf_vi
         hf_buf_clear(&n->why);
     answer_held(n->current, p, kind, text);
     answer_held(n->nested, p, kind, text);
-    HF_LIST_FOR(at, &n->tokens)
-    {
+    HF_LIST_FOR (at, &n->tokens) {
         answer_held(HF_CONTAINER_OF(at, struct hf_request, talk.in_token), p, kind, text);
     }
-    HF_LIST_FOR(at, &n->pending)
-    {
+    HF_LIST_FOR (at, &n->pending) {
         answer_held(HF_CONTAINER_OF(at, struct hf_request, talk.in_from)->talk.under, p, kind,
                     text);
     }
@@ -46,8 +44,7 @@ void hf_named_dying(struct hf_process *p, enum hf_answer_kind kind, struct hf_vi
 /* Notices of what the dead instance did are for nobody. Requests stay. */
 static void drop_notices(struct hf_named *n)
 {
-    HF_LIST_FOR_SAFE(at, &n->mail)
-    {
+    HF_LIST_FOR_SAFE (at, &n->mail) {
         struct hf_mail *m = HF_LIST_ENTRY(at, struct hf_mail, in_box);
         if (m->kind == HF_MAIL_VOID) {
             hf_mail_remove(n, m);
@@ -136,8 +133,7 @@ void hf_named_end_soon(struct hf_named *n)
 
 void hf_named_cancel_all(struct hf_kernel *k)
 {
-    HF_LIST_FOR_SAFE(at, &k->posted)
-    {
+    HF_LIST_FOR_SAFE (at, &k->posted) {
         hf_pending_over(HF_CONTAINER_OF(at, struct hf_request, talk.in_from), HF_ANSWER_CANCELLED,
                         HF_VIEW(""));
     }

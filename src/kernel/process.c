@@ -227,7 +227,6 @@ void hf_process_fail(struct hf_process *p)
     end(p);
 }
 
-
 /* It serves nobody any more; what it says last is a segment like any other. */
 static void begin_leave(struct hf_process *p)
 {

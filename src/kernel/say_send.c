@@ -146,8 +146,7 @@ static enum hf_said send_wanting(struct hf_process *p, struct hf_send *s, bool a
     r->duty = HF_DUTY_OPEN;
     r->talk.under = under;
     r->talk.asked = asked;
-    if (hf_timer_set(p->kernel, &r->clock, r->message.deadline_ns) != HF_OK ||
-        !record(p, r, s)) {
+    if (hf_timer_set(p->kernel, &r->clock, r->message.deadline_ns) != HF_OK || !record(p, r, s)) {
         r->duty = HF_DUTY_NONE;
         unmake(p, r);
         return HF_SAID_LIMIT;

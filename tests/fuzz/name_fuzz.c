@@ -1,6 +1,5 @@
-/* name_fuzz.c - any bytes as a process's name, and as a pattern of names: what is refused is said in
- * printable words; what is taken has its class, group and shard within it, and can be put together
- * again.
+/* name_fuzz.c - any bytes as a process's name, and as a pattern of names: what is refused is said
+ * in printable words; what is taken has its class, group and shard within it.
  *
  * rooms: base
  * files: src/kernel/name.c

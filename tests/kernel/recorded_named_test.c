@@ -1,5 +1,5 @@
-/* recorded_named_test.c - of a recorded named process nobody sees anything before its batch is acknowledged:
- * sends, answers, cancels, children, monitors, ends. And what stands in the batch. */
+/* recorded_named_test.c - of a recorded named process nobody sees anything before its batch is
+ * acknowledged: sends, answers, cancels, children, monitors, ends. And what stands in the batch. */
 #include "support_named.h"
 
 static void open_recorded(struct stage *s)

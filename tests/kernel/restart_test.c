@@ -401,10 +401,9 @@ static void a_closed_class_is_gone_when_nothing_is_left_of_it(void **state)
     struct owner o = {0}, next = {0};
     (void)state;
     stage_open(&s);
-    struct hf_class *c = stage_class(&s, "a",
-                                     (struct hf_named_settings){.restart = HF_RESTART_ALWAYS,
-                                                                .gone = on_gone,
-                                                                .gone_ctx = &o});
+    struct hf_class *c = stage_class(
+        &s, "a",
+        (struct hf_named_settings){.restart = HF_RESTART_ALWAYS, .gone = on_gone, .gone_ctx = &o});
     stage_classes(&s, "b");
     stage_script(&s, "a/1", "d t:b F");
     stage_script(&s, "a/1", "w r");
@@ -446,10 +445,9 @@ static void a_closed_class_is_not_gone_before_a_name_that_waits(void **state)
     struct owner o = {0};
     (void)state;
     stage_open(&s);
-    struct hf_class *c = stage_class(&s, "a",
-                                     (struct hf_named_settings){.restart = HF_RESTART_ALWAYS,
-                                                                .gone = on_gone,
-                                                                .gone_ctx = &o});
+    struct hf_class *c = stage_class(
+        &s, "a",
+        (struct hf_named_settings){.restart = HF_RESTART_ALWAYS, .gone = on_gone, .gone_ctx = &o});
     stage_script(&s, "a", "F");
     stage_post(&s, "a", "one", NULL);
     uint64_t id = stage_post(&s, "a", "two", NULL);

@@ -377,8 +377,7 @@ void check_blobs(const struct world *w)
 {
     struct seen s = {.n = 0};
     hf_kernel_walk_blobs(w->k, see, &s);
-    HF_LIST_FOR(n, &w->actors)
-    {
+    HF_LIST_FOR (n, &w->actors) {
         see(&s, HF_LIST_ENTRY(n, struct actor, in_world)->kept);
     }
     for (size_t i = 0; i < w->n_open; i++)

@@ -204,9 +204,9 @@ static void do_reply(struct puppet *p, const char *word)
     assert_int_equal(hf_buf_add_text(&r.body, text), HF_OK);
     if (word[0] == 'a') {
         struct hf_view number = word_name(word); /* any token, also another's */
-        uint64_t token = number.len > 0      ? strtoull((const char *)number.ptr, NULL, 10)
+        uint64_t token = number.len > 0     ? strtoull((const char *)number.ptr, NULL, 10)
                          : p->n_tokens == 0 ? 0
-                                             : p->tokens[0];
+                                            : p->tokens[0];
         what = hf_turn_answer(p->turn, token, &r);
         if (number.len == 0 && (what == HF_SAID_OK || what == HF_SAID_VOID))
             memmove(p->tokens, p->tokens + 1, --p->n_tokens * sizeof p->tokens[0]);
@@ -351,8 +351,7 @@ static enum hf_end act(struct puppet *p)
 static void next_script(struct puppet *p)
 {
     snprintf(p->words, sizeof p->words, "%s", p->s->defaults);
-    HF_LIST_FOR(n, &p->s->scripts)
-    {
+    HF_LIST_FOR (n, &p->s->scripts) {
         struct script *c = HF_LIST_ENTRY(n, struct script, in_stage);
         if (strcmp(c->name, p->name) != 0)
             continue;
@@ -377,8 +376,7 @@ static enum hf_end puppet_start(void *class_ctx, struct hf_turn *turn, void **st
     hf_list_push_back(&s->puppets, &p->in_stage);
     s->n_puppets++;
     assert_null(hf_turn_message(turn));
-    HF_LIST_FOR(n, &s->scripts)
-    {
+    HF_LIST_FOR (n, &s->scripts) {
         struct script *c = HF_LIST_ENTRY(n, struct script, in_stage);
         if (strncmp(c->name, "start:", 6) != 0 || strcmp(c->name + 6, p->name) != 0)
             continue;
