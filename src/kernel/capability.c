@@ -49,10 +49,31 @@ bool hf_cap_may_spawn(const struct hf_named *n, struct hf_view class)
     return any_matches(nc->spawns, nc->n_spawns, class);
 }
 
+/* A name that the kernel made leads nowhere for ever when its process is over: it goes when its
+ * place is wanted, so that who makes children all the time does not run out. */
+static void sweep(struct hf_named *n)
+{
+    struct hf_cap *c, *over = NULL;
+    for (size_t i = 0; (c = hf_map_next(&n->caps, &i)) != NULL;) {
+        struct hf_view name = hf_view(c->name, c->len);
+        if (!hf_name_is_made(name) || hf_map_get(&n->kernel->named_by_name, name) != NULL)
+            continue;
+        c->next = over;
+        over = c;
+    }
+    while ((c = over) != NULL) {
+        over = c->next;
+        hf_map_remove(&n->caps, hf_view(c->name, c->len));
+        free(c);
+    }
+}
+
 enum hf_said hf_cap_put(struct hf_named *n, struct hf_view name)
 {
     if (hf_map_get(&n->caps, name) != NULL)
         return HF_SAID_OK;
+    if (n->caps.len >= hf_named_set(n)->caps_max)
+        sweep(n);
     if (n->caps.len >= hf_named_set(n)->caps_max)
         return HF_SAID_LIMIT;
     struct hf_cap *c = malloc(sizeof *c + name.len);
@@ -65,6 +86,21 @@ enum hf_said hf_cap_put(struct hf_named *n, struct hf_view name)
         return HF_SAID_LIMIT;
     }
     return HF_SAID_OK;
+}
+
+enum hf_said hf_cap_check(const struct hf_process *p, const struct hf_view *caps, size_t n,
+                          size_t bytes)
+{
+    if (n > HF_MESSAGE_CAPS_MAX)
+        return HF_SAID_LIMIT;
+    for (size_t i = 0; i < n; i++) {
+        if (!hf_cap_holds(p->named, caps[i]))
+            return HF_SAID_DENIED;
+        bytes += caps[i].len;
+    }
+    if (bytes > hf_named_set(p->named)->message_max)
+        return HF_SAID_TOO_LARGE;
+    return p->turn.broken ? HF_SAID_LIMIT : HF_SAID_OK;
 }
 
 void hf_caps_free(struct hf_named *n)

@@ -112,7 +112,8 @@ enum hf_err hf_class_add(struct hf_kernel *k, const char *name, const struct hf_
 void hf_class_less(struct hf_class *c)
 {
     struct hf_kernel *k = c->kernel;
-    if (c->closed && c->s.gone != NULL && c->n_processes == 0 && c->n_requests == 0 &&
+    uint32_t names = c->named == NULL ? 0 : c->named->n_named;
+    if (c->closed && c->s.gone != NULL && c->n_processes == 0 && c->n_requests == 0 && names == 0 &&
         !k->closing && !hf_list_linked(&c->in_gone))
         hf_list_push_back(&k->gone, &c->in_gone);
 }

@@ -99,7 +99,9 @@ enum hf_err hf_named_class_add(struct hf_kernel *k, const char *name,
                                    .leave_timeout_ns = nc->s.leave_timeout_ns,
                                    .ended = s->ended,
                                    .ended_ctx = s->ended_ctx,
-                                   .recorded = s->recorded};
+                                   .recorded = s->recorded,
+                                   .gone = s->gone,
+                                   .gone_ctx = s->gone_ctx};
     if (err == HF_OK)
         err = hf_class_add(k, name, &cs, ret, report);
     if (err != HF_OK) {
@@ -114,8 +116,7 @@ enum hf_err hf_named_class_add(struct hf_kernel *k, const char *name,
 void hf_named_class_close(struct hf_class *c)
 {
     struct hf_kernel *k = c->kernel;
-    HF_LIST_FOR_SAFE(at, &k->named)
-    {
+    HF_LIST_FOR_SAFE (at, &k->named) {
         struct hf_named *n = HF_LIST_ENTRY(at, struct hf_named, in_kernel);
         if (n->class != c)
             continue;

@@ -17,8 +17,8 @@
 struct hf_kernel_settings {
     uint32_t processes_max; /* 0 = 10000 */
     uint32_t requests_max;  /* in queues and in hand, 0 = 100000 */
-    uint64_t id_base; /* first id of requests and of instances (0 = 1): worker number in the high
-                       * bits, so that ids are unique in a node */
+    uint64_t id_base;   /* first id of requests and of instances (0 = 1): worker number in the high
+                         * bits, so that ids are unique in a node */
     uint64_t hash_seed; /* random, since strangers may choose names of processes */
 };
 enum hf_err hf_kernel_new(const struct hf_kernel_settings *s, struct hf_kernel **ret);
@@ -58,10 +58,10 @@ struct hf_class_settings {
     bool recorded; /* effects wait for hf_kernel_acked */
     bool unnamed;  /* nobody reaches it by its name before hf_class_take_name */
     bool held; /* no instance starts before hf_class_release: what is posted waits in the queue */
-    /* Told once with its last counts, when the class was closed and no instance and no request is left: it is gone then,
-     * and behaviour and ctx are their owner's again. From inside a step, where it may say
-     * hf_class_release of another class and nothing else, or hf_kernel_free. NULL: the class lives
-     * as long as the kernel. */
+    /* Told once with its last counts, when the class was closed and no instance and no request is
+     * left: it is gone then, and behaviour and ctx are their owner's again. From inside a step,
+     * where it may say hf_class_release of another class and nothing else, or hf_kernel_free. NULL:
+     * the class lives as long as the kernel. */
     void (*gone)(void *ctx, const struct hf_class_stats *last);
     void *gone_ctx;
 };
@@ -119,8 +119,10 @@ struct hf_instance_view {
 void hf_class_visit(const struct hf_class *c,
                     void (*each)(void *ctx, const struct hf_instance_view *i), void *ctx);
 /* Ends an instance with the next step, whatever it does: who waits for its answer is told `dead`
- * and that somebody outside wanted it; `why` (static) is its end's in hf_ended. Not from inside a
- * behaviour. False: there is no such instance, or it is ending already. */
+ * and that somebody outside wanted it; `why` (static) is its end's in hf_ended. For a named process
+ * that is a death like any other: its class says whether it is made again (hf_named_kill ends it
+ * for good). Not from inside a behaviour. False: there is no such instance, or it is ending
+ * already. */
 bool hf_kernel_kill(struct hf_kernel *k, uint64_t process, const char *why);
 /* Everything as text, for people and tests: processes, states, queues, timers. */
 void hf_kernel_inspect(const struct hf_kernel *k, struct hf_buf *ret);

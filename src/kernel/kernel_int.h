@@ -1,16 +1,20 @@
 /* kernel_int.h - the kernel's own nouns: request, process, class, kernel, and which file moves
  * them.
  *
- *     request.c   post, cancel, answering, deadlines          class.c    pools: which instance
- * takes which request process.c   making, dooming and ending instances        sched.c    the run
- * queue, one segment of a process out.c       batches and answers on their way out        turn.c
- * what a behaviour may do kernel.c    making, step, freeing                       inspect.c  text
- * and walks; visit.c: what lives, seen from outside, and killing it
+ *     request.c   post, cancel, answering, deadlines
+ *     class.c     pools: which instance takes which request
+ *     process.c   making, dooming and ending instances
+ *     sched.c     the run queue, one segment of a process
+ *     out.c       batches and answers on their way out
+ *     effect.c    what they do then
+ *     turn.c      what a behaviour may do
+ *     kernel.c    making, step, freeing
+ *     inspect.c   text and walks
+ *     visit.c     what lives, seen from outside, and killing it
  *
  * Who keeps a request: its place (a queue, a starting process, the process that has it in hand)
- * and, once answered, the outbox. It is freed when both let go. (Requests between processes, of the
- * kernel issue, add holders of the duty: pending requests and tokens; they are more places, and a
- * port whose answer puts a message into a mailbox.)
+ * and, once answered, the outbox. It is freed when both let go. Requests to and from named
+ * processes are counted instead: hf_talk.
  *
  * Nothing ends a process while a behaviour is running or timers fire: it is doomed, and the step
  * ends it.
@@ -48,9 +52,9 @@ struct hf_effect {
 
 /* A place in a mailbox (mailbox.c). */
 enum hf_mail_kind {
-    HF_MAIL_REQUEST, /* hf_request.in */
-    HF_MAIL_BACK,    /* hf_request.back: its answer, for its origin */
-    HF_MAIL_VOID,    /* hf_request.gone: its holder hears that nobody waits */
+    HF_MAIL_REQUEST, /* hf_talk.in */
+    HF_MAIL_BACK,    /* hf_talk.back: its answer, for its origin */
+    HF_MAIL_VOID,    /* hf_talk.gone: its holder hears that nobody waits */
     HF_MAIL_WATCH,   /* hf_watch.mail */
     HF_MAIL_REFUSED, /* hf_watch.refused */
     HF_MAIL_TIMER    /* hf_alarm.mail */
@@ -84,10 +88,9 @@ struct hf_talk {
     struct hf_request *under;   /* the request in question when it was sent (a hold) */
     struct hf_request *root;    /* of a forward: whose answer it makes (a reference) */
     struct hf_request *carrier; /* of a root: the newest forward, while it can still answer */
-    struct hf_list in_from;   /* origin's pending, until the answer is taken out of the mailbox; or
-                                 the kernel's posted */
-    struct hf_list in_token;  /* holder's tokens */
-    struct hf_list in_parked; /* origin's: it lies over the bound of a mailbox */
+    struct hf_list in_from;     /* origin's pending until its answer is taken; or kernel's posted */
+    struct hf_list in_token;    /* holder's tokens */
+    struct hf_list in_parked;   /* origin's: it lies over the bound of a mailbox */
     struct hf_mail in, back, gone;
     bool waiting;  /* root: its origin waits; no answer reached it */
     bool asked;    /* root: send and await */
@@ -162,7 +165,6 @@ struct hf_process {
     void *state;
     enum hf_phase phase;
     enum hf_doom doom;
-    bool gone;       /* it counts in n_doomed */
     const char *why; /* it ends (hf_ended) */
     bool in_order;
     bool leave_begun;
@@ -294,7 +296,8 @@ void hf_class_put_free(struct hf_class *c, struct hf_process *p);
 void hf_class_refill(struct hf_class *c);
 /* Whoever has the name, or NULL. */
 struct hf_class *hf_class_find(const struct hf_kernel *k, struct hf_view name);
-/* A process or a request of it is no more: if that was the last of a closed class, it is gone. */
+/* A process, a name or a request of it is no more: if that was the last of a closed class, it is
+ * gone. */
 void hf_class_less(struct hf_class *c);
 /* Frees those that are gone. */
 void hf_classes_free_gone(struct hf_kernel *k);

@@ -23,8 +23,8 @@
 /* What a verb says. Up to VOID: the state of the duty, nothing was done, nothing moved. */
 #define HF_SAID_LIST(X)                                                                            \
     X(HF_SAID_OK, "ok")                                                                            \
-    X(HF_SAID_NO_REQUEST,                                                                          \
-      "no-request") /* no request in question, it wants no answer, or no such token */             \
+    /* no request in question, it wants no answer, or no such token */                             \
+    X(HF_SAID_NO_REQUEST, "no-request")                                                            \
     X(HF_SAID_ANSWERED, "already-answered")                                                        \
     X(HF_SAID_MOVED, "moved")         /* forwarded */                                              \
     X(HF_SAID_DEFERRED, "deferred")   /* only its token can answer it */                           \
@@ -33,8 +33,8 @@
     X(HF_SAID_TOO_LARGE, "too-large") /* message_max */                                            \
     X(HF_SAID_LIMIT, "limit")         /* pending, tokens, sends, memory ... */                     \
     X(HF_SAID_TAKEN, "taken")         /* spawn: the name is in use */                              \
-    X(HF_SAID_INVALID,                                                                             \
-      "invalid") /* what cannot be meant: a context, and no answer wanted; two awaits */
+    /* what cannot be meant: a context, and no answer wanted; two awaits */                        \
+    X(HF_SAID_INVALID, "invalid")
 enum hf_said {
 #define X(name, text) name,
     HF_SAID_LIST(X)
@@ -51,6 +51,7 @@ struct hf_wait *hf_turn_mail_wait(struct hf_turn *turn); /* ready: receive would
 const struct hf_message *hf_turn_nested(const struct hf_turn *turn);
 
 /* ---- sending ---- */
+#define HF_MESSAGE_CAPS_MAX 64u /* capabilities of one message or answer; more is LIMIT */
 struct hf_send {
     struct hf_view target;      /* a name; its capability must be held */
     struct hf_buf body;         /* moved when the verb says OK */
@@ -60,11 +61,9 @@ struct hf_send {
     const struct hf_view *caps; /* names that the receiver may message, too; each must be held */
     size_t n_caps;
     bool wants_answer;
-    struct hf_buf
-        context; /* moved; comes back with the response or the error, once. Wants an answer */
-    uint64_t timeout_ns; /* 0 = the class's; from now */
-    bool park; /* when its mailbox is full: this process runs again when there is room; else `full`
-                */
+    struct hf_buf context; /* moved; comes back with the answer, once. Needs wants_answer */
+    uint64_t timeout_ns;   /* 0 = the class's; from now */
+    bool park; /* mailbox full: this process runs again when there is room; else `full` */
 };
 /* OK, DENIED, TOO_LARGE, LIMIT, INVALID. Everything else that goes wrong comes as an error message.
  * *id (may be NULL): of the request, for cancel and to know its answer by (message.id). The request
@@ -81,8 +80,8 @@ struct hf_wait *hf_turn_asked_wait(struct hf_turn *turn);
 struct hf_asked {
     struct hf_answer answer;
     struct hf_buf context;
-    /* Lent until the next ask, or the end of the turn; the capabilities may be used and kept so
-     * long. */
+    /* Lent until the next ask (which may still use them) says OK, or the end of the turn; the
+     * capabilities may be used and kept so long. */
     struct hf_view metadata;
     const struct hf_view *caps;
     size_t n_caps;
@@ -135,8 +134,8 @@ enum hf_said hf_turn_drop(struct hf_turn *turn, struct hf_view name);
 /* ---- processes ---- */
 struct hf_spawn {
     struct hf_view class; /* one that this class may spawn, else DENIED */
-    struct hf_view
-        key; /* the name is class/key; empty: the kernel makes one, in the parent's group */
+    /* The name is class/key; empty: the kernel makes one, in the parent's group. */
+    struct hf_view key;
     bool monitor, link; /* from its beginning */
 };
 /* name: HF_NAME_MAX bytes, *len set. Parent and child hold each other's capability. OK, DENIED,
@@ -153,13 +152,12 @@ enum hf_said hf_turn_monitor(struct hf_turn *turn, struct hf_view name, uint64_t
 /* When one of two dies, so does the other (unless its class traps: then it has a notice). An end in
  * order only tells those that trap. */
 enum hf_said hf_turn_link(struct hf_turn *turn, struct hf_view name, uint64_t *watch);
-/* No notice of it comes any more, also not one that waits in the mailbox. Takes a link from both.
- */
+/* No notice of it comes any more, nor one that waits in the mailbox. Takes a link from both. */
 enum hf_said hf_turn_unwatch(struct hf_turn *turn, uint64_t watch);
 
 /* ---- timers: a notice when it is time ---- */
 enum hf_said hf_turn_set_timer(struct hf_turn *turn, uint64_t at_ns, uint64_t *timer);
-enum hf_said hf_turn_clear_timer(struct hf_turn *turn,
-                                 uint64_t timer); /* NO_REQUEST: it was over */
+/* NO_REQUEST: it was over. */
+enum hf_said hf_turn_clear_timer(struct hf_turn *turn, uint64_t timer);
 
 #endif

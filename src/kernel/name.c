@@ -21,12 +21,27 @@ static bool is_key_byte(uint8_t c)
            (c != '\0' && strchr("._-+:=,;@%!$~()*", c) != NULL);
 }
 
+/* Names come from anybody: what is said of one is for a terminal. */
+static bool is_printable(uint8_t c)
+{
+    return c > ' ' && c < 127;
+}
+
+/* A name, or its beginning, to be said. */
+static struct hf_view shown(struct hf_view name)
+{
+    size_t n = 0;
+    while (n < name.len && is_printable(name.ptr[n]))
+        n++;
+    return hf_view_take(name, n);
+}
+
 static enum hf_err bad_byte(struct hf_view name, size_t at, struct hf_report *report)
 {
     uint8_t c = name.ptr[at];
-    if (c > ' ' && c < 127)
+    if (is_printable(c))
         return hf_report_set(report, HF_INVALID, "name %.*s: '%c' cannot stand at byte %zu",
-                             HF_FMT(name), c, at);
+                             HF_FMT(shown(name)), c, at);
     return hf_report_set(report, HF_INVALID, "name: byte 0x%02x cannot stand at byte %zu", c, at);
 }
 
@@ -82,13 +97,13 @@ static size_t check_part(struct hf_view name, size_t at, bool *had_group, struct
     struct hf_view part = hf_view(name.ptr + begin, at - begin);
     if (part.len == 0 || hf_view_eq_text(part, ".") || hf_view_eq_text(part, "..")) {
         (void)hf_report_set(report, HF_INVALID, "name %.*s: the part at byte %zu is empty, . or ..",
-                            HF_FMT(name), begin);
+                            HF_FMT(shown(name)), begin);
         return 0;
     }
     if (open > 0) {
         (void)hf_report_set(report, HF_INVALID,
                             "name %.*s: the brace at byte %zu is not closed in its part",
-                            HF_FMT(name), open - 1);
+                            HF_FMT(shown(name)), open - 1);
         return 0;
     }
     return at;

@@ -1,12 +1,13 @@
 /* named_int.h - the inside of named processes: what stands behind a name, and which file moves it.
  *
- *     named.c      making, beginning and ending turns, death        class_named.c  classes of them,
- * from outside restart.c    what follows a death                               mailbox.c places in
- * mailboxes, delivery duty.c       holders, answers, void                             pending.c an
- * origin's side: take, timeout, cancel say_send.c   send, ask, forward, cancel say_answer.c reply,
- * defer, tokens say_self.c   receive, spawn, timers                             capability.c   who
- * may message whom watch.c      monitors and links                                 effect.c effects
- * happen, or are dropped
+ *     named.c        the name: made, blocked, over       named_turn.c   a turn: what is in hand
+ *     named_end.c    the end of an instance, wishes      restart.c      what follows a death
+ *     class_named.c  classes of them, from outside       inspect_named.c  as text and rows
+ *     mailbox.c      places in mailboxes, delivery       duty.c         holders, answers, void
+ *     pending.c      an origin's side: take, timeout, cancel
+ *     say_send.c     send, ask, forward, cancel          say_answer.c   reply, defer, tokens
+ *     say_self.c     receive, spawn, timers              capability.c   who may message whom
+ *     watch.c        monitors and links                  effect.c       effects happen, or do not
  *
  * `hf_named` is the name: it outlives its instances (`process`) over restarts, keeps the mailbox
  * and what a restart keeps, and is freed when nobody refers to it. Everything that lies in a
@@ -42,8 +43,8 @@ struct hf_named {
     struct hf_class *class;
     struct hf_process *process;
     enum hf_named_state state;
-    bool suspended, stopping,
-        by_itself; /* stopping: not restarted. by_itself: not killed by a link */
+    bool suspended;
+    bool stopping; /* not restarted */
     struct hf_list in_kernel;
     struct hf_effect going; /* SPAWN */
 
@@ -63,8 +64,8 @@ struct hf_named {
     struct hf_list pending; /* roots, talk.in_from */
     uint32_t n_pending;
     struct hf_request *asked; /* one of pending, until it is taken */
-    struct hf_request
-        *last_asked; /* was taken (the origin's reference): its capabilities are in hand */
+    /* Was taken (the origin's reference): its capabilities are in hand. */
+    struct hf_request *last_asked;
     struct hf_wait asked_wait;
     struct hf_list tokens; /* talk.in_token */
     uint32_t n_tokens;
@@ -94,6 +95,7 @@ struct hf_named {
 };
 
 struct hf_cap {
+    struct hf_cap *next; /* of those that are swept out */
     size_t len;
     char name[];
 };
@@ -148,40 +150,50 @@ void hf_named_unref(struct hf_named *n); /* NULL is fine */
  * NULL: *why is NO_SUCH or LIMITED. */
 struct hf_named *hf_named_find(struct hf_kernel *k, struct hf_view name, bool make,
                                enum hf_answer_kind *why);
+/* NULL: a limit, or memory. */
 struct hf_named *hf_named_new(struct hf_class *c, struct hf_view name, struct hf_view parent_group);
+bool hf_named_is_quiet(const struct hf_named *n); /* nothing is left to do, now or later */
+void hf_named_settle(struct hf_named *n);         /* it is idle: what comes next */
+void hf_named_wake_up(struct hf_named *n);        /* there is mail, or it may run again */
+void hf_named_set_blocked(struct hf_named *n);
+void hf_named_clock(struct hf_process *p); /* a turn that takes too long, or idleness */
+/* The name is free; whoever waits in its mailbox is told why. */
+void hf_named_over(struct hf_named *n);
+
+/* ---- named_turn.c ---- */
 void hf_named_started(struct hf_process *p);
-void hf_named_settle(struct hf_named *n); /* it is idle: what comes next */
 /* Takes the next message and calls the behaviour; DONE in phase IDLE: there was none. */
 enum hf_end hf_named_begin(struct hf_process *p);
 void hf_named_turn_done(struct hf_process *p);
-/* Its turn, or start, has failed, or it retires: whoever it holds is told, as the last of its
- * effects. */
-void hf_named_dying(struct hf_process *p, enum hf_answer_kind kind, struct hf_view text);
-/* Its instance is freed. */
-void hf_named_gone(struct hf_named *n, bool in_order, const char *why);
-void hf_named_clock(struct hf_process *p); /* a turn that takes too long, or idleness */
+/* The next message becomes current. False: none, or memory for its record (then the turn is
+ * broken). */
+bool hf_named_take_mail(struct hf_named *n);
 /* Current and nested are released; open duties of which they were the last holders are answered
  * with kind. `p`: in its turn, or NULL. */
 void hf_named_release(struct hf_named *n, struct hf_process *p, enum hf_answer_kind kind,
                       struct hf_view text);
 void hf_named_forget_asked(struct hf_named *n);
-/* The next message becomes current. False: none, or memory for its record (then the turn is
- * broken). */
-bool hf_named_take_mail(struct hf_named *n);
-void hf_named_wake_up(struct hf_named *n); /* there is mail, or it may run again */
-void hf_named_set_blocked(struct hf_named *n);
-/* Kills what runs; not restarted when `by_wish`. */
-void hf_named_end_now(struct hf_named *n, struct hf_view why, bool by_wish);
-void hf_named_end_soon(struct hf_named *n);
-struct hf_view hf_named_kill_text(const struct hf_named *n);
-void hf_named_over(struct hf_named *n);
-void hf_named_cancel_all(struct hf_kernel *k);
-void hf_named_end_all(struct hf_kernel *k);
 /* The request in question, or NULL. */
 struct hf_request *hf_named_question(const struct hf_named *n);
 const struct hf_message *hf_named_message(const struct hf_named *n);
 struct hf_blob **hf_named_blob(struct hf_named *n); /* of what is current; NULL: nothing is */
 struct hf_blob *hf_named_take_blob(struct hf_named *n);
+/* What is inherited by who says so: current's, else nested's; NULL: none. Lent. */
+struct hf_blob *hf_named_inherited(struct hf_named *n);
+
+/* ---- named_end.c ---- */
+/* Its turn, or start, has failed, or it retires: whoever it holds is told, as the last of its
+ * effects. */
+void hf_named_dying(struct hf_process *p, enum hf_answer_kind kind, struct hf_view text);
+/* Its instance is freed. */
+void hf_named_gone(struct hf_named *n, bool in_order, const char *why);
+/* Kills what runs; not restarted when `by_wish`. */
+void hf_named_end_now(struct hf_named *n, struct hf_view why, bool by_wish);
+void hf_named_end_soon(struct hf_named *n);
+struct hf_view hf_named_kill_text(const struct hf_named *n);
+/* The kernel is freed: who waits is told; what is left goes. */
+void hf_named_cancel_all(struct hf_kernel *k);
+void hf_named_end_all(struct hf_kernel *k);
 
 /* ---- class_named.c ---- */
 void hf_named_class_free(struct hf_named_class *nc);
@@ -239,15 +251,18 @@ void hf_pending_take(struct hf_kernel *k, struct hf_request *root);
 void hf_pending_over(struct hf_request *root, enum hf_answer_kind kind, struct hf_view text);
 /* Taken out of the mailbox, or never to be: the origin's side is over. */
 void hf_pending_forget(struct hf_named *n, struct hf_request *root);
-void hf_pending_discard(struct hf_named *n, struct hf_request *root); /* and its answer, if one came */
-/* Its origin does not wait any more: whoever could answer hears of it, as an effect of this turn.
- */
+/* ... and its answer, if one came. */
+void hf_pending_discard(struct hf_named *n, struct hf_request *root);
+/* Its origin does not wait any more: whoever could answer hears of it, an effect of this turn. */
 void hf_pending_withdraw(struct hf_process *p, struct hf_request *root);
 /* All of a dead process. */
 void hf_pending_drop_all(struct hf_named *n, struct hf_view why);
 
 /* ---- capability.c ---- */
 bool hf_cap_holds(const struct hf_named *n, struct hf_view name);
+/* May a message or answer of `bytes` and these be sent: each is held, how many, message_max. */
+enum hf_said hf_cap_check(const struct hf_process *p, const struct hf_view *caps, size_t n,
+                          size_t bytes);
 bool hf_cap_may_spawn(const struct hf_named *n, struct hf_view class);
 enum hf_said hf_cap_put(struct hf_named *n, struct hf_view name);
 void hf_caps_free(struct hf_named *n);

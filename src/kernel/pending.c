@@ -20,7 +20,8 @@ void hf_pending_take(struct hf_kernel *k, struct hf_request *root)
     else
         k->said.errors[root->answer.kind]++;
     /* An error gives back what was sent, if it is still there. */
-    if (root->answer.kind != HF_ANSWER_OK && root->answer.blob == NULL && root->message.blob != NULL)
+    bool error = root->answer.kind != HF_ANSWER_OK;
+    if (error && root->answer.blob == NULL && root->message.blob != NULL)
         root->answer.blob = hf_blob_ref(root->message.blob);
     hf_out_count(root->class, root->answer.kind);
     if (t->asked) {

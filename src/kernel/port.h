@@ -84,9 +84,8 @@ struct hf_blob_pool *hf_kernel_blobs(struct hf_kernel *k);
  * gets on. */
 enum hf_err hf_kernel_step(struct hf_kernel *k, uint64_t now_ns);
 
-#define HF_SLOW_NS 1000000u /* 1 ms */
-#define HF_SLOW_WAIT_NS                                                                            \
-    10000000u /* under full load of the prompt, one of the slow runs each 10 ms */
+#define HF_SLOW_NS       1000000u  /* 1 ms */
+#define HF_SLOW_WAIT_NS  10000000u /* under full load of the prompt one slow one runs each 10 ms */
 #define HF_SPENT_WAIT_NS 20000000u /* ... and one of the spent each 20 */
 
 /* What a step at now_ns would do; it does all that a step does before it runs somebody.

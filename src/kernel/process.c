@@ -58,7 +58,7 @@ struct hf_process *hf_process_new(struct hf_class *c)
     p->state = NULL;
     p->phase = HF_PHASE_NEW;
     p->doom = HF_DOOM_NONE;
-    p->gone = p->leave_begun = p->spent = p->blocked = p->due = false;
+    p->leave_begun = p->spent = p->blocked = p->due = false;
     p->why = NULL;
     p->in_order = false;
     p->served = p->born_ns = p->idle_ns = 0;
@@ -99,6 +99,12 @@ void hf_processes_free_all(struct hf_kernel *k)
 }
 
 /* ---- ending ---- */
+
+/* It counts in n_doomed: it is doomed, or says its last words. */
+static bool is_going(const struct hf_process *p)
+{
+    return p->doom != HF_DOOM_NONE || p->phase == HF_PHASE_LEAVING;
+}
 
 static void unwind(struct hf_process *p, enum hf_err why)
 {
@@ -160,7 +166,7 @@ static void end(struct hf_process *p)
         hf_list_remove(&r->in_class);
         hf_request_leave(r);
     }
-    if (p->gone)
+    if (is_going(p))
         c->n_doomed--;
     bool in_order = p->in_order;
     const char *why = p->why;
@@ -221,19 +227,13 @@ void hf_process_fail(struct hf_process *p)
     end(p);
 }
 
-static void set_gone(struct hf_process *p)
-{
-    if (!p->gone)
-        p->class->n_doomed++;
-    p->gone = true;
-}
-
 /* It serves nobody any more; what it says last is a segment like any other. */
 static void begin_leave(struct hf_process *p)
 {
     struct hf_request *r = p->request;
     uint64_t until;
-    set_gone(p);
+    if (!is_going(p))
+        p->class->n_doomed++;
     p->doom = HF_DOOM_NONE;
     p->phase = HF_PHASE_LEAVING;
     p->turn.failed = false;
@@ -286,8 +286,9 @@ void hf_process_doom(struct hf_process *p, enum hf_doom doom, const char *why)
     hf_list_remove(&p->in_pool);
     hf_list_remove(&p->in_run);
     hf_waitset_unpark(&p->turn.set);
+    if (!is_going(p))
+        p->class->n_doomed++;
     p->doom = doom;
-    set_gone(p);
     hf_list_push_back(&p->kernel->doomed, &p->in_run);
 }
 

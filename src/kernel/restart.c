@@ -9,8 +9,8 @@
 
 #include <stdlib.h>
 
-#define HEALTHY_NS                                                                                 \
-    10000000000u /* lives so long at least, or 5 back-offs: the next back-off begins small */
+/* One that lived so long at least, and 5 back-offs, begins with a small back-off again. */
+#define HEALTHY_NS 10000000000u
 
 static bool may_again(struct hf_named *n)
 {

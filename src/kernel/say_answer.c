@@ -1,25 +1,6 @@
 /* say_answer.c - the verbs that answer: respond and reply, defer and its token. */
 #include "kernel/named_int.h"
 
-static size_t size_of(const struct hf_response *s)
-{
-    size_t n = s->body.len + s->metadata.len;
-    for (size_t i = 0; i < s->n_caps; i++)
-        n += s->caps[i].len;
-    return n;
-}
-
-static enum hf_said check(const struct hf_process *p, const struct hf_response *s)
-{
-    const struct hf_named *n = p->named;
-    for (size_t i = 0; i < s->n_caps; i++)
-        if (!hf_cap_holds(n, s->caps[i]))
-            return HF_SAID_DENIED;
-    if (size_of(s) > hf_named_set(n)->message_max)
-        return HF_SAID_TOO_LARGE;
-    return p->turn.broken ? HF_SAID_LIMIT : HF_SAID_OK;
-}
-
 /* Its duty is open, and this is one who may answer. */
 static enum hf_said answer(struct hf_process *p, struct hf_request *r, struct hf_response *s,
                            struct hf_blob *inherited)
@@ -27,7 +8,7 @@ static enum hf_said answer(struct hf_process *p, struct hf_request *r, struct hf
     struct hf_request *root = r->talk.root != NULL ? r->talk.root : r;
     struct hf_talk *t = &root->talk;
     struct hf_view none = {0}, metadata = s->metadata;
-    enum hf_said said = check(p, s);
+    enum hf_said said = hf_cap_check(p, s->caps, s->n_caps, s->body.len + s->metadata.len);
     if (said != HF_SAID_OK)
         return said;
     if (!hf_cap_pack(&t->answer_text, &none, &metadata, s->caps, s->n_caps, &t->answer_caps))
@@ -50,11 +31,7 @@ enum hf_said hf_turn_reply(struct hf_turn *turn, struct hf_response *response)
     enum hf_said said = hf_duty_said(r);
     if (said != HF_SAID_OK)
         return said;
-    struct hf_blob **current = hf_named_blob(n);
-    struct hf_blob *blob = current != NULL && *current != NULL ? *current
-                           : n->nested == NULL                 ? NULL
-                                                               : n->nested->message.blob;
-    return answer(p, r, response, blob);
+    return answer(p, r, response, hf_named_inherited(n));
 }
 
 /* ---- tokens ---- */

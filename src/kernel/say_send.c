@@ -19,31 +19,11 @@ const char *hf_said_text(enum hf_said said)
     return (size_t)said < HF_ARRAY_LEN(texts) ? texts[said] : "?";
 }
 
-#define CAPS_IN_MESSAGE_MAX 64u
-
-static size_t size_of(const struct hf_send *s)
-{
-    size_t n = s->body.len + s->metadata.len + s->context.len;
-    for (size_t i = 0; i < s->n_caps; i++)
-        n += s->caps[i].len;
-    return n;
-}
-
 static enum hf_said check(const struct hf_process *p, const struct hf_send *s)
 {
-    const struct hf_named *n = p->named;
-    const struct hf_named_settings *set;
-    if (n == NULL || !hf_cap_holds(n, s->target))
+    if (p->named == NULL || !hf_cap_holds(p->named, s->target))
         return HF_SAID_DENIED;
-    if (s->n_caps > CAPS_IN_MESSAGE_MAX)
-        return HF_SAID_LIMIT;
-    for (size_t i = 0; i < s->n_caps; i++)
-        if (!hf_cap_holds(n, s->caps[i]))
-            return HF_SAID_DENIED;
-    set = hf_named_set(n);
-    if (size_of(s) > set->message_max)
-        return HF_SAID_TOO_LARGE;
-    return p->turn.broken ? HF_SAID_LIMIT : HF_SAID_OK;
+    return hf_cap_check(p, s->caps, s->n_caps, s->body.len + s->metadata.len + s->context.len);
 }
 
 static bool has_room(const struct hf_process *p)
@@ -51,12 +31,12 @@ static bool has_room(const struct hf_process *p)
     return p->turn.n_sends < hf_named_set(p->named)->sends_max;
 }
 
-static struct hf_blob *inherited(struct hf_named *n)
+/* Its own, or the one it inherits; NULL: none. */
+static struct hf_blob *blob_of(struct hf_named *n, const struct hf_send *s)
 {
-    struct hf_blob **current = hf_named_blob(n);
-    if (current != NULL && *current != NULL)
-        return *current;
-    return n->nested == NULL ? NULL : n->nested->message.blob;
+    if (s->blob != NULL)
+        return s->blob;
+    return s->inherit ? hf_named_inherited(n) : NULL;
 }
 
 /* Everything that can fail. The request is empty but for its text and id; NULL: nothing is left of
@@ -100,8 +80,7 @@ fail:
     return NULL;
 }
 
-static bool record(struct hf_process *p, const struct hf_request *r, const struct hf_send *s,
-                   struct hf_blob *blob)
+static bool record(struct hf_process *p, const struct hf_request *r, const struct hf_send *s)
 {
     struct hf_batch *b = hf_out_batch(p);
     const struct hf_talk *t = &r->talk;
@@ -112,7 +91,8 @@ static bool record(struct hf_process *p, const struct hf_request *r, const struc
         .under = t->under == NULL ? 0 : t->under->message.id,
         .root = t->root == NULL ? 0 : t->root->message.id,
         .flags = (r->message.wants_answer && t->root == NULL ? HF_SENT_WANTS_ANSWER : 0) |
-                 (blob != NULL ? HF_SENT_BLOB : 0) | (t->asked ? HF_SENT_AWAITED : 0),
+                 (blob_of(p->named, s) != NULL ? HF_SENT_BLOB : 0) |
+                 (t->asked ? HF_SENT_AWAITED : 0),
         .target = r->message.target,
         .body = hf_buf_view(&s->body),
     };
@@ -127,10 +107,8 @@ static void commit(struct hf_process *p, struct hf_request *r, struct hf_send *s
 {
     struct hf_named *n = p->named;
     struct hf_talk *t = &r->talk;
-    if (s->blob != NULL)
-        r->message.blob = s->blob;
-    else if (s->inherit && inherited(n) != NULL)
-        r->message.blob = hf_blob_ref(inherited(n));
+    struct hf_blob *blob = blob_of(n, s);
+    r->message.blob = blob == NULL || blob == s->blob ? blob : hf_blob_ref(blob);
     s->blob = NULL;
     r->body = s->body;
     hf_buf_init(&s->body);
@@ -138,8 +116,7 @@ static void commit(struct hf_process *p, struct hf_request *r, struct hf_send *s
     t->from = hf_named_ref(n);
     r->message.source = hf_named_name(n);
     t->park = s->park;
-    t->holders =
-        1; /* its way; the mailbox takes it over. The reference made with it is this one's */
+    t->holders = 1; /* its way, by the reference made with it; the mailbox takes it over */
     r->going.kind = HF_EFFECT_SEND;
     hf_list_push_back(&p->turn.effects, &r->going.link);
     p->turn.n_sends++;
@@ -169,11 +146,7 @@ static enum hf_said send_wanting(struct hf_process *p, struct hf_send *s, bool a
     r->duty = HF_DUTY_OPEN;
     r->talk.under = under;
     r->talk.asked = asked;
-    if (hf_timer_set(p->kernel, &r->clock, r->message.deadline_ns) != HF_OK ||
-        !record(p, r, s,
-                s->blob != NULL ? s->blob
-                : s->inherit    ? inherited(n)
-                                : NULL)) {
+    if (hf_timer_set(p->kernel, &r->clock, r->message.deadline_ns) != HF_OK || !record(p, r, s)) {
         r->duty = HF_DUTY_NONE;
         unmake(p, r);
         return HF_SAID_LIMIT;
@@ -199,7 +172,7 @@ static enum hf_said tell(struct hf_process *p, struct hf_send *s, uint64_t *id)
     struct hf_request *r = make(p, s, false);
     if (r == NULL)
         return HF_SAID_LIMIT;
-    if (!record(p, r, s, s->blob != NULL ? s->blob : s->inherit ? inherited(p->named) : NULL)) {
+    if (!record(p, r, s)) {
         unmake(p, r);
         return HF_SAID_LIMIT;
     }
@@ -233,8 +206,12 @@ enum hf_said hf_turn_ask(struct hf_turn *turn, struct hf_send *s, uint64_t *id)
         return said;
     if (p->named->asked != NULL)
         return HF_SAID_INVALID;
-    hf_named_forget_asked(p->named);
-    return has_room(p) ? send_wanting(p, s, true, id) : HF_SAID_LIMIT;
+    if (!has_room(p))
+        return HF_SAID_LIMIT;
+    said = send_wanting(p, s, true, id);
+    if (said == HF_SAID_OK) /* not before: the target may lie in it */
+        hf_named_forget_asked(p->named);
+    return said;
 }
 
 struct hf_wait *hf_turn_asked_wait(struct hf_turn *turn)
@@ -308,7 +285,7 @@ enum hf_said hf_turn_forward(struct hf_turn *turn, struct hf_send *s)
     r->message.wants_answer = true;
     r->message.deadline_ns = a->message.deadline_ns;
     r->talk.root = root;
-    if (!record(p, r, s, s->blob != NULL ? s->blob : s->inherit ? inherited(p->named) : NULL)) {
+    if (!record(p, r, s)) {
         unmake(p, r);
         return HF_SAID_LIMIT;
     }

@@ -178,6 +178,14 @@ static void turn_done(struct hf_process *p)
     }
 }
 
+/* It has not begun to start, and its class, which is closed, has nothing for it to do. */
+static bool is_unwanted(const struct hf_process *p)
+{
+    if (p->phase != HF_PHASE_NEW || !p->class->closed)
+        return false;
+    return p->named != NULL ? hf_named_is_quiet(p->named) : p->request == NULL;
+}
+
 void hf_sched_run(struct hf_kernel *k, enum hf_line_kind line)
 {
     struct hf_process *p = first(&k->lines[line]);
@@ -185,7 +193,7 @@ void hf_sched_run(struct hf_kernel *k, enum hf_line_kind line)
 
     hf_list_remove(&p->in_run);
     p->spent = false;
-    if (p->phase == HF_PHASE_NEW && p->class->closed && p->request == NULL) {
+    if (is_unwanted(p)) {
         hf_process_unborn(p);
         return;
     }

@@ -30,21 +30,21 @@ enum hf_message_kind {
 };
 enum hf_notice {
     HF_NOTICE_NONE,
-    HF_NOTICE_ENDED, /* a monitored process: id of the watch, source its name; `error` and body say
-                      * why
-                      * (`ok`: it ended in order) */
-    HF_NOTICE_EXIT,  /* the same of a linked one, for who traps */
-    HF_NOTICE_REFUSED, /* a monitored process refused tells (its mailbox was full): id of the watch,
-                          `count` */
-    HF_NOTICE_VOID, /* the request with this id, held by a token or under a pending request, is not
-                     * wanted any more */
+    /* A monitored process: id of the watch, source its name; `error` and body say why (`ok`: it
+     * ended in order). */
+    HF_NOTICE_ENDED,
+    HF_NOTICE_EXIT, /* the same of a linked one, for who traps */
+    /* A monitored process refused tells, its mailbox was full: id of the watch, `count`. */
+    HF_NOTICE_REFUSED,
+    /* The request with this id, held by a token or under a pending one, is not wanted any more. */
+    HF_NOTICE_VOID,
     HF_NOTICE_TIMER /* id of the timer */
 };
 struct hf_message {
     uint64_t id;
     struct hf_view body;
-    struct hf_blob *blob; /* or NULL; the message's reference. Of an error: what was sent, if it is
-                             still there */
+    /* Or NULL; the message's reference. Of an error: what was sent, if it is still there. */
+    struct hf_blob *blob;
     uint64_t deadline_ns;
     bool wants_answer;
     /* ---- empty and 0 for instances of a pool ---- */

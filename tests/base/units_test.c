@@ -1,11 +1,10 @@
-/* units_test.c - base/units.h and base/near.h. */
+/* units_test.c - base/units.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 #include <cmocka.h>
 
-#include "base/near.h"
 #include "base/units.h"
 
 #define NONE UINT64_MAX
@@ -114,32 +113,12 @@ static void printed_and_read_back(void **state)
     assert_string_equal(hf_units_print_size(1000, text), "1000B");
 }
 
-static void near_words(void **state)
-{
-    (void)state;
-    assert_int_equal(hf_near_distance(HF_VIEW("instances"), HF_VIEW("instances")), 0);
-    assert_int_equal(hf_near_distance(HF_VIEW("instnaces"), HF_VIEW("instances")),
-                     1); /* two letters changed places */
-    assert_int_equal(hf_near_distance(HF_VIEW("keep-alive"), HF_VIEW("KEEP_ALIVE")), 0);
-    assert_int_equal(hf_near_distance(HF_VIEW(""), HF_VIEW("abc")), 3);
-    assert_int_equal(hf_near_distance(HF_VIEW("abc"), HF_VIEW("")), 3);
-    assert_int_equal(hf_near_distance(HF_VIEW("kitten"), HF_VIEW("sitting")), 3);
-    assert_int_equal(
-        hf_near_distance(HF_VIEW("a"), HF_VIEW("01234567890123456789012345678901234567890")),
-        HF_NEAR_FAR);
-    assert_true(hf_near_enough(HF_VIEW("wokrers"), HF_VIEW("workers")));
-    assert_true(hf_near_enough(HF_VIEW("mx"), HF_VIEW("max")));
-    assert_false(hf_near_enough(HF_VIEW("ab"), HF_VIEW("cd")));
-    assert_false(hf_near_enough(HF_VIEW("replicas"), HF_VIEW("routes")));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(durations),
         cmocka_unit_test(sizes),
         cmocka_unit_test(printed_and_read_back),
-        cmocka_unit_test(near_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,8 +29,7 @@ static void other_messages_wait_meanwhile(void **state)
     stage_script(&s, "a", "k:b,q r");
     stage_script(&s, "a", "r");
     stage_script(&s, "b", "w r");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     stage_post(&s, "a", "next", NULL);
     stage_run(&s);
     expect(&s, "a <- request - 'go'\n"
@@ -51,8 +50,7 @@ static void errors_come_as_values_too(void **state)
     stage_classes(&s, "ab");
     stage_script(&s, "a", "i:20 k:b,1 k:nobody,2 r");
     stage_script(&s, "b", "d");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     stage_pass(&s, 20 * MS);
     expect(&s, "a <- request - 'go'\n"
                "b <- request a '1'\n"
@@ -70,8 +68,7 @@ static void awaiting_oneself_is_a_cycle(void **state)
     stage_open(&s);
     stage_classes(&s, "a");
     stage_script(&s, "a", "k:a,me r");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\n"
                "a <= cycle 'it would wait for itself' context c-me\n"
                "port 1: ok 'by-a'\n");
@@ -87,8 +84,7 @@ static void a_ring_of_awaits_is_a_cycle_for_who_closes_it(void **state)
     stage_script(&s, "a", "k:b,1 r");
     stage_script(&s, "b", "k:c,2 r");
     stage_script(&s, "c", "k:a,3 r");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\n"
                "b <- request a '1'\n"
                "c <- request b '2'\n"
@@ -108,8 +104,7 @@ static void a_forward_back_to_who_awaits_is_a_cycle(void **state)
     stage_script(&s, "a", "k:b,1 r");
     stage_script(&s, "b", "f:c");
     stage_script(&s, "c", "f:a");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\n"
                "b <- request a '1'\n"
                "c <- request b 'x'\n"
@@ -128,8 +123,7 @@ static void two_that_call_each_other_without_awaiting_are_no_cycle(void **state)
     stage_script(&s, "b", "k:a,2 r");
     stage_script(&s, "a", "r");
     stage_script(&s, "a", "r");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\n"
                "b <- request a '1'\n"
                "a <- request b '2'\n"
@@ -153,8 +147,7 @@ static void two_that_park_on_each_other_are_a_cycle(void **state)
     stage_script(&s, "a", "");
     stage_script(&s, "b", "");
     stage_post(&s, "a", "go", NULL);
-    stage_post(&s, "b", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "b");
     hf_buf_clear(&s.log);
     stage_gate(&s);
     expect(&s, "b <- tell a '1'\n"
@@ -175,8 +168,7 @@ static void a_death_while_awaiting_voids_it(void **state)
     stage_classes(&s, "ab");
     stage_script(&s, "a", "k:b,1 r");
     stage_script(&s, "b", "w v r");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     assert_int_equal(hf_named_kill(s.k, HF_VIEW("a"), HF_VIEW("by the test")), HF_OK);
     stage_run(&s);
     stage_gate(&s);

@@ -50,8 +50,7 @@ static void a_request_that_wants_no_answer_is_current_too(void **state)
     stage_classes(&s, "ab");
     stage_script(&s, "a", "t=:b,hi r");
     stage_script(&s, "b", "v r d t+:a,back");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\n"
                "b <- tell a 'hi' [of a]\n"
                "b: no-request\n"
@@ -70,8 +69,7 @@ static void a_request_left_undone_is_unanswered_at_once(void **state)
     stage_classes(&s, "ab");
     stage_script(&s, "a", "s:b,hi r");
     stage_script(&s, "b", "");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\n"
                "b <- request a 'hi'\n"
                "a <- error unanswered of b context c-hi nested 'go' already-answered\n"
@@ -106,8 +104,7 @@ static void a_blob_is_there_as_long_as_its_message_is_in_hand(void **state)
     stage_classes(&s, "abc");
     stage_script(&s, "a", "s=:b,q r");
     stage_script(&s, "b", "r w t+:c,after");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     hf_buf_clear(&s.log);
     stage_gate(&s); /* the answer was delivered long ago */
     expect(&s, "c <- tell b 'after' [of a]\n");
@@ -212,8 +209,7 @@ static void fan_out_shares_one_request_and_the_first_answer_wins(void **state)
     stage_script(&s, "a", "s:b,1 s:c,2 s:d,3");
     stage_script(&s, "a", "r");
     s.defaults = "r";
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\n"
                "b <- request a '1'\n"
                "c <- request a '2'\n"
@@ -238,8 +234,7 @@ static void the_last_of_a_fan_out_that_does_nothing_leaves_it_unanswered(void **
     stage_script(&s, "a", "");
     stage_script(&s, "b", "r");
     stage_script(&s, "c", "w r");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\n"
                "b <- request a '1'\n"
                "c <- request a '2'\n"
@@ -260,8 +255,7 @@ static void a_response_under_nothing_cannot_be_answered(void **state)
     stage_script(&s, "a", "r"); /* the request that made it */
     stage_script(&s, "a", "v r f:b d");
     stage_script(&s, "b", "r");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\n"
                "b <- request a 'early'\n"
                "a <- response b 'by-b' context c-early\n"
@@ -305,8 +299,7 @@ static void a_token_that_is_dropped_leaves_it_unanswered(void **state)
     stage_open(&s);
     stage_classes(&s, "a");
     stage_script(&s, "a", "d A a A v");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\n"
                "a: a no-request\n"
                "a: A no-request\n"
@@ -369,8 +362,7 @@ static void death_by_a_limit_says_so(void **state)
     stage_open(&s);
     stage_classes(&s, "a");
     stage_script(&s, "a", "L");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\na stops\nport 1: limit 'too much'\n");
     stage_close(&s);
 }
@@ -386,8 +378,7 @@ static void requests_of_a_dead_process_are_void(void **state)
     stage_script(&s, "b", "a v");
     stage_script(&s, "c", "w");
     stage_post(&s, "c", "block", NULL);
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     assert_true(stage_shows(&s, "c", "1 requests wait"));
     hf_buf_clear(&s.log);
     stage_gate(&s);

@@ -77,8 +77,7 @@ static void under_one_that_wants_no_answer_it_is_a_plain_tell(void **state)
     stage_script(&s, "a", "t=:b,hi r");
     stage_script(&s, "b", "f+:c,on v");
     stage_script(&s, "c", "r");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\n"
                "b <- tell a 'hi' [of a]\n"
                "b: no-request\n"
@@ -98,8 +97,7 @@ static void under_a_response_it_moves_the_nested_one(void **state)
     stage_script(&s, "a", "f+:c,on v r");
     stage_script(&s, "b", "r=");
     stage_script(&s, "c", "r+");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\n"
                "b <- request a 'q'\n"
                "a <- response b 'by-b' [of b] context c-q nested 'go' ok\n"
@@ -144,8 +142,7 @@ static void a_forwarded_request_that_was_kept_shows_moved(void **state)
     stage_script(&s, "a", "r");
     stage_script(&s, "b", "r");
     stage_script(&s, "c", "w r");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\n"
                "b <- request a 'q'\n"
                "c <- request a 'on'\n"
@@ -165,8 +162,7 @@ static void a_failed_forward_tells_the_origin(void **state)
     stage_script(&s, "a", "s:b,q");
     stage_script(&s, "a", "r");
     stage_script(&s, "b", "f:nobody");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\n"
                "b <- request a 'q'\n"
                "a <- error no-such-process of b context c-q nested 'go' ok\n"
@@ -189,8 +185,7 @@ static void a_forwarded_request_that_is_left_undone_is_unanswered_for_the_origin
     stage_script(&s, "a", "r");
     stage_script(&s, "b", "f:c");
     stage_script(&s, "c", "");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\n"
                "b <- request a 'q'\n"
                "c <- request b 'x'\n"
@@ -210,8 +205,7 @@ static void death_of_the_last_holder_is_told_to_the_origin(void **state)
     stage_script(&s, "b", "f:c");
     stage_script(&s, "b", "F");
     stage_script(&s, "c", "F");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\n"
                "b <- request a 'q'\n"
                "c <- request b 'x'\n"
@@ -231,8 +225,7 @@ static void who_forwarded_may_die_and_the_answer_still_comes(void **state)
     stage_script(&s, "a", "r");
     stage_script(&s, "b", "f:c w F");
     stage_script(&s, "c", "w r");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     hf_buf_clear(&s.log);
     stage_gate(&s);
     expect(&s, "b stops\n"
@@ -251,8 +244,7 @@ static void the_deadline_goes_along_and_voids_the_last_one(void **state)
     stage_script(&s, "a", "r");
     stage_script(&s, "b", "f:c");
     stage_script(&s, "c", "u v r");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     hf_buf_clear(&s.log);
     stage_pass(&s, 50 * MS);
     expect(&s, "c: void\n"
@@ -298,8 +290,7 @@ static void a_deferred_forward_is_answered_by_its_token(void **state)
     stage_script(&s, "b", "f=:c");
     stage_script(&s, "c", "d");
     stage_script(&s, "c", "a+ r");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     hf_buf_clear(&s.log);
     stage_post(&s, "c", "now", NULL);
     stage_run(&s);

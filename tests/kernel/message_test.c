@@ -10,8 +10,7 @@ static void the_context_comes_back_once_with_the_answer_or_the_error(void **stat
     stage_classes(&s, "ab");
     stage_script(&s, "a", "s:b,1 s:nobody,2 r");
     stage_script(&s, "b", "r");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\n"
                "a <- error no-such-process of nobody context c-2 nested 'go' already-answered\n"
                "b <- request a '1'\n"
@@ -30,8 +29,7 @@ static void a_timeout_restores_the_nested_request_and_gives_the_blob_back(void *
     stage_script(&s, "a", "r+");
     stage_script(&s, "b", "d");
     stage_script(&s, "b", "a v");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\n"
                "b <- request a 'q' [of a]\n");
     stage_pass(&s, 20 * MS);
@@ -52,8 +50,7 @@ static void a_late_answer_is_dropped_and_counted(void **state)
     stage_script(&s, "a", "i:20 s:b,q");
     stage_script(&s, "a", "r");
     stage_script(&s, "b", "w r");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     stage_pass(&s, 20 * MS);
     hf_buf_clear(&s.log);
     stage_gate(&s);
@@ -74,8 +71,7 @@ static void an_expired_request_is_not_handled(void **state)
     stage_script(&s, "a", "i:20 s:b,q r");
     stage_post(&s, "b", "block", NULL);
     stage_run(&s);
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     hf_buf_clear(&s.log);
     stage_pass(&s, 20 * MS);
     expect(&s, "a <- error timeout of b context c-q nested 'go' already-answered\n");
@@ -93,8 +89,7 @@ static void cancel_voids_and_gives_the_context_back(void **state)
     stage_script(&s, "a", "s=:b,q r w c c");
     stage_script(&s, "b", "d");
     stage_script(&s, "b", "v");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     hf_buf_clear(&s.log);
     stage_gate(&s);
     expect(&s, "a: c no-request\n"
@@ -111,8 +106,7 @@ static void cancel_in_the_same_turn_is_never_seen_by_the_other(void **state)
     stage_open(&s);
     stage_classes(&s, "ab");
     stage_script(&s, "a", "s:b,q c r");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\n"
                "a <- error cancelled of b context c-q nested 'go' already-answered\n"
                "port 1: ok 'by-a'\n");
@@ -174,8 +168,7 @@ static void no_such_process_comes_as_a_message(void **state)
     stage_classes(&s, "a");
     stage_class(&s, "kid", (struct hf_named_settings){.spawned = true});
     stage_script(&s, "a", "s:b s:kid s:kid/1 s:a/~1 s:B r");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\n"
                "a <- error no-such-process of b context c-x nested 'go' already-answered\n"
                "a <- error no-such-process of kid context c-x nested 'go' already-answered\n"
@@ -202,8 +195,7 @@ static void a_full_mailbox_says_full_to_requests_and_counts_tells(void **state)
     stage_script(&s, "a", "m:b s:b,1 t:b,2 s:b,3 t:b,4 t:b,5 r");
     stage_post(&s, "b", "block", NULL);
     stage_run(&s);
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "b <- request - 'block'\n"
                "a <- request - 'go'\n"
                "a <- error full of b context c-3 nested 'go' already-answered\n"
@@ -234,8 +226,7 @@ static void answers_errors_and_notices_are_never_refused(void **state)
     stage_script(&s, "a", "r");
     stage_script(&s, "b", "r");
     stage_post(&s, "a", "go", NULL);
-    stage_post(&s, "b", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "b");
     stage_gate(&s);
     hf_buf_clear(&s.log);
     /* both are full, each with the other's request; both answer, and hear the answer */
@@ -299,8 +290,7 @@ static void messages_of_one_to_another_arrive_in_the_order_sent(void **state)
     stage_script(&s, "a", "t:b,2 s:b,3 t:b,4");
     stage_post(&s, "b", "first", NULL);
     stage_run(&s);
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     stage_post(&s, "a", "on", NULL);
     stage_run(&s);
     hf_buf_clear(&s.log);
@@ -355,8 +345,7 @@ static void limits_are_said_by_the_verb(void **state)
     stage_script(&s, "a", "s:b,1 s:b,2 s:b,3 t:b,4 t:b,5 d T T m:b m:b");
     stage_script(&s, "a", "d t:b,12345678901 A a");
     stage_post(&s, "a", "go", NULL);
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\n"
                "a: s limit\n"
                "a: t limit\n"
@@ -382,8 +371,7 @@ static void the_bound_of_sends_is_one_of_a_segment(void **state)
     stage_script(&s, "a", "m:b t:b,1 t:b,2 w m:b t:b,3");
     stage_script(&s, "a", "m:b t:b,4");
     stage_post(&s, "a", "go", NULL);
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     hf_buf_clear(&s.log);
     stage_gate(&s);
     expect(&s, "b <- tell a '3'\n"
@@ -402,8 +390,7 @@ static void responses_are_bounded_too(void **state)
     stage_open(&s);
     stage_class(&s, "a", (struct hf_named_settings){.message_max = 3});
     stage_script(&s, "a", "r v");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\n"
                "a: r too-large\n"
                "a: ok\n"

@@ -13,8 +13,7 @@ static void a_monitor_gets_one_notice_with_the_reason(void **state)
     stage_script(&s, "b", "F");
     stage_post(&s, "b", "make", NULL);
     stage_run(&s);
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     hf_buf_clear(&s.log);
     stage_post(&s, "b", "fail", NULL);
     stage_run(&s);
@@ -33,8 +32,7 @@ static void no_process_is_told_at_once(void **state)
     stage_open(&s);
     stage_classes(&s, "ab");
     stage_script(&s, "a", "m:b m:nobody/1 r");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\n"
                "a <- ended b: no-such-process 'no process has this name'\n"
                "a <- ended nobody/1: no-such-process 'no process has this name'\n"
@@ -53,11 +51,9 @@ static void an_end_in_order_is_told_as_ok(void **state)
     stage_script(&s, "b", "x");
     stage_post(&s, "b", "make", NULL);
     stage_run(&s);
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     hf_buf_clear(&s.log);
-    stage_post(&s, "b", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "b");
     expect(&s, "b <- request - 'go'\n"
                "b stops\n"
                "a <- ended b: ok 'script'\n"
@@ -76,15 +72,27 @@ static void unwatch_takes_the_notice_out_of_the_mailbox(void **state)
     stage_script(&s, "b", "F");
     stage_post(&s, "b", "make", NULL);
     stage_run(&s);
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
-    stage_post(&s, "b", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
+    stage_go(&s, "b");
     hf_buf_clear(&s.log);
     stage_gate(&s);
     expect(&s, "a: U no-request\n"
                "port 2: ok 'by-a'\n");
     stage_close(&s);
+}
+
+/* b is made, and each of these (one letter a class) is linked to it; the log is forgotten. */
+static void link_to_b(struct stage *s, const char *letters)
+{
+    stage_script(s, "b", "");
+    stage_post(s, "b", "make", NULL);
+    stage_run(s);
+    for (; *letters != '\0'; letters++) {
+        const char name[] = {*letters, '\0'};
+        stage_script(s, name, "l:b r");
+        stage_go(s, name);
+    }
+    hf_buf_clear(&s->log);
 }
 
 static void a_link_takes_the_other_along(void **state)
@@ -93,18 +101,12 @@ static void a_link_takes_the_other_along(void **state)
     (void)state;
     stage_open(&s);
     stage_classes(&s, "abc");
-    stage_script(&s, "b", "");
-    stage_script(&s, "a", "l:b r");
+    link_to_b(&s, "a");
     stage_script(&s, "a", "d");
     stage_script(&s, "b", "F");
-    stage_post(&s, "b", "make", NULL);
-    stage_run(&s);
-    stage_post(&s, "a", "go", NULL);
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     hf_buf_clear(&s.log);
-    stage_post(&s, "b", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "b");
     expect(&s, "b <- request - 'go'\n"
                "b stops\n"
                "a stops\n"
@@ -119,23 +121,15 @@ static void a_link_works_both_ways_and_is_over_then(void **state)
     (void)state;
     stage_open(&s);
     stage_classes(&s, "ab");
-    stage_script(&s, "b", "");
-    stage_script(&s, "a", "l:b r");
+    link_to_b(&s, "a");
     stage_script(&s, "a", "F");
     stage_script(&s, "b", "");
-    stage_post(&s, "b", "make", NULL);
-    stage_run(&s);
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
-    hf_buf_clear(&s.log);
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\n"
                "a stops\n"
                "b stops\n"
                "port 3: dead 'boom'\n");
-    stage_post(&s, "b", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "b");
     expect(&s, "b <- request - 'go'\n"
                "port 4: unanswered ''\n");
     stage_close(&s);
@@ -148,16 +142,9 @@ static void who_traps_gets_a_notice_instead(void **state)
     stage_open(&s);
     stage_class(&s, "a", (struct hf_named_settings){.trap_links = true});
     stage_classes(&s, "b");
-    stage_script(&s, "b", "");
-    stage_script(&s, "a", "l:b r");
+    link_to_b(&s, "a");
     stage_script(&s, "b", "F");
-    stage_post(&s, "b", "make", NULL);
-    stage_run(&s);
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
-    hf_buf_clear(&s.log);
-    stage_post(&s, "b", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "b");
     expect(&s, "b <- request - 'go'\n"
                "b stops\n"
                "a <- exit b: dead 'boom'\n"
@@ -173,18 +160,9 @@ static void an_end_in_order_leaves_the_linked_alone(void **state)
     stage_class(&s, "a", (struct hf_named_settings){});
     stage_class(&s, "c", (struct hf_named_settings){.trap_links = true});
     stage_classes(&s, "b");
-    stage_script(&s, "b", "");
-    stage_script(&s, "a", "l:b r");
-    stage_script(&s, "c", "l:b r");
+    link_to_b(&s, "ac");
     stage_script(&s, "b", "x");
-    stage_post(&s, "b", "make", NULL);
-    stage_run(&s);
-    stage_post(&s, "a", "go", NULL);
-    stage_post(&s, "c", "go", NULL);
-    stage_run(&s);
-    hf_buf_clear(&s.log);
-    stage_post(&s, "b", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "b");
     expect(&s, "b <- request - 'go'\n"
                "b stops\n"
                "c <- exit b: ok 'script'\n"
@@ -204,13 +182,10 @@ static void unlinked_is_unlinked_for_both(void **state)
     stage_script(&s, "a", "F");
     stage_post(&s, "b", "make", NULL);
     stage_run(&s);
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     hf_buf_clear(&s.log);
-    stage_post(&s, "b", "go", NULL);
-    stage_run(&s);
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "b");
+    stage_go(&s, "a");
     expect(&s, "b <- request - 'go'\n"
                "b stops\n"
                "port 3: dead 'boom'\n"
@@ -227,8 +202,7 @@ static void a_link_to_nobody_is_a_death(void **state)
     stage_open(&s);
     stage_classes(&s, "ab");
     stage_script(&s, "a", "l:b r");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\n"
                "a stops\n"
                "port 1: ok 'by-a'\n");
@@ -243,8 +217,7 @@ static void children_are_watched_from_their_beginning(void **state)
     stage_classes(&s, "ab");
     stage_script(&s, "a", "M:b/1 t:b/1 r");
     stage_script(&s, "b/1", "F");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\n"
                "b/1 <- tell a 'x'\n"
                "b/1 stops\n"
@@ -261,8 +234,7 @@ static void a_start_that_fails_is_told_too(void **state)
     stage_classes(&s, "ab");
     stage_script(&s, "a", "M:b/1 s:b/1,q r");
     stage_script(&s, "start:b/1", "F");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\n"
                "b/1 stops\n"
                "a <- ended b/1: dead 'boom'\n"
@@ -285,14 +257,10 @@ static void a_parent_ends_its_children_and_only_those(void **state)
     stage_script(&s, "a", "O");
     stage_script(&s, "a", "");
     stage_script(&s, "a", "K");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
+    stage_go(&s, "a");
+    stage_go(&s, "a");
+    stage_go(&s, "a");
     assert_int_equal(hf_named_count(s.k), 1);
     expect(&s, "a <- request - 'go'\n"
                "b/1 <- tell a 'x'\n"
@@ -323,15 +291,13 @@ static void a_timer_is_a_notice(void **state)
     stage_script(&s, "a", "T r");
     stage_script(&s, "a", "");
     stage_script(&s, "a", "T C C r");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     stage_pass(&s, 9 * MS);
     expect(&s, "a <- request - 'go'\n"
                "port 1: ok 'by-a'\n");
     stage_pass(&s, 1 * MS);
     expect(&s, "a <- timer\n");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     stage_pass(&s, 20 * MS);
     expect(&s, "a <- request - 'go'\n"
                "a: C no-request\n"

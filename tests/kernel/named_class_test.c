@@ -50,8 +50,7 @@ static void too_many_processes_is_a_limit(void **state)
     stage_class(&s, "b", (struct hf_named_settings){.processes_max = 1});
     stage_script(&s, "a", "s:b/1,q s:b/2,q");
     stage_script(&s, "b/1", "r");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\n"
                "a <- error limit of b/2 context c-q nested 'go' ok\n"
                "b/1 <- request a 'q'\n"
@@ -67,8 +66,7 @@ static void names_are_made_with_the_parents_group(void **state)
     stage_open(&s);
     stage_classes(&s, "ab");
     stage_script(&s, "a/{g}x", "S:b S:b/k r");
-    stage_post(&s, "a/{g}x", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a/{g}x");
     hf_buf_clear(&s.log);
     assert_true(stage_shows(&s, "b/k", "of group g;"));
     assert_true(stage_shows(&s, "b/k", "child of a/{g}x"));
@@ -94,8 +92,7 @@ static void every_process_is_listed_in_order(void **state)
     stage_script(&s, "a/1", "s:b,q d");
     stage_script(&s, "b", "w");
     stage_post(&s, "a/1", "go", NULL);
-    stage_post(&s, "a/0", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a/0");
     hf_named_each(s.k, tell_of, &text);
     assert_string_equal((char *)text.ptr, "a/1 idle 0 1 1\na/0 idle 0 0 0\nb busy 0 0 0\n");
     hf_buf_clear(&text);
@@ -166,8 +163,7 @@ static void an_instance_of_a_pool_may_not_speak(void **state)
     stage_open(&s);
     stage_classes(&s, "a");
     assert_int_equal(hf_class_add(s.k, "pool", &cs, &c, NULL), HF_OK);
-    stage_post(&s, "pool", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "pool");
     expect(&s, "port 1: unanswered ''\n");
     stage_close(&s);
 }
@@ -203,8 +199,7 @@ static void what_cannot_be_meant_is_invalid(void **state)
     stage_classes(&s, "a");
     stage_script(&s, "a", "v");
     assert_int_equal(hf_named_class_add(s.k, "odd", &ns, &c, NULL), HF_OK);
-    stage_post(&s, "odd", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "odd");
     expect(&s, "port 1: ok ''\n"); /* a never saw it */
     assert_true(stage_shows(&s, "odd", "0 pending"));
     stage_close(&s);

@@ -146,19 +146,10 @@ static void on_stop(void *state)
 static const struct hf_behaviour speaker = {
     .name = "speaker", .start = on_start, .turn = on_turn, .resume = on_resume, .stop = on_stop};
 
-static void work(struct scene *s)
+static void work_on(struct scene *s)
 {
-    const struct hf_batch *b;
-    for (unsigned i = 0; i < 20; i++) {
-        uint64_t seq = 0;
-        while (hf_kernel_step(s->k, s->now) == HF_OK) {
-        }
-        while ((b = hf_kernel_next_batch(s->k)) != NULL)
-            seq = hf_batch_seq(b);
-        if (seq > 0)
-            hf_kernel_acked(s->k, seq);
-        hf_kernel_flush(s->k);
-    }
+    for (unsigned i = 0; i < 20; i++)
+        run_kernel(s->k, s->now);
 }
 
 static void play(struct scene *s)
@@ -195,13 +186,13 @@ static void play(struct scene *s)
         hf_buf_done(&p.body);
         hf_blob_unref(p.blob);
         if (i % 4 == 3)
-            work(s);
+            work_on(s);
     }
     for (unsigned i = 0; i < 6; i++) {
-        work(s);
+        work_on(s);
         s->now += 8 * S; /* whoever waits for memory: its deadline comes */
     }
-    work(s);
+    work_on(s);
 }
 
 static bool with_failure_at(size_t n, bool all)

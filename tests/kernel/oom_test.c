@@ -84,19 +84,6 @@ static void on_stop(void *state)
 static const struct hf_behaviour service = {
     .name = "service", .start = on_start, .turn = on_turn, .resume = on_resume, .stop = on_stop};
 
-static void work(struct scene *s)
-{
-    const struct hf_batch *b;
-    uint64_t seq = 0;
-    while (hf_kernel_step(s->k, s->now) == HF_OK) {
-    }
-    while ((b = hf_kernel_next_batch(s->k)) != NULL)
-        seq = hf_batch_seq(b);
-    if (seq > 0)
-        hf_kernel_acked(s->k, seq);
-    hf_kernel_flush(s->k);
-}
-
 static void play(struct scene *s)
 {
     static const char *const names[2] = {"plain", "recorded"};
@@ -132,13 +119,13 @@ static void play(struct scene *s)
         assert_true((p.body.ptr == NULL) == (err == HF_OK));
         hf_blob_unref(p.blob);
         if (i % 5 == 4)
-            work(s);
+            run_kernel(s->k, s->now);
     }
     for (unsigned i = 0; i < 4; i++) {
-        work(s);
+        run_kernel(s->k, s->now);
         s->now += 20 * S; /* whoever waits for memory: its deadline comes */
     }
-    work(s);
+    run_kernel(s->k, s->now);
     assert_true(hf_kernel_idle(s->k));
 }
 

@@ -1,5 +1,5 @@
-/* recorded_named_test.c - of a recorded named process nobody sees anything before its batch is acknowledged:
- * sends, answers, cancels, children, monitors, ends. And what stands in the batch. */
+/* recorded_named_test.c - of a recorded named process nobody sees anything before its batch is
+ * acknowledged: sends, answers, cancels, children, monitors, ends. And what stands in the batch. */
 #include "support_named.h"
 
 static void open_recorded(struct stage *s)
@@ -129,8 +129,7 @@ static void a_timeout_does_not_wait(void **state)
     stage_script(&s, "a", "i:20 s:b,q");
     stage_script(&s, "a", "r");
     stage_script(&s, "b", "r");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     stage_pass(&s, 20 * MS); /* the send never left, and does not leave any more */
     expect(&s, "a <- request - 'go'\n"
                "a <- error timeout of b context c-q nested 'go' ok\n");

@@ -81,8 +81,7 @@ static void back_off_doubles_and_begins_again_after_health(void **state)
     }
     stage_pass(&s, 10 * S);
     stage_script(&s, "a", "F");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     stage_pass(&s, 100 * MS);
     assert_true(stage_shows(&s, "a", "idle"));
     stage_close(&s);
@@ -224,8 +223,7 @@ static void suspended_it_does_not_run_and_timeouts_go_on(void **state)
     stage_run(&s);
     assert_int_equal(hf_named_suspend(s.k, HF_VIEW("a")), HF_OK);
     stage_post(&s, "a", "one", NULL);
-    stage_post(&s, "b", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "b");
     assert_true(stage_shows(&s, "a", "suspended"));
     stage_pass(&s, 50 * MS);
     expect(&s, "b <- request - 'go'\n"
@@ -245,8 +243,7 @@ static void suspended_in_the_middle_of_a_turn(void **state)
     stage_open(&s);
     stage_classes(&s, "a");
     stage_script(&s, "a", "w r");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     assert_int_equal(hf_named_suspend(s.k, HF_VIEW("a")), HF_OK);
     stage_gate(&s);
     expect(&s, "a <- request - 'go'\n");
@@ -268,8 +265,7 @@ static void a_class_that_is_closed_serves_what_it_accepted(void **state)
     stage_script(&s, "a/2", "r");
     stage_post(&s, "a/1", "go", NULL);
     stage_post(&s, "a/1", "go", NULL);
-    stage_post(&s, "a/2", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a/2");
     hf_class_close(c);
     stage_run(&s);
     assert_int_equal(stage_try_post(&s, "a/1", "", NULL, 0, &id), HF_NOT_FOUND);
@@ -284,6 +280,244 @@ static void a_class_that_is_closed_serves_what_it_accepted(void **state)
                "port 2: ok 'by-a/1'\n");
     assert_int_equal(hf_named_count(s.k), 0);
     assert_int_equal(hf_kernel_processes(s.k), 0);
+    stage_close(&s);
+}
+
+static void a_class_that_is_closed_serves_one_that_had_not_begun(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    struct hf_class *c = stage_class(&s, "a", (struct hf_named_settings){0});
+    stage_script(&s, "a", "r");
+    stage_post(&s, "a", "go", NULL);
+    hf_class_close(c); /* its start was not called yet */
+    stage_run(&s);
+    expect(&s, "a <- request - 'go'\n"
+               "a stops\n"
+               "port 1: ok 'by-a'\n");
+    assert_int_equal(hf_kernel_processes(s.k), 0);
+    stage_close(&s);
+}
+
+static void a_class_that_is_closed_serves_one_that_waits_for_its_restart(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    struct hf_class *c =
+        stage_class(&s, "a", (struct hf_named_settings){.restart = HF_RESTART_ALWAYS});
+    stage_script(&s, "a", "F");
+    stage_script(&s, "a", "r");
+    stage_post(&s, "a", "one", NULL);
+    stage_post(&s, "a", "two", NULL);
+    stage_run(&s);
+    hf_class_close(c);
+    stage_pass(&s, 100 * MS);
+    expect(&s, "a <- request - 'one'\n"
+               "a stops\n"
+               "port 1: dead 'boom'\n"
+               "a <- request - 'two'\n"
+               "a stops\n"
+               "port 2: ok 'by-a'\n");
+    assert_int_equal(hf_kernel_processes(s.k), 0);
+    stage_close(&s);
+}
+
+static void a_class_that_is_closed_does_not_keep_one_whose_mail_was_taken_back(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    struct hf_class *c = stage_class(&s, "a", (struct hf_named_settings){0});
+    assert_int_equal(hf_named_wake(s.k, HF_VIEW("a"), NULL), HF_OK);
+    stage_run(&s);
+    uint64_t id = stage_post(&s, "a", "go", NULL);
+    hf_class_close(c);
+    hf_port_cancel(s.k, id);
+    stage_run(&s);
+    expect(&s, "a stops\n"
+               "port 1: cancelled ''\n");
+    assert_int_equal(hf_kernel_processes(s.k), 0);
+    stage_close(&s);
+}
+
+static void one_whose_mail_was_taken_back_is_idle_as_before(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s);
+    stage_class(&s, "a", (struct hf_named_settings){.idle_timeout_ns = 1 * S});
+    stage_post(&s, "a", "one", NULL);
+    uint64_t id = stage_post(&s, "a", "two", NULL);
+    for (unsigned i = 0; i < 2; i++) /* its start, and the first turn */
+        assert_int_equal(hf_kernel_step(s.k, s.now), HF_OK);
+    hf_port_cancel(s.k, id);
+    stage_run(&s);
+    assert_int_equal(hf_named_count(s.k), 1);
+    stage_pass(&s, 1 * S);
+    assert_int_equal(hf_named_count(s.k), 0);
+    stage_close(&s);
+}
+
+/* Each makes the next and goes: nothing is left of those before. */
+static void generations_leave_nothing(void **state)
+{
+    enum { GENERATIONS = 400 };
+    struct stage s;
+    long live = 0;
+    (void)state;
+    stage_open(&s);
+    stage_classes(&s, "a");
+    for (unsigned i = 0; i < GENERATIONS; i++) {
+        char name[16], words[32];
+        snprintf(name, sizeof name, "a/%u", i);
+        snprintf(words, sizeof words, "S:a/%u x r", i + 1);
+        stage_script(&s, name, words);
+        stage_go(&s, name);
+        assert_int_equal(hf_named_count(s.k), 1);
+        if (i == GENERATIONS / 2)
+            live = mallocs_live();
+    }
+    assert_in_range(mallocs_live() - live + 50, 0, 100);
+    stage_close(&s);
+}
+
+struct owner {
+    unsigned gone;
+    struct hf_class_stats last;
+};
+
+static void on_gone(void *ctx, const struct hf_class_stats *last)
+{
+    struct owner *o = ctx;
+    o->gone++;
+    o->last = *last;
+}
+
+static void a_closed_class_is_gone_when_nothing_is_left_of_it(void **state)
+{
+    struct stage s;
+    struct owner o = {0}, next = {0};
+    (void)state;
+    stage_open(&s);
+    struct hf_class *c = stage_class(
+        &s, "a",
+        (struct hf_named_settings){.restart = HF_RESTART_ALWAYS, .gone = on_gone, .gone_ctx = &o});
+    stage_classes(&s, "b");
+    stage_script(&s, "a/1", "d t:b F");
+    stage_script(&s, "a/1", "w r");
+    stage_script(&s, "b", "w t:a/1");
+    stage_post(&s, "a/1", "one", NULL);
+    stage_post(&s, "a/1", "two", NULL);
+    stage_run(&s);
+    hf_class_close(c);
+    stage_run(&s);
+    assert_int_equal(o.gone, 0); /* it waits for its restart */
+    stage_pass(&s, 100 * MS);
+    assert_int_equal(o.gone, 0); /* it has the second in hand */
+    stage_gate(&s);
+    assert_int_equal(o.gone, 1);
+    assert_int_equal(o.last.requests, 2);
+    assert_int_equal(o.last.answered, 1);
+    assert_int_equal(o.last.instances, 0);
+    expect(&s, "a/1 <- request - 'one'\n"
+               "a/1 stops\n"
+               "b <- tell a/1 'x'\n"
+               "port 1: dead 'boom'\n"
+               "a/1 <- request - 'two'\n"
+               "a/1 stops\n"
+               "port 2: ok 'by-a/1'\n");
+    stage_class(&s, "a", (struct hf_named_settings){.gone = on_gone, .gone_ctx = &next});
+    stage_script(&s, "a/1", "r");
+    stage_post(&s, "a/1", "three", NULL);
+    stage_run(&s);
+    expect(&s, "a/1 <- request - 'three'\n"
+               "port 3: ok 'by-a/1'\n");
+    stage_close(&s);
+    assert_int_equal(o.gone, 1);
+    assert_int_equal(next.gone, 1); /* the kernel is */
+}
+
+static void a_closed_class_is_not_gone_before_a_name_that_waits(void **state)
+{
+    struct stage s;
+    struct owner o = {0};
+    (void)state;
+    stage_open(&s);
+    struct hf_class *c = stage_class(
+        &s, "a",
+        (struct hf_named_settings){.restart = HF_RESTART_ALWAYS, .gone = on_gone, .gone_ctx = &o});
+    stage_script(&s, "a", "F");
+    stage_post(&s, "a", "one", NULL);
+    uint64_t id = stage_post(&s, "a", "two", NULL);
+    stage_run(&s);
+    hf_class_close(c);
+    hf_port_cancel(s.k, id); /* it has nothing to do any more, and a clock */
+    stage_run(&s);
+    assert_int_equal(o.gone, 0);
+    stage_pass(&s, 100 * MS);
+    assert_int_equal(o.gone, 1);
+    assert_int_equal(hf_named_count(s.k), 0);
+    stage_close(&s);
+}
+
+static void a_closed_class_that_has_nothing_is_gone_with_the_next_step(void **state)
+{
+    struct stage s;
+    struct owner o = {0};
+    (void)state;
+    stage_open(&s);
+    hf_class_close(
+        stage_class(&s, "a", (struct hf_named_settings){.gone = on_gone, .gone_ctx = &o}));
+    assert_int_equal(o.gone, 0);
+    stage_run(&s);
+    assert_int_equal(o.gone, 1);
+    stage_close(&s);
+    assert_int_equal(o.gone, 1);
+}
+
+struct first {
+    uint64_t process;
+};
+
+static void note_first(void *ctx, const struct hf_named_info *i)
+{
+    struct first *f = ctx;
+    f->process = i->process;
+}
+
+/* The reason of an end is that instance's, and not the next one's. */
+static void an_instance_that_is_killed_by_its_number_is_restarted(void **state)
+{
+    struct stage s;
+    struct first a = {0};
+    (void)state;
+    stage_open(&s);
+    stage_class(&s, "a", (struct hf_named_settings){.restart = HF_RESTART_ALWAYS});
+    stage_classes(&s, "b");
+    stage_script(&s, "a", "l:b");
+    stage_script(&s, "b", "");
+    stage_script(&s, "b", "F");
+    stage_script(&s, "a", "w r");
+    stage_script(&s, "a", "r");
+    stage_post(&s, "b", "make", NULL);
+    stage_go(&s, "a");
+    stage_post(&s, "b", "go", NULL);
+    stage_pass(&s, 1 * MS);
+    stage_pass(&s, 100 * MS); /* it died of the link, and is there again */
+    stage_post(&s, "a", "hand", NULL);
+    stage_post(&s, "a", "queued", NULL);
+    stage_run(&s);
+    hf_buf_clear(&s.log);
+    hf_named_each(s.k, note_first, &a);
+    assert_true(hf_kernel_kill(s.k, a.process, "test"));
+    stage_pass(&s, 1 * MS);
+    stage_pass(&s, 200 * MS);
+    expect(&s, "a stops\n"
+               "port 4: dead 'the instance was killed from outside'\n"
+               "a <- request - 'queued'\n"
+               "port 5: ok 'by-a'\n");
     stage_close(&s);
 }
 
@@ -320,15 +554,12 @@ static void an_idle_one_ends_in_order_when_it_has_nothing_to_do(void **state)
     stage_script(&s, "a", "r");
     stage_script(&s, "a", "d");
     stage_script(&s, "a", "a");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     stage_pass(&s, 500 * MS);
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     stage_pass(&s, 2000 * MS);
     assert_int_equal(hf_named_count(s.k), 1); /* it holds a token */
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     hf_buf_clear(&s.log);
     stage_pass(&s, 999 * MS);
     assert_int_equal(hf_named_count(s.k), 1);
@@ -351,6 +582,15 @@ int main(void)
         cmocka_unit_test(suspended_it_does_not_run_and_timeouts_go_on),
         cmocka_unit_test(suspended_in_the_middle_of_a_turn),
         cmocka_unit_test(a_class_that_is_closed_serves_what_it_accepted),
+        cmocka_unit_test(a_class_that_is_closed_serves_one_that_had_not_begun),
+        cmocka_unit_test(a_class_that_is_closed_serves_one_that_waits_for_its_restart),
+        cmocka_unit_test(a_class_that_is_closed_does_not_keep_one_whose_mail_was_taken_back),
+        cmocka_unit_test(one_whose_mail_was_taken_back_is_idle_as_before),
+        cmocka_unit_test(generations_leave_nothing),
+        cmocka_unit_test(a_closed_class_is_gone_when_nothing_is_left_of_it),
+        cmocka_unit_test(a_closed_class_is_not_gone_before_a_name_that_waits),
+        cmocka_unit_test(a_closed_class_that_has_nothing_is_gone_with_the_next_step),
+        cmocka_unit_test(an_instance_that_is_killed_by_its_number_is_restarted),
         cmocka_unit_test(a_turn_that_takes_too_long_is_a_death),
         cmocka_unit_test(an_idle_one_ends_in_order_when_it_has_nothing_to_do),
     };

@@ -96,8 +96,7 @@ static void a_handle_shape_cannot_receive(void **state)
     stage_open(&s);
     stage_classes(&s, "a");
     stage_script(&s, "a", "n r");
-    stage_post(&s, "a", "go", NULL);
-    stage_run(&s);
+    stage_go(&s, "a");
     expect(&s, "a <- request - 'go'\n"
                "a: n unsupported\n"
                "port 1: ok 'by-a'\n");

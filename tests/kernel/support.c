@@ -377,8 +377,7 @@ void check_blobs(const struct world *w)
 {
     struct seen s = {.n = 0};
     hf_kernel_walk_blobs(w->k, see, &s);
-    HF_LIST_FOR(n, &w->actors)
-    {
+    HF_LIST_FOR (n, &w->actors) {
         see(&s, HF_LIST_ENTRY(n, struct actor, in_world)->kept);
     }
     for (size_t i = 0; i < w->n_open; i++)
@@ -389,6 +388,19 @@ void check_blobs(const struct world *w)
 }
 
 /* ---- chance and memory ---- */
+
+void run_kernel(struct hf_kernel *k, uint64_t now)
+{
+    const struct hf_batch *b;
+    uint64_t seq = 0;
+    while (hf_kernel_step(k, now) == HF_OK) {
+    }
+    while ((b = hf_kernel_next_batch(k)) != NULL)
+        seq = hf_batch_seq(b);
+    if (seq > 0)
+        hf_kernel_acked(k, seq);
+    hf_kernel_flush(k);
+}
 
 uint64_t rnd(uint64_t *state)
 {

@@ -87,6 +87,9 @@ long mallocs_live(void); /* mallocs less frees */
  * since the last call. */
 bool mallocs_fail(size_t n, bool all);
 
+/* Steps until nothing is runnable, takes and acknowledges batches, flushes; asserts nothing. */
+void run_kernel(struct hf_kernel *k, uint64_t now);
+
 uint64_t rnd(uint64_t *state); /* splitmix64 */
 
 #endif

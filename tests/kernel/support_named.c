@@ -1,7 +1,7 @@
 /* support_named.c - see support_named.h. */
 #include "support_named.h"
 
-enum { TOKENS = 16 };
+enum { TOKENS = 16, CAPS = 65 /* one more than a message may carry */ };
 
 struct puppet {
     struct stage *s;
@@ -15,6 +15,8 @@ struct puppet {
     size_t n_tokens;
     char child[HF_NAME_MAX + 1];
     char cap[HF_NAME_MAX + 1];
+    size_t n_caps;
+    struct hf_view lent; /* the last capability of the last answer that was awaited */
     bool asking;
 };
 
@@ -100,6 +102,7 @@ static void log_asked(struct puppet *p)
     blob_text(a.answer.blob, blob, sizeof blob);
     note(p->s, "%s <= %s '%.*s'%s context %.*s", p->name, hf_answer_text(a.answer.kind),
          HF_FMT(hf_buf_view(&a.answer.body)), blob, HF_FMT(hf_buf_view(&a.context)));
+    p->lent = a.n_caps == 0 ? (struct hf_view){0} : a.caps[a.n_caps - 1];
     hf_asked_done(&a);
     p->asking = false;
 }
@@ -141,18 +144,29 @@ static struct hf_blob *own_blob(struct puppet *p, const char *word)
     return b;
 }
 
+/* What `g` and `G` said, once. */
+static size_t take_caps(struct puppet *p, struct hf_view ret[CAPS])
+{
+    size_t n = p->n_caps;
+    for (size_t i = 0; i < n; i++)
+        ret[i] = hf_view_of(p->cap);
+    p->n_caps = 0;
+    return n;
+}
+
 static void do_send(struct puppet *p, const char *word)
 {
-    struct hf_view body = word_body(word), cap = hf_view_of(p->cap);
+    struct hf_view body = word_body(word), caps[CAPS];
+    bool asks = word[0] == 'k' || word[0] == 'j';
     struct hf_send send = {
-        .target = word_name(word),
+        .target = word[0] == 'j' ? p->lent : word_name(word),
         .blob = own_blob(p, word),
         .inherit = word[1] == '+',
-        .wants_answer = strchr("sPk", word[0]) != NULL,
+        .wants_answer = strchr("sPkj", word[0]) != NULL,
         .park = strchr("pP", word[0]) != NULL,
         .timeout_ns = p->timeout_ns,
-        .caps = &cap,
-        .n_caps = cap.len > 0,
+        .caps = caps,
+        .n_caps = take_caps(p, caps),
     };
     enum hf_said what;
     assert_int_equal(hf_buf_add_view(&send.body, body), HF_OK);
@@ -160,13 +174,12 @@ static void do_send(struct puppet *p, const char *word)
         assert_int_equal(hf_buf_printf(&send.context, "c-%.*s", HF_FMT(body)), HF_OK);
     if (word[0] == 'f')
         what = hf_turn_forward(p->turn, &send);
-    else if (word[0] == 'k')
+    else if (asks)
         what = hf_turn_ask(p->turn, &send, &p->last_sent);
     else
         what = hf_turn_send(p->turn, &send, &p->last_sent);
     said(p, word, what);
-    p->asking = word[0] == 'k' && what == HF_SAID_OK;
-    p->cap[0] = '\0';
+    p->asking = asks && what == HF_SAID_OK;
     p->timeout_ns = 0;
     if (what == HF_SAID_OK) { /* moved */
         assert_null(send.body.ptr);
@@ -181,18 +194,19 @@ static void do_send(struct puppet *p, const char *word)
 
 static void do_reply(struct puppet *p, const char *word)
 {
-    struct hf_view cap = word[0] == 'R' ? word_name(word) : (struct hf_view){0};
+    struct hf_view caps[CAPS] = {word_name(word)};
+    size_t n_caps = word[0] == 'R' ? 1 : take_caps(p, caps);
     struct hf_response r = {
-        .blob = own_blob(p, word), .inherit = word[1] == '+', .caps = &cap, .n_caps = cap.len > 0};
+        .blob = own_blob(p, word), .inherit = word[1] == '+', .caps = caps, .n_caps = n_caps};
     char text[300];
     enum hf_said what = HF_SAID_NO_REQUEST;
     snprintf(text, sizeof text, "by-%s", p->name);
     assert_int_equal(hf_buf_add_text(&r.body, text), HF_OK);
     if (word[0] == 'a') {
         struct hf_view number = word_name(word); /* any token, also another's */
-        uint64_t token = number.len > 0      ? strtoull((const char *)number.ptr, NULL, 10)
+        uint64_t token = number.len > 0     ? strtoull((const char *)number.ptr, NULL, 10)
                          : p->n_tokens == 0 ? 0
-                                             : p->tokens[0];
+                                            : p->tokens[0];
         what = hf_turn_answer(p->turn, token, &r);
         if (number.len == 0 && (what == HF_SAID_OK || what == HF_SAID_VOID))
             memmove(p->tokens, p->tokens + 1, --p->n_tokens * sizeof p->tokens[0]);
@@ -260,7 +274,11 @@ static void do_simple(struct puppet *p, const char *word)
         said(p, word, hf_turn_kill_child(t, hf_view_of(p->child), HF_VIEW("by wish")));
         return;
     case 'O': said(p, word, hf_turn_stop_child(t, hf_view_of(p->child))); return;
-    case 'g': snprintf(p->cap, sizeof p->cap, "%.*s", HF_FMT(name)); return;
+    case 'g':
+    case 'G':
+        snprintf(p->cap, sizeof p->cap, "%.*s", HF_FMT(name));
+        p->n_caps = word[0] == 'G' ? CAPS : 1;
+        return;
     case 'h': said(p, word, hf_turn_keep(t, name)); return;
     case 'H': said(p, word, hf_turn_drop(t, name)); return;
     case '?': note(p->s, "%s: %s", p->name, hf_turn_holds(t, name) ? "holds" : "holds not"); return;
@@ -281,6 +299,7 @@ static bool deed(struct puppet *p, const char *word, enum hf_end *end)
     case 'P':
     case 'f': do_send(p, word); return false;
     case 'k':
+    case 'j':
         do_send(p, word);
         *end = p->asking ? wait_for(p, hf_turn_asked_wait(p->turn)) : HF_END_DONE;
         return p->asking;
@@ -332,8 +351,7 @@ static enum hf_end act(struct puppet *p)
 static void next_script(struct puppet *p)
 {
     snprintf(p->words, sizeof p->words, "%s", p->s->defaults);
-    HF_LIST_FOR(n, &p->s->scripts)
-    {
+    HF_LIST_FOR (n, &p->s->scripts) {
         struct script *c = HF_LIST_ENTRY(n, struct script, in_stage);
         if (strcmp(c->name, p->name) != 0)
             continue;
@@ -358,8 +376,7 @@ static enum hf_end puppet_start(void *class_ctx, struct hf_turn *turn, void **st
     hf_list_push_back(&s->puppets, &p->in_stage);
     s->n_puppets++;
     assert_null(hf_turn_message(turn));
-    HF_LIST_FOR(n, &s->scripts)
-    {
+    HF_LIST_FOR (n, &s->scripts) {
         struct script *c = HF_LIST_ENTRY(n, struct script, in_stage);
         if (strncmp(c->name, "start:", 6) != 0 || strcmp(c->name + 6, p->name) != 0)
             continue;
@@ -446,8 +463,6 @@ void stage_open(struct stage *s)
 
 void stage_close(struct stage *s)
 {
-    struct hf_blob_pool *pool = hf_blob_pool_new(0); /* only to have the head of one */
-    hf_blob_pool_unref(pool);
     hf_kernel_free(s->k);
     assert_int_equal(s->n_puppets, 0);
     assert_int_equal(s->n_told, s->n_posts);
@@ -533,6 +548,12 @@ void stage_run(struct stage *s)
             break;
     }
     stage_check_blobs(s);
+}
+
+void stage_go(struct stage *s, const char *target)
+{
+    stage_post(s, target, "go", NULL);
+    stage_run(s);
 }
 
 void stage_gate(struct stage *s)

@@ -3,17 +3,25 @@
  *
  * A puppet handles its n-th message by the n-th script given for its name (or the class's, if there
  * are no more). Words of a script, apart by blanks; NAME,BODY where a target is needed. `+` after a
- * verb: inherit; `=`: a blob of its own: r respond            R:NAME respond with a capability for
- * NAME      q refuse (full) s send               t tell                 p tell, parking         P
- * send, parking f forward            k ask, and log the answer d defer              a answer the
- * oldest token                      A drop it c cancel the last sent                       v log
- * the state         b take and drop the blob w wait for the gate  u wait till unwanted    n take
- * the next message (RUN shape), waiting for it F fail (dead)        L fail (limited)        x
- * retire S:NAME spawn class/key or class              M the same with a monitor   N with a link m
- * monitor            l link                  U unwatch the last       K kill the last child, O stop
- * it g:NAME send NAME's capability with the next send                     h:NAME keep   H:NAME drop
- * ?:NAME log whether held T timer in 10 ms     C clear it              i:MS: timeout of the next
- * send What a verb says is logged unless it is ok; so is every message, and every answer to a port.
+ * verb: inherit; `=`: a blob of its own:
+ *
+ *     r respond                R:NAME respond with a capability     q refuse (full)
+ *     s send                   t tell                               p tell, parking
+ *     P send, parking          f forward                            d defer
+ *     k ask, and log the answer; j ask whoever the last such answer carried the capability of
+ *     a answer the oldest token, a:NUMBER any                       A drop it
+ *     c cancel the last sent   v log the state                      b take and drop the blob
+ *     w wait for the gate      u wait till unwanted                 x retire
+ *     n take the next message (RUN shape), waiting for it
+ *     F fail (dead)            L fail (limited)
+ *     S:NAME spawn class/key or class; M the same with a monitor; N with a link
+ *     m monitor                l link                               U unwatch the last
+ *     K kill the last child    O stop it
+ *     g:NAME the next send or `r` carries NAME's capability; G:NAME carries it 65 times
+ *     h:NAME keep              H:NAME drop                          ?:NAME log whether held
+ *     T timer in 10 ms         C clear it                           i:MS timeout of the next send
+ *
+ * What a verb says is logged unless it is ok; so is every message, and every answer to a port.
  */
 #ifndef HF_TESTS_KERNEL_SUPPORT_NAMED_H
 #define HF_TESTS_KERNEL_SUPPORT_NAMED_H
@@ -50,6 +58,7 @@ void stage_classes(struct stage *s, const char *letters); /* one class a letter,
 void stage_script(struct stage *s, const char *name, const char *words);
 /* `blob`: NULL, none. Returns the id. */
 uint64_t stage_post(struct stage *s, const char *target, const char *body, const char *blob);
+void stage_go(struct stage *s, const char *target); /* posts "go" and runs */
 enum hf_err stage_try_post(struct stage *s, const char *target, const char *body, const char *blob,
                            uint64_t timeout_ns, uint64_t *id);
 /* Runs till nothing is runnable, takes and acknowledges batches, flushes; checks the blobs. */
