@@ -145,6 +145,7 @@ struct hf_mail { /* of a guest that is a process (kernel_int.h, process.c) */
     size_t cap;
     struct hf_blob *asked; /* of the last answer that `ask` brought, until it was taken */
     bool busy;             /* handler or runner is in flight */
+    bool stopped;          /* `receive` unwinds a runner that was told to stop: no failure */
 };
 struct hf_line_buf {  /* stdout or stderr up to the end of a line */
     uint8_t bytes[1024];
