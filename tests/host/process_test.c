@@ -452,6 +452,35 @@ static void children_are_made_watched_and_killed(void **state)
     world_close(&w);
 }
 
+/* Reasons are cut at a number of bytes: what comes out must be a string all the same (guest_call checks it). */
+static void kills_with_many_words(struct guest *t)
+{
+    static char why[4001]; /* "x", then letters of two bytes */
+    why[0] = 'x';
+    for (size_t i = 1; i + 1 < sizeof why - 1; i += 2)
+        memcpy(why + i, "\xc3\xa9", 2);
+    RECEIVE(m, M_REQUEST);
+    SAID(R_OK, spawn(t, "b", "1", true));
+    struct hf_value *r = say(t, "ask", &(struct parcel){.target = "b/1", .body = "up?"});
+    SAID(R_OK, r);
+    SAID(R_OK, guest_call(t, "kill", ARGS(T("b/1"), T(why))));
+    RECEIVE(n, M_NOTICE);
+    CHECK(n->tag == N_ENDED && n->items[0].items[4].len > 1000);
+    t->w->note++;
+}
+static void reasons_are_strings(void **state)
+{
+    static const char *const b[] = {"b", NULL};
+    struct world w;
+    world_open(&w, state);
+    world_class(&w, "a", kills_with_many_words, &(struct hf_named_settings){.spawns = b});
+    world_class(&w, "b", echo, NULL);
+    post_to(&w, "a/1", "go", NULL);
+    world_run(&w);
+    assert_int_equal(w.note, 1);
+    world_close(&w);
+}
+
 /* ---- ends ---- */
 
 static uint64_t traps(const struct world *w)
@@ -547,6 +576,7 @@ int main(void)
         cmocka_unit_test(what_is_not_granted_or_too_much_is_refused),
         cmocka_unit_test(a_service_is_no_process),
         cmocka_unit_test(children_are_made_watched_and_killed),
+        cmocka_unit_test(reasons_are_strings),
         cmocka_unit_test(a_stop_ends_a_runner_in_order),
         cmocka_unit_test(an_exit_with_a_code_is_a_failure),
         cmocka_unit_test(a_kill_in_the_middle_of_an_ask_leaves_nothing),
