@@ -165,6 +165,7 @@ static enum hf_end request_over(struct hf_guest *g, enum hf_err err)
 {
     enum hf_end end = request_end(g, err);
     hf_http_forget(g); /* what was said about it had its id */
+    hf_mail_over(g);
     return end;
 }
 

@@ -5,8 +5,6 @@
  */
 #include "host/kernel_int.h"
 
-#include "host/http_int.h"
-
 static struct hf_turn *turn_of(const struct hf_call *call)
 {
     return hf_guest_of(call)->turn;
@@ -213,7 +211,7 @@ static enum hf_err option_blob(struct hf_call *call, struct hf_blob *blob, struc
     struct hf_guest_blob *b = hf_guest_blob_new(hf_guest_of(call), blob);
     if (b == NULL)
         return hf_call_limit(call, "host memory for blobs");
-    return hf_http_case(call, 1, hf_value_obj(b), result);
+    return hf_host_case(call, 1, hf_value_obj(b), result);
 }
 
 static enum hf_err do_asked_blob(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
