@@ -481,6 +481,86 @@ static void reasons_are_strings(void **state)
     world_close(&w);
 }
 
+/* ---- what is a process ---- */
+
+static void the_wrong_kind_of_component_is_told_what_it_is(void **state)
+{
+    static const char runner[] =
+        "(component (core module $M (func (export \"run\"))) (core instance $m (instantiate $M))"
+        " (func $run (canon lift (core func $m \"run\"))) (instance $r (export \"run\" (func $run)))"
+        " (export \"holdfast:kernel/runner@0.1.0\" (instance $r)))";
+    static const struct {
+        enum hf_process_shape process;
+        const char *words; /* NULL: it is that */
+    } rows[] = {
+        {HF_PROCESS_NONE, "so it cannot serve HTTP"},
+        {HF_PROCESS_HANDLE, "so it handles no messages"},
+        {HF_PROCESS_RUN, NULL},
+    };
+    const struct shared *s = *state;
+    struct hf_services services = {.os = hf_os_linux()};
+    struct hf_buf wasm = {0};
+    struct hf_report report = {0};
+    struct hf_component *c;
+    assert_int_equal(hf_engine_wat(runner, sizeof runner - 1, &wasm, &report), HF_OK);
+    assert_int_equal(hf_component_load(s->engine, s->registry, hf_buf_view(&wasm), NULL, &c, &report), HF_OK);
+    for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+        struct hf_service_settings ss = {.name = "s", .component = c, .services = &services, .process = rows[i].process};
+        struct hf_service *svc = NULL;
+        hf_report_init(&report);
+        enum hf_err err = hf_service_new(&ss, &svc, &report);
+        assert_int_equal(err, rows[i].words == NULL ? HF_OK : HF_UNSUPPORTED);
+        if (rows[i].words != NULL && (strstr(report.text, rows[i].words) == NULL ||
+                                      strstr(report.text, "[services.NAME.process]") == NULL))
+            fail_msg("row %zu: %s", i, report.text);
+        hf_service_free(svc);
+    }
+    hf_component_unref(c);
+    hf_buf_done(&wasm);
+}
+
+/* Arguments are lowered as what the export says it takes: were it something else, the guest would be given the host's memory. */
+static void entries_of_another_type_are_refused(void **state)
+{
+    static const char handler[] =
+        "(component (core module $M (memory (export \"m\") 1) (func (export \"f\") (param i32 i32))"
+        "   (func (export \"r\") (param i32 i32 i32 i32) (result i32) (i32.const 0)))"
+        " (core instance $m (instantiate $M))"
+        " (func $handle (param \"message\" string)"
+        "   (canon lift (core func $m \"f\") (memory $m \"m\") (realloc (func $m \"r\"))))"
+        " (instance $h (export \"handle\" (func $handle)))"
+        " (export \"holdfast:kernel/handler@0.1.0\" (instance $h)))";
+    static const char http[] =
+        "(component (core module $M (func (export \"f\") (param i64 i64))) (core instance $m (instantiate $M))"
+        " (func $handle (param \"request\" u64) (param \"response-out\" u64) (canon lift (core func $m \"f\")))"
+        " (instance $h (export \"handle\" (func $handle)))"
+        " (export \"wasi:http/incoming-handler@0.2.0\" (instance $h)))";
+    static const char command[] =
+        "(component (core module $M (func (export \"f\") (result i64) (i64.const 0))) (core instance $m (instantiate $M))"
+        " (func $run (result u64) (canon lift (core func $m \"f\"))) (instance $r (export \"run\" (func $run)))"
+        " (export \"wasi:cli/run@0.2.0\" (instance $r)))";
+    static const struct {
+        const char *text;
+        enum hf_process_shape process;
+        bool command;
+    } rows[] = {{handler, HF_PROCESS_HANDLE, false}, {http, HF_PROCESS_NONE, false}, {command, HF_PROCESS_NONE, true}};
+    const struct shared *s = *state;
+    struct hf_services services = {.os = hf_os_linux()};
+    for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+        struct hf_service_settings ss = {.name = "s", .services = &services, .process = rows[i].process, .command = rows[i].command};
+        struct hf_buf wasm = {0};
+        struct hf_report report = {0};
+        struct hf_service *svc = NULL;
+        assert_int_equal(hf_engine_wat(rows[i].text, strlen(rows[i].text), &wasm, &report), HF_OK);
+        assert_int_equal(hf_component_load(s->engine, s->registry, hf_buf_view(&wasm), NULL, &ss.component, &report), HF_OK);
+        assert_int_equal(hf_service_new(&ss, &svc, &report), HF_UNSUPPORTED);
+        if (strstr(report.text, "with another type than its WIT says") == NULL)
+            fail_msg("row %zu: %s", i, report.text);
+        hf_component_unref(ss.component);
+        hf_buf_done(&wasm);
+    }
+}
+
 /* ---- ends ---- */
 
 static uint64_t traps(const struct world *w)
@@ -577,6 +657,8 @@ int main(void)
         cmocka_unit_test(a_service_is_no_process),
         cmocka_unit_test(children_are_made_watched_and_killed),
         cmocka_unit_test(reasons_are_strings),
+        cmocka_unit_test(the_wrong_kind_of_component_is_told_what_it_is),
+        cmocka_unit_test(entries_of_another_type_are_refused),
         cmocka_unit_test(a_stop_ends_a_runner_in_order),
         cmocka_unit_test(an_exit_with_a_code_is_a_failure),
         cmocka_unit_test(a_kill_in_the_middle_of_an_ask_leaves_nothing),
