@@ -271,6 +271,35 @@ const struct hf_export *hf_component_find(const struct hf_component *c, const ch
     return found;
 }
 
+static const struct hf_ftype *type_in_wit(const struct hf_registry *reg, struct hf_view iface, const char *name)
+{
+    const struct hf_iface *known = hf_registry_find(reg, iface);
+    for (size_t i = 0; i < reg->funcs.len; i++)
+        if (reg->funcs.ptr[i].iface == known && hf_view_eq_text(reg->funcs.ptr[i].func->name, name))
+            return reg->funcs.ptr[i].func->type;
+    return NULL;
+}
+
+enum hf_err hf_component_find_as_in_wit(const struct hf_component *c, const char *iface, const char *name,
+                                        const struct hf_export **ret, struct hf_report *report)
+{
+    struct hf_buf why = {0};
+    *ret = NULL;
+    const struct hf_export *e = hf_component_find(c, iface, name);
+    if (e == NULL)
+        return HF_OK;
+    const struct hf_ftype *want = type_in_wit(c->registry, hf_view_of(iface), name);
+    HF_ASSERT(want != NULL); /* who calls it has read it there */
+    if (hf_ftype_eq(e->type, want, false, &why)) {
+        *ret = e;
+        return HF_OK;
+    }
+    hf_report_set(report, HF_INVALID, "the component exports %.*s#%s with another type than its WIT says: %.*s", HF_FMT(e->iface), name,
+                  HF_FMT(hf_buf_view(&why)));
+    hf_buf_done(&why);
+    return HF_INVALID;
+}
+
 const struct hf_ftype *hf_export_type(const struct hf_export *e)
 {
     return e->type;

@@ -46,6 +46,10 @@ const uint8_t *hf_component_hash(const struct hf_component *c); /* SHA-256 of th
 struct hf_export;
 const struct hf_export *hf_component_find(const struct hf_component *c, const char *iface, const char *name);
 const struct hf_ftype *hf_export_type(const struct hf_export *e);
+/* The same for who makes its arguments itself, by the WIT that the registry was given: HF_INVALID when the export has another
+ * type than that (the report says where), for then they would be read as what they are not. *ret NULL: no such export. */
+enum hf_err hf_component_find_as_in_wit(const struct hf_component *c, const char *iface, const char *name,
+                                        const struct hf_export **ret, struct hf_report *report);
 /* All exported functions, in file order: iface (may be empty) and name; NULL past the end. */
 const struct hf_export *hf_component_export_at(const struct hf_component *c, size_t i, struct hf_view *iface, struct hf_view *name);
 

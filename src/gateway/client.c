@@ -32,7 +32,7 @@ static void call_destroy(struct hf_client_call *k)
 static void call_release(struct hf_client_call *k)
 {
     struct hf_client *c = k->c;
-    if (c->freed || c->n_spare_calls >= HF_CLIENT_CALLS) {
+    if (!HF_GATEWAY_WARM || c->freed || c->n_spare_calls >= HF_CLIENT_CALLS) {
         call_destroy(k);
         return;
     }

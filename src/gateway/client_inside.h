@@ -15,6 +15,7 @@
 #include "gateway/client.h"
 #include "gateway/http1_client.h"
 #include "gateway/pieces.h"
+#include "gateway/warm.h"
 
 #define HF_CLIENT_READ_MAX   (64u * 1024)
 #define HF_CLIENT_MOVES_MAX  8u           /* reads, and writes, of one connection in one go */

@@ -33,7 +33,7 @@ static void stream_release(struct hf_exchange *x)
 {
     struct hf_stream *s = HF_CONTAINER_OF(x, struct hf_stream, x);
     struct hf_gateway *gw = x->gw;
-    if (gw->freed || gw->n_spare_streams >= HF_GATEWAY_STREAMS) {
+    if (!HF_GATEWAY_WARM || gw->freed || gw->n_spare_streams >= HF_GATEWAY_STREAMS) {
         hf_stream_free(s);
         return;
     }

@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "gateway/gateway.h"
 #include "gateway/http1.h"
+#include "gateway/warm.h"
 
 #define HF_GATEWAY_READ_MAX  (64u * 1024) /* most bytes one read takes into the shared buffer */
 #define HF_GATEWAY_SPARES    32u          /* buffers kept warm */

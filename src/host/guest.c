@@ -165,6 +165,7 @@ static enum hf_end request_over(struct hf_guest *g, enum hf_err err)
 {
     enum hf_end end = request_end(g, err);
     hf_http_forget(g); /* what was said about it had its id */
+    hf_mail_over(g);
     return end;
 }
 
@@ -248,12 +249,12 @@ static enum hf_end mail_over(struct hf_guest *g, enum hf_err err)
     g->mail.busy = false;
     hf_mail_over(g);
     hf_guest_log_flush(g);
-    if (g->exited) {
+    if (g->exited && g->exit_code == 0) {
         hf_counter_add(&g->worker->counters.exits, 1);
         hf_turn_retire(g->turn, "exit");
         return HF_END_DONE;
     }
-    return err == HF_OK ? HF_END_DONE : failed(g);
+    return err == HF_OK || g->mail.stopped ? HF_END_DONE : failed(g); /* an exit's report says with which code */
 }
 
 static enum hf_end drive(struct hf_guest *g)

@@ -140,11 +140,14 @@ void hf_stdio_free(struct hf_stdio *io); /* after every stream of it; NULL is fi
 /* ---- the guest ---- */
 struct hf_http_state; /* host_http_*.c: the exchange in hand */
 struct hf_field_store;
-struct hf_mail { /* of a guest that is a process (kernel_int.h, process.c) */
+struct hf_mail { /* what holdfast:kernel needs of a guest (kernel_int.h, process.c) */
     struct hf_value *values; /* of the message that `handle` was called with */
     size_t cap;
     struct hf_blob *asked; /* of the last answer that `ask` brought, until it was taken */
+    struct hf_buf read;    /* what the last blob.read of bytes that do not lie together gave: lent as its result */
+    uint64_t made;         /* bytes of handles of blobs that it made from bytes of its own */
     bool busy;             /* handler or runner is in flight */
+    bool stopped;          /* `receive` unwinds a runner that was told to stop: no failure */
 };
 struct hf_line_buf {  /* stdout or stderr up to the end of a line */
     uint8_t bytes[1024];
@@ -250,7 +253,7 @@ enum hf_err hf_invoke_answer(struct hf_guest *g);
 /* ---- a process (process.c) ---- */
 /* Begins the call that a turn is: handler.handle with the message, or runner.run. HF_LIMIT; or what hf_instance_call says. */
 enum hf_err hf_mail_begin(struct hf_guest *g, struct hf_report *report);
-void hf_mail_over(struct hf_guest *g); /* the turn has ended */
+void hf_mail_over(struct hf_guest *g); /* the turn, or a request, has ended */
 void hf_mail_free(struct hf_guest *g);
 
 /* ---- a command (exec.c) ---- */

@@ -216,7 +216,7 @@ enum hf_err hf_guest_save(struct hf_guest *g, struct hf_buf *ret, struct hf_repo
     struct hf_service_worker *w = g->worker;
     struct hf_image *img = NULL;
     size_t before = ret->len;
-    if (g->http != NULL || g->invoking || g->exited)
+    if (g->http != NULL || g->invoking || g->mail.busy || g->commanding || g->exited)
         return hf_report_set(report, HF_INVALID, "a guest is saved between its calls only");
     hf_guest_log_flush(g);
     if (w->scanner == NULL) /* without one, every page is read */

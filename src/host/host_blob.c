@@ -6,9 +6,10 @@
  */
 #include "host/kernel_int.h"
 
-#include "host/http_int.h"
+#include "host/blob_stream.h"
 
-#define READ_MAX (64u << 20) /* of one read: half of what a call may hold */
+#define READ_MAX (64u << 20)  /* of one read: half of what a call may hold */
+#define HELD_MAX (256u << 20) /* of the host's memory: in blobs that a guest made of bytes, and in one that it writes */
 
 enum { ERROR_BROKEN, ERROR_LIMIT };
 
@@ -28,7 +29,7 @@ static void blob_destroy(struct hf_obj *obj)
 {
     struct hf_guest_blob *b = HF_CONTAINER_OF(obj, struct hf_guest_blob, obj);
     hf_blob_unref(b->blob);
-    hf_buf_done(&b->read);
+    obj->guest->mail.made -= b->made;
 }
 
 struct hf_guest_blob *hf_guest_blob_new(struct hf_guest *g, struct hf_blob *blob)
@@ -50,31 +51,42 @@ struct hf_blob *hf_guest_blob_consume(struct hf_guest_blob *b)
     return blob;
 }
 
-static enum hf_err give(struct hf_call *call, struct hf_blob *blob, struct hf_value *result)
-{
-    if (blob == NULL)
-        return refuse(call, ERROR_LIMIT, result);
-    struct hf_guest_blob *b = hf_guest_blob_new(hf_guest_of(call), blob);
-    if (b == NULL)
-        return hf_call_limit(call, "host memory for blobs");
-    return hf_http_ok(call, hf_value_obj(b), result);
-}
-
 static struct hf_blob_pool *pool_of(struct hf_call *call)
 {
     return hf_kernel_blobs(hf_turn_kernel(hf_guest_of(call)->turn));
 }
 
+static void count_made(struct hf_guest_blob *b, uint64_t n)
+{
+    b->made = n;
+    b->obj.guest->mail.made += n;
+}
+
 static enum hf_err blob_of_bytes(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
-    return give(call, hf_blob_of_bytes_in(pool_of(call), hf_value_view(&args[0])), result);
+    struct hf_guest *g = hf_guest_of(call);
+    struct hf_view bytes = hf_value_view(&args[0]);
+    if (g->mail.made + bytes.len > HELD_MAX)
+        return refuse(call, ERROR_LIMIT, result);
+    struct hf_blob *blob = hf_blob_of_bytes_in(pool_of(call), bytes);
+    if (blob == NULL)
+        return refuse(call, ERROR_LIMIT, result);
+    struct hf_guest_blob *b = hf_guest_blob_new(g, blob);
+    if (b == NULL)
+        return hf_call_limit(call, "host memory for blobs");
+    count_made(b, bytes.len);
+    return hf_host_case(call, 0, hf_value_obj(b), result);
 }
 
 static enum hf_err blob_duplicate(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
     const struct hf_guest_blob *b = args[0].obj;
-    result->obj = hf_guest_blob_new(hf_guest_of(call), hf_blob_ref(b->blob));
-    return result->obj != NULL ? HF_OK : hf_call_limit(call, "host memory for blobs");
+    struct hf_guest_blob *copy = hf_guest_blob_new(hf_guest_of(call), hf_blob_ref(b->blob));
+    if (copy == NULL)
+        return hf_call_limit(call, "host memory for blobs");
+    count_made(copy, b->made); /* the bytes are the same, but which handle is the last nobody knows yet */
+    *result = hf_value_obj(copy);
+    return HF_OK;
 }
 
 /* ---- looking --------------------------------------------------------------------------------------------- */
@@ -137,15 +149,15 @@ static enum hf_err skip(struct hf_call *call, struct hf_blob_reader *r, uint64_t
     return HF_OK;
 }
 
-/* `len` bytes into b->read, fewer at the end. */
-static enum hf_err gather(struct hf_call *call, struct hf_guest_blob *b, struct hf_blob_reader *r, uint64_t len)
+/* `len` bytes into `to`, fewer at the end. */
+static enum hf_err gather(struct hf_call *call, struct hf_buf *to, struct hf_blob_reader *r, uint64_t len)
 {
     struct hf_view v;
     enum hf_err err = HF_OK;
-    while (b->read.len < len && (err = next_bytes(call, r, &v)) == HF_OK) {
-        if (v.len > len - b->read.len)
-            v.len = (size_t)(len - b->read.len);
-        if (hf_buf_add_view(&b->read, v) != HF_OK)
+    while (to->len < len && (err = next_bytes(call, r, &v)) == HF_OK) {
+        if (v.len > len - to->len)
+            v.len = (size_t)(len - to->len);
+        if (hf_buf_add_view(to, v) != HF_OK)
             return HF_LIMIT;
         hf_blob_reader_advance(r, v.len);
     }
@@ -154,15 +166,16 @@ static enum hf_err gather(struct hf_call *call, struct hf_guest_blob *b, struct 
 
 static enum hf_err blob_read(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
-    struct hf_guest_blob *b = args[0].obj;
+    const struct hf_guest_blob *b = args[0].obj;
+    struct hf_buf *gathered = &hf_guest_of(call)->mail.read;
     uint64_t offset = args[1].u64, len = args[2].u64, all = hf_blob_declared(b->blob);
     struct hf_blob *ref = hf_blob_ref(b->blob);
     struct hf_blob_reader r = {0};
     struct hf_view v = {0};
 
-    if (all != HF_BLOB_LEN_UNKNOWN && offset <= all && len > all - offset)
-        len = all - offset;
-    hf_buf_done(&b->read);
+    if (all != HF_BLOB_LEN_UNKNOWN)
+        len = offset >= all ? 0 : len < all - offset ? len : all - offset;
+    hf_buf_done(gathered);
     hf_blob_reader_open(&r, &ref);
     enum hf_err err = len > READ_MAX ? HF_LIMIT : len == 0 ? HF_CLOSED : skip(call, &r, offset);
     if (err == HF_OK)
@@ -170,68 +183,50 @@ static enum hf_err blob_read(struct hf_call *call, const struct hf_value *args, 
     if (err == HF_OK && v.len >= len) {
         v.len = (size_t)len; /* they lie together: lent, and held by this handle until they are the guest's */
     } else if (err == HF_OK) {
-        err = gather(call, b, &r, len);
-        v = hf_buf_view(&b->read);
+        err = gather(call, gathered, &r, len);
+        v = hf_buf_view(gathered);
     }
     hf_blob_reader_close(&r);
     if (err == HF_CANCELLED)
         return err;
     if (err != HF_OK && err != HF_CLOSED)
         return refuse(call, err == HF_LIMIT ? ERROR_LIMIT : ERROR_BROKEN, result);
-    return hf_http_ok(call, hf_value_bytes(err == HF_CLOSED ? (struct hf_view){0} : v), result);
+    return hf_host_case(call, 0, hf_value_bytes(err == HF_CLOSED ? (struct hf_view){0} : v), result);
 }
 
 /* ---- as an input-stream ---------------------------------------------------------------------------------- */
 
 struct blob_stream {
-    struct hf_in_stream in;
-    struct hf_blob_reader reader;
+    struct hf_blob_in s;
+    struct hf_blob_reader reader; /* of its own: the handle may go first */
 };
 
-static struct blob_stream *stream_of(struct hf_in_stream *s)
+static struct hf_io_error *stream_broken(struct hf_blob_in *s, enum hf_err err)
 {
-    return HF_CONTAINER_OF(s, struct blob_stream, in);
+    return hf_io_error_new(s->in.obj.guest, err, 0, 0, "the blob broke off before its end");
 }
-
-static enum hf_err stream_peek(struct hf_in_stream *s, struct hf_view *ret)
-{
-    enum hf_err err = hf_blob_reader_peek(&stream_of(s)->reader, ret);
-    if (err == HF_OK || err == HF_AGAIN || err == HF_CLOSED)
-        return err;
-    hf_guest_set_stream_error(s->obj.guest, hf_io_error_new(s->obj.guest, err, 0, 0, "the blob broke off before its end"));
-    return HF_IO;
-}
-
-static void stream_advance(struct hf_in_stream *s, size_t n)
-{
-    if (n > 0)
-        hf_blob_reader_advance(&stream_of(s)->reader, n);
-}
-
-static struct hf_wait *stream_wait(struct hf_in_stream *s)
-{
-    return &stream_of(s)->reader.wait;
-}
-
-static const struct hf_in_ops stream_ops = {stream_peek, stream_advance, stream_wait};
 
 static void stream_destroy(struct hf_obj *obj)
 {
-    struct blob_stream *s = HF_CONTAINER_OF(obj, struct blob_stream, in.obj);
-    hf_in_stream_settle(&s->in);
+    struct blob_stream *s = HF_CONTAINER_OF(obj, struct blob_stream, s.in.obj);
+    hf_blob_in_done(obj);
     hf_blob_reader_close(&s->reader);
 }
 
 static enum hf_err blob_stream(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
     const struct hf_guest_blob *b = args[0].obj;
-    struct blob_stream *s = hf_obj_new(hf_guest_of(call), sizeof *s, "input-stream", NULL, stream_destroy);
-    if (s == NULL)
+    /* Its kind says more than "input-stream", for it stands alone: no image may take it for one of those without a body. */
+    struct hf_blob_in *in =
+        hf_blob_in_new(hf_guest_of(call), sizeof(struct blob_stream), "input-stream of a blob", NULL, stream_destroy);
+    if (in == NULL)
         return hf_call_limit(call, "host memory for streams");
+    struct blob_stream *s = HF_CONTAINER_OF(in, struct blob_stream, s);
     struct hf_blob *ref = hf_blob_ref(b->blob);
-    s->in.ops = &stream_ops;
+    in->reader = &s->reader;
+    in->broken = stream_broken;
     hf_blob_reader_open(&s->reader, &ref);
-    return hf_http_ok(call, hf_value_obj(s), result);
+    return hf_host_case(call, 0, hf_value_obj(s), result);
 }
 
 /* ---- writers --------------------------------------------------------------------------------------------- */
@@ -240,11 +235,6 @@ struct writer {
     struct hf_obj obj;
     struct hf_blob *blob; /* the producer's side; NULL once it ended */
     bool taken;
-};
-struct writer_stream {
-    struct hf_out_stream out;
-    struct writer *writer; /* the parent; NULL when the end of the instance took it first */
-    struct hf_wait always;
 };
 
 static void writer_end(struct writer *w, enum hf_err err)
@@ -285,79 +275,36 @@ static enum hf_err writer_new(struct hf_call *call, const struct hf_value *args,
     w->blob = blob;
     v[0] = hf_value_obj(w);
     v[1] = hf_value_obj(b);
-    return hf_http_ok(call, (struct hf_value){.items = v, .len = 2}, result);
-}
-
-static struct writer_stream *out_of(struct hf_out_stream *s)
-{
-    return HF_CONTAINER_OF(s, struct writer_stream, out);
-}
-
-static struct hf_blob *wanted(struct hf_out_stream *s)
-{
-    const struct writer *w = out_of(s)->writer;
-    return w != NULL && w->blob != NULL && hf_blob_wanted(w->blob) ? w->blob : NULL;
-}
-
-static enum hf_err out_room(struct hf_out_stream *s, uint64_t *ret)
-{
-    const struct hf_blob *blob = wanted(s);
-    if (blob == NULL)
-        return HF_CLOSED;
-    *ret = hf_blob_room(blob);
-    return HF_OK;
+    return hf_host_case(call, 0, (struct hf_value){.items = v, .len = 2}, result);
 }
 
 static enum hf_err out_write(struct hf_out_stream *s, struct hf_view bytes)
 {
-    struct hf_blob *blob = wanted(s);
+    struct hf_blob *blob = hf_blob_out_wanted(s);
     if (blob == NULL)
         return HF_CLOSED;
-    enum hf_err err = bytes.len == 0 ? HF_OK : hf_blob_push(blob, bytes);
-    if (err == HF_INVALID)
-        hf_guest_set_stream_error(s->obj.guest,
-                                  hf_io_error_new(s->obj.guest, err, 0, 0, "more bytes than the blob's length says"));
+    /* While somebody could still read it from the start nothing of it goes, however fast its readers are. */
+    enum hf_err err = bytes.len == 0 ? HF_OK : hf_blob_memory(blob) >= HELD_MAX ? HF_LIMIT : hf_blob_push(blob, bytes);
+    const char *why = err == HF_INVALID ? "more bytes than the blob's length says"
+                      : err == HF_LIMIT ? "more bytes are kept for the blob's handles than may be held here"
+                                        : NULL;
+    if (why != NULL)
+        hf_guest_set_stream_error(s->obj.guest, hf_io_error_new(s->obj.guest, err, 0, 0, why));
     return err;
 }
 
-static enum hf_err out_flush(struct hf_out_stream *s)
-{
-    uint64_t room;
-    return out_room(s, &room);
-}
-
-static struct hf_wait *out_wait(struct hf_out_stream *s)
-{
-    struct writer_stream *o = out_of(s);
-    return o->writer != NULL && o->writer->blob != NULL ? hf_blob_room_wait(o->writer->blob) : &o->always;
-}
-
-static const struct hf_out_ops out_ops = {out_room, out_write, out_flush, out_wait, NULL};
-
-static void out_orphan(struct hf_obj *obj)
-{
-    HF_CONTAINER_OF(obj, struct writer_stream, out.obj)->writer = NULL;
-}
-
-static void out_destroy(struct hf_obj *obj)
-{
-    hf_wait_done(&HF_CONTAINER_OF(obj, struct writer_stream, out.obj)->always);
-}
+static const struct hf_out_ops out_ops = {hf_blob_out_room, out_write, hf_blob_out_flush, hf_blob_out_wait, NULL};
 
 static enum hf_err writer_write(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
     struct writer *w = args[0].obj;
     if (w->taken)
         return hf_call_trap(call, "writer.write: handle %u: its stream was taken already", hf_call_handle(call, 0));
-    struct writer_stream *o = hf_obj_new(hf_guest_of(call), sizeof *o, "output-stream", &w->obj, out_destroy);
+    struct hf_blob_out *o = hf_blob_out_new(hf_guest_of(call), &w->obj, &w->blob, &out_ops);
     if (o == NULL)
         return hf_call_limit(call, "host memory for streams");
-    hf_wait_init(&o->always, true);
-    o->out.ops = &out_ops;
-    o->out.obj.orphan = out_orphan;
-    o->writer = w;
     w->taken = true;
-    return hf_http_ok(call, hf_value_obj(o), result);
+    return hf_host_case(call, 0, hf_value_obj(o), result);
 }
 
 static enum hf_err writer_finish(struct hf_call *call, const struct hf_value *args, struct hf_value *result)

@@ -3,6 +3,7 @@
  * The request is the message in hand: its head stays in one shared store, its body is the message's blob, read in place by
  * one input-stream. After finish the rest is read and thrown away in the background to reach the trailers (1.4).
  */
+#include "host/blob_stream.h"
 #include "host/http_int.h"
 
 #include "base/utf.h"
@@ -126,58 +127,18 @@ static enum hf_err request_consume(struct hf_call *call, const struct hf_value *
 /* ---- the body's stream ----------------------------------------------------------------------------------- */
 
 struct body_stream {
-    struct hf_in_stream in;
-    struct hf_incoming_body *body; /* the parent: outlives us, but at the end of the instance */
-    struct hf_wait never;          /* for a body that is gone: always ready */
+    struct hf_blob_in s;
+    bool of_answer; /* as of its body */
 };
 
-static struct body_stream *stream_of(struct hf_in_stream *s)
+static struct hf_io_error *body_broken(struct hf_blob_in *s, enum hf_err err)
 {
-    return HF_CONTAINER_OF(s, struct body_stream, in);
+    bool of_answer = HF_CONTAINER_OF(s, struct body_stream, s)->of_answer;
+    uint32_t code = of_answer ? hf_http_answer_body_code(hf_blob_error(s->reader->blob)) : HF_HTTP_CONNECTION_TERMINATED;
+    return hf_io_error_new(s->in.obj.guest, err, code + 1, 0,
+                           of_answer ? "the answer broke off before its end"
+                                     : "the client left, or its body broke off, before the end");
 }
-
-static enum hf_err body_peek(struct hf_in_stream *s, struct hf_view *ret)
-{
-    struct hf_incoming_body *b = stream_of(s)->body;
-    if (b == NULL || b->reader.blob == NULL)
-        return HF_CLOSED;
-    enum hf_err err = hf_blob_reader_peek(&b->reader, ret);
-    if (err == HF_OK || err == HF_AGAIN || err == HF_CLOSED)
-        return err;
-    uint32_t code = b->of_answer ? hf_http_answer_body_code(hf_blob_error(b->reader.blob)) : HF_HTTP_CONNECTION_TERMINATED;
-    hf_guest_set_stream_error(s->obj.guest,
-                              hf_io_error_new(s->obj.guest, err, code + 1, 0,
-                                              b->of_answer ? "the answer broke off before its end"
-                                                           : "the client left, or its body broke off, before the end"));
-    return HF_IO; /* whatever it was: HF_CANCELLED here would say that this guest is to end */
-}
-
-static void body_advance(struct hf_in_stream *s, size_t n)
-{
-    struct hf_incoming_body *b = stream_of(s)->body;
-    if (b != NULL && b->reader.blob != NULL && n > 0)
-        hf_blob_reader_advance(&b->reader, n);
-}
-
-static struct hf_wait *body_wait(struct hf_in_stream *s)
-{
-    struct body_stream *bs = stream_of(s);
-    return bs->body != NULL && bs->body->reader.blob != NULL ? &bs->body->reader.wait : &bs->never;
-}
-
-static void stream_orphan(struct hf_obj *obj)
-{
-    HF_CONTAINER_OF(obj, struct body_stream, in.obj)->body = NULL;
-}
-
-static void stream_destroy(struct hf_obj *obj)
-{
-    struct body_stream *bs = HF_CONTAINER_OF(obj, struct body_stream, in.obj);
-    hf_in_stream_settle(&bs->in);
-    hf_wait_done(&bs->never);
-}
-
-static const struct hf_in_ops body_ops = {body_peek, body_advance, body_wait};
 
 static enum hf_err body_take_stream(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
@@ -186,17 +147,16 @@ static enum hf_err body_take_stream(struct hf_call *call, const struct hf_value 
         *result = hf_value_case(1, NULL);
         return HF_OK;
     }
-    struct body_stream *bs = hf_obj_new(hf_guest_of(call), sizeof *bs, "input-stream", &b->obj, stream_destroy);
-    if (bs == NULL)
+    struct hf_blob_in *s = hf_blob_in_new(hf_guest_of(call), sizeof(struct body_stream), "input-stream", &b->obj, NULL);
+    if (s == NULL)
         return hf_call_limit(call, "host memory for streams");
-    hf_wait_init(&bs->never, true);
-    bs->in.ops = &body_ops;
-    bs->in.obj.orphan = stream_orphan;
-    bs->body = b;
+    s->reader = &b->reader;
+    s->broken = body_broken;
+    HF_CONTAINER_OF(s, struct body_stream, s)->of_answer = b->of_answer;
     b->taken = true;
     if (b->blob != NULL)
         hf_blob_reader_open(&b->reader, &b->blob);
-    return hf_http_ok(call, hf_value_obj(bs), result);
+    return hf_http_ok(call, hf_value_obj(s), result);
 }
 
 /* ---- future-trailers ------------------------------------------------------------------------------------- */

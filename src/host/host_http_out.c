@@ -5,6 +5,7 @@
  * dropped without finish, or is shorter or longer than its content-length, fails its blob, and the connection is aborted
  * rather than ended as if all were well (1.5.5, 1.5.6).
  */
+#include "host/blob_stream.h"
 #include "host/http_int.h"
 
 #include <stdio.h>
@@ -76,31 +77,19 @@ void hf_outgoing_message_done(struct hf_outgoing_message *m)
 
 /* ---- its stream ------------------------------------------------------------------------------------------ */
 
-struct out_stream {
-    struct hf_out_stream out;
-    struct hf_outgoing_body *body; /* the parent; NULL after the end of the instance took it first */
-    struct hf_wait always;
-};
-
-static struct out_stream *stream_of(struct hf_out_stream *s)
+/* Of the body, its owner; NULL after the end of the instance took that first. */
+static struct hf_outgoing_body *body_of(struct hf_out_stream *s)
 {
-    return HF_CONTAINER_OF(s, struct out_stream, out);
-}
-
-static enum hf_err out_room(struct hf_out_stream *s, uint64_t *ret)
-{
-    struct hf_outgoing_body *b = stream_of(s)->body;
-    if (b == NULL || b->blob == NULL || !hf_blob_wanted(b->blob))
-        return HF_CLOSED; /* the client is gone (1.5.10) */
-    *ret = hf_blob_room(b->blob);
-    return HF_OK;
+    struct hf_blob **blob = HF_CONTAINER_OF(s, struct hf_blob_out, out)->blob;
+    return blob == NULL ? NULL : HF_CONTAINER_OF(blob, struct hf_outgoing_body, blob);
 }
 
 static enum hf_err out_write(struct hf_out_stream *s, struct hf_view bytes)
 {
-    struct hf_outgoing_body *b = stream_of(s)->body;
-    if (b == NULL || b->blob == NULL || !hf_blob_wanted(b->blob))
+    struct hf_blob *blob = hf_blob_out_wanted(s);
+    if (blob == NULL)
         return HF_CLOSED;
+    struct hf_outgoing_body *b = body_of(s);
     b->written += bytes.len;
     if (b->has_length && b->written > b->declared) {
         b->overflow = true;
@@ -111,24 +100,12 @@ static enum hf_err out_write(struct hf_out_stream *s, struct hf_view bytes)
                             "more body than content-length says"));
         return HF_INVALID;
     }
-    return bytes.len == 0 ? HF_OK : hf_blob_push(b->blob, bytes);
-}
-
-static enum hf_err out_flush(struct hf_out_stream *s)
-{
-    uint64_t room;
-    return out_room(s, &room); /* what was written is the host's now */
-}
-
-static struct hf_wait *out_wait(struct hf_out_stream *s)
-{
-    struct out_stream *o = stream_of(s);
-    return o->body != NULL && o->body->blob != NULL ? hf_blob_room_wait(o->body->blob) : &o->always;
+    return bytes.len == 0 ? HF_OK : hf_blob_push(blob, bytes);
 }
 
 static const char *out_stuck(struct hf_out_stream *s)
 {
-    struct hf_outgoing_body *b = stream_of(s)->body;
+    const struct hf_outgoing_body *b = body_of(s);
     if (b == NULL || b->message == NULL)
         return NULL;
     if (b->is_request)
@@ -136,17 +113,7 @@ static const char *out_stuck(struct hf_out_stream *s)
     return "the body's buffer is full and response-outparam.set has not been called, so nobody will ever read it";
 }
 
-static const struct hf_out_ops out_ops = {out_room, out_write, out_flush, out_wait, out_stuck};
-
-static void stream_orphan(struct hf_obj *obj)
-{
-    HF_CONTAINER_OF(obj, struct out_stream, out.obj)->body = NULL;
-}
-
-static void stream_destroy(struct hf_obj *obj)
-{
-    hf_wait_done(&HF_CONTAINER_OF(obj, struct out_stream, out.obj)->always);
-}
+static const struct hf_out_ops out_ops = {hf_blob_out_room, out_write, hf_blob_out_flush, hf_blob_out_wait, out_stuck};
 
 static enum hf_err body_write(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
@@ -155,13 +122,9 @@ static enum hf_err body_write(struct hf_call *call, const struct hf_value *args,
         *result = hf_value_case(1, NULL);
         return HF_OK;
     }
-    struct out_stream *o = hf_obj_new(hf_guest_of(call), sizeof *o, "output-stream", &b->obj, stream_destroy);
+    struct hf_blob_out *o = hf_blob_out_new(hf_guest_of(call), &b->obj, &b->blob, &out_ops);
     if (o == NULL)
         return hf_call_limit(call, "host memory for streams");
-    hf_wait_init(&o->always, true);
-    o->out.ops = &out_ops;
-    o->out.obj.orphan = stream_orphan;
-    o->body = b;
     b->taken = true;
     return hf_http_ok(call, hf_value_obj(o), result);
 }

@@ -5,8 +5,6 @@
  */
 #include "host/kernel_int.h"
 
-#include "host/http_int.h"
-
 static struct hf_turn *turn_of(const struct hf_call *call)
 {
     return hf_guest_of(call)->turn;
@@ -157,7 +155,14 @@ static enum hf_err asked_result(struct hf_call *call, uint64_t id, struct hf_vie
     struct hf_guest *g = hf_guest_of(call);
     bool ok = asked->answer.kind == HF_ANSWER_OK;
     struct hf_message m = {
-        .kind = ok ? HF_MESSAGE_RESPONSE : HF_MESSAGE_ERROR, .error = asked->answer.kind, .id = id, .blob = asked->answer.blob};
+        .kind = ok ? HF_MESSAGE_RESPONSE : HF_MESSAGE_ERROR,
+        .error = asked->answer.kind,
+        .id = id,
+        .blob = asked->answer.blob,
+        .metadata = asked->metadata, /* lent by the kernel, also past the call */
+        .caps = asked->caps,
+        .n_caps = asked->n_caps,
+    };
     struct hf_value *v = hf_call_alloc(call, (hf_message_values(&m) + 1) * sizeof *v);
     if (v == NULL || !copy(call, hf_buf_view(&asked->answer.body), &m.body) || !copy(call, hf_buf_view(&asked->context), &m.context) ||
         !copy(call, target, &m.target))
@@ -206,7 +211,7 @@ static enum hf_err option_blob(struct hf_call *call, struct hf_blob *blob, struc
     struct hf_guest_blob *b = hf_guest_blob_new(hf_guest_of(call), blob);
     if (b == NULL)
         return hf_call_limit(call, "host memory for blobs");
-    return hf_http_case(call, 1, hf_value_obj(b), result);
+    return hf_host_case(call, 1, hf_value_obj(b), result);
 }
 
 static enum hf_err do_asked_blob(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
@@ -275,15 +280,28 @@ static enum hf_err pollable(struct hf_call *call, struct hf_wait *wait, struct h
     return result->obj == NULL ? HF_TRAP : HF_OK;
 }
 
+/* A wait has no refusal to say `denied` with, and an instance of a pool has nothing to wait for. */
+static bool is_process(struct hf_call *call, const char *verb)
+{
+    if (hf_guest_settings(hf_guest_of(call))->process != HF_PROCESS_NONE)
+        return true;
+    (void)hf_call_trap(call, "messages.%s: this is no process, so no messages come to it", verb);
+    return false;
+}
+
 static enum hf_err do_unwanted(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
     (void)args;
+    if (!is_process(call, "unwanted"))
+        return HF_TRAP;
     return pollable(call, hf_turn_unwanted_wait(turn_of(call)), result);
 }
 
 static enum hf_err do_mail(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
     (void)args;
+    if (!is_process(call, "mail"))
+        return HF_TRAP;
     return pollable(call, hf_turn_mail_wait(turn_of(call)), result);
 }
 
@@ -324,15 +342,19 @@ static enum hf_err do_receive(struct hf_call *call, const struct hf_value *args,
     struct hf_turn *turn = turn_of(call);
     enum hf_err err;
     (void)args;
-    if (hf_guest_of(call)->worker->svc->s.process != HF_PROCESS_RUN)
+    if (hf_guest_settings(hf_guest_of(call))->process != HF_PROCESS_RUN)
         return hf_call_trap(call, "messages.receive: a handler is given its messages; only a runner takes them itself");
     while ((err = hf_turn_receive(turn)) == HF_AGAIN) {
         err = hf_guest_wait(call, hf_turn_mail_wait(turn));
         if (err != HF_OK)
             return err;
     }
+    if (err == HF_CLOSED) { /* it was told to stop: nothing comes any more, and `receive` cannot say so */
+        hf_guest_of(call)->mail.stopped = true;
+        return hf_call_trap(call, "messages.receive: the process was stopped");
+    }
     if (err != HF_OK)
-        return hf_call_limit(call, "host memory for messages");
+        return hf_call_trap(call, "messages.receive: %s", hf_err_text(err));
     const struct hf_message *m = hf_turn_message(turn);
     struct hf_value *v = hf_call_alloc(call, hf_message_values(m) * sizeof *v);
     if (v == NULL)

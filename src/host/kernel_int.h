@@ -17,7 +17,7 @@
 struct hf_guest_blob {
     struct hf_obj obj;
     struct hf_blob *blob;
-    struct hf_buf read; /* what the last read of bytes that do not lie together gave; lent as its result */
+    uint64_t made; /* what it counts in hf_mail.made */
 };
 /* Takes the caller's reference, also on failure; NULL: memory out. */
 struct hf_guest_blob *hf_guest_blob_new(struct hf_guest *g, struct hf_blob *blob);

@@ -4,6 +4,8 @@
  */
 #include "host/kernel_int.h"
 
+#include "base/utf.h"
+
 /* Where the values of one message come from, taken one after the other. */
 struct room {
     struct hf_value *at;
@@ -19,6 +21,12 @@ static struct hf_value *take(struct room *room, size_t n)
 size_t hf_message_values(const struct hf_message *m)
 {
     return 24 + m->n_caps; /* the largest record has 8 fields; options and blob-info take the rest */
+}
+
+/* Words of the kernel: they were cut at some byte, and may quote anything. A string is valid UTF-8. */
+static struct hf_value words(struct hf_view text)
+{
+    return hf_value_bytes(hf_view_take(text, hf_utf8_valid_prefix(text.ptr, text.len)));
 }
 
 static struct hf_value option_text(struct room *room, struct hf_view text)
@@ -100,7 +108,7 @@ static struct hf_value failure_value(struct room *room, const struct hf_message 
     f[0] = hf_value_u64(m->id);
     f[1] = hf_value_bytes(m->target);
     f[2] = hf_value_case(hf_error_kind_tag(m->error), NULL);
-    f[3] = hf_value_bytes(m->body);
+    f[3] = words(m->body);
     f[4] = hf_value_bytes(m->context);
     f[5] = hf_blob_info_value(m->blob, take(room, 4));
     return (struct hf_value){.items = f, .len = 6};
@@ -113,7 +121,7 @@ static struct hf_value end_value(struct room *room, const struct hf_message *m)
     f[1] = hf_value_bytes(m->source);
     f[2] = hf_value_u64(m->error == HF_ANSWER_OK);
     f[3] = hf_value_case(hf_error_kind_tag(m->error), NULL);
-    f[4] = hf_value_bytes(m->body);
+    f[4] = words(m->body);
     return (struct hf_value){.items = f, .len = 5};
 }
 

@@ -79,7 +79,7 @@ static void report_exports(const struct hf_component *c, struct hf_report *repor
     else if (hf_component_find(c, CLI_RUN, "run") != NULL)
         hf_report_add(report, "it is a command: run it with `holdfast exec`");
     else if (hf_component_find(c, HANDLER, "handle") != NULL || hf_component_find(c, RUNNER, "run") != NULL)
-        hf_report_add(report, "it is a process: name it under [processes] in holdfast.toml");
+        hf_report_add(report, "it is a process: give its service a [services.NAME.process] in holdfast.toml");
     else
         hf_report_add(report, "functions can be called with `holdfast invoke`");
 }
@@ -102,15 +102,20 @@ static const struct hf_export *find_hook(const struct hf_component *c, const cha
     return e != NULL && is(hf_export_type(e)) ? e : NULL;
 }
 
-/* What its messages call; NULL: it has no such export, or they call any (invoke). */
-static const struct hf_export *find_entry(const struct hf_service_settings *s, const struct hf_component *c)
+/* What its messages call, of the type that they are made by; *ret NULL: it has no such export, or they call any (invoke). */
+static enum hf_err find_entry(const struct hf_service_settings *s, const struct hf_component *c, const struct hf_export **ret,
+                              struct hf_report *report)
 {
+    *ret = NULL;
+    if (s->invoke)
+        return HF_OK;
     switch (s->process) {
-    case HF_PROCESS_HANDLE: return hf_component_find(c, HANDLER, "handle");
-    case HF_PROCESS_RUN: return hf_component_find(c, RUNNER, "run");
+    case HF_PROCESS_HANDLE: return hf_component_find_as_in_wit(c, HANDLER, "handle", ret, report);
+    case HF_PROCESS_RUN: return hf_component_find_as_in_wit(c, RUNNER, "run", ret, report);
     case HF_PROCESS_NONE: break;
     }
-    return s->command ? hf_component_find(c, CLI_RUN, "run") : hf_component_find(c, HTTP_HANDLER, "handle");
+    return s->command ? hf_component_find_as_in_wit(c, CLI_RUN, "run", ret, report)
+                      : hf_component_find_as_in_wit(c, HTTP_HANDLER, "handle", ret, report);
 }
 
 /* Roots are read now, once, and only for who may ask somebody. */
@@ -186,17 +191,21 @@ enum hf_err hf_service_new(const struct hf_service_settings *s, struct hf_servic
         svc->s.reset_pages_max = 4096;
     if (svc->s.body_window == 0)
         svc->s.body_window = HF_BLOB_WINDOW;
-    svc->handle = find_entry(s, svc->component);
+    err = find_entry(s, svc->component, &svc->handle, report);
+    if (err != HF_OK) {
+        hf_service_free(svc);
+        return HF_UNSUPPORTED; /* HF_INVALID would be an argument of the caller's */
+    }
     if (!s->invoke && !s->command) { /* who calls by name calls what he names, and no more */
         svc->init = find_hook(svc->component, "init", is_init);
         svc->shutdown = find_hook(svc->component, "shutdown", is_shutdown);
     }
     if (svc->handle == NULL && !s->invoke) {
         hf_report_set(report, HF_UNSUPPORTED,
-                      s->command    ? "the component does not export wasi:cli/run@0.2.x, so it is not a command"
-                      : s->process == HF_PROCESS_HANDLE ? "the component does not export " HANDLER ", so it handles no messages"
-                      : s->process == HF_PROCESS_RUN    ? "the component does not export " RUNNER ", so it runs no process"
-                                 : "the component does not export wasi:http/incoming-handler@0.2.x, so it cannot serve HTTP");
+                      s->process == HF_PROCESS_HANDLE ? "the component does not export " HANDLER ", so it handles no messages"
+                      : s->process == HF_PROCESS_RUN  ? "the component does not export " RUNNER ", so it runs no process"
+                      : s->command ? "the component does not export wasi:cli/run@0.2.x, so it is not a command"
+                                   : "the component does not export wasi:http/incoming-handler@0.2.x, so it cannot serve HTTP");
         report_exports(svc->component, report);
         hf_service_free(svc);
         return HF_UNSUPPORTED;

@@ -69,6 +69,13 @@ struct request {
     struct hf_buf body; /* read so far */
     enum hf_err end;    /* of the body: HF_AGAIN, HF_CLOSED clean, else broken */
     uint64_t process;
+    bool raw; /* posted to a process: its answer is its own, not HTTP's */
+};
+
+struct world_process { /* a class of named processes (support_process.c) */
+    struct hf_service *svc;
+    struct hf_service_worker *worker;
+    script_fn script;
 };
 
 struct world {
@@ -87,6 +94,8 @@ struct world {
     struct hf_port port;
     struct request requests[MAX_REQUESTS];
     size_t n_requests;
+    struct world_process processes[8];
+    size_t n_processes;
     script_fn on_start;     /* run by the core start function, if not NULL */
     struct hf_buf log;      /* "stdout s: text\n" */
     char failure[512];      /* of a CHECK */

@@ -22,14 +22,18 @@ static const char script_component[] =
     "(i32.const 0))"
     "   (func (export \"handle\") (param i32 i32)"
     "     (i32.store (i32.const 8) (i32.add (i32.load (i32.const 8)) (i32.const 1))) (call $run))"
-    "   (func $start (call $run)) (start $start))"
+    "   (func (export \"run\") (call $run)) (func $start (call $run)) (start $start))"
     " (core instance $m (instantiate $M (with \"s\" (instance (export \"run\" (func $run))))))"
     " (alias export $http \"incoming-request\" (type $req))"
     " (alias export $http \"response-outparam\" (type $out))"
     " (func $handle (param \"request\" (own $req)) (param \"response-out\" (own $out))"
     "   (canon lift (core func $m \"handle\")))"
     " (instance $h (export \"handle\" (func $handle)))"
-    " (export \"wasi:http/incoming-handler@0.2.12\" (instance $h)))";
+    " (export \"wasi:http/incoming-handler@0.2.12\" (instance $h))"
+    " (alias core export $m \"run\" (core func $run-core))"
+    " (func $runner (canon lift (core func $run-core)))"
+    " (instance $r (export \"run\" (func $runner)))"
+    " (export \"holdfast:kernel/runner@0.1.0\" (instance $r)))";
 
 static void must(enum hf_err err, const struct hf_report *report)
 {
@@ -122,7 +126,7 @@ static void on_answer(struct hf_port *port, void *tag, struct hf_answer *a)
     r->blob = a->blob;
     a->blob = NULL;
     r->process = a->process;
-    if (r->kind == HF_ANSWER_OK)
+    if (r->kind == HF_ANSWER_OK && !r->raw)
         assert_int_equal(hf_head_read(hf_buf_view(&r->head_bytes), &r->head, NULL), HF_OK);
 }
 
@@ -292,6 +296,10 @@ void world_close(struct world *w)
         request_done(w, &w->requests[i]);
     hf_service_worker_free(w->worker);
     hf_service_free(w->svc);
+    for (size_t i = 0; i < w->n_processes; i++) {
+        hf_service_worker_free(w->processes[i].worker);
+        hf_service_free(w->processes[i].svc);
+    }
     hf_buf_done(&w->log);
     hf_jobs_free(w->jobs);
     hf_wake_deliver_all(w->wake);
@@ -597,6 +605,9 @@ static enum hf_err run_script_of(struct hf_call *call, const struct hf_value *ar
         t.out = newest(call->ci, "response-outparam");
         script = t.r->script;
     }
+    for (size_t i = 0; g->mail.busy && i < w->n_processes; i++)
+        if (w->processes[i].worker == g->worker)
+            script = w->processes[i].script;
     if (script != NULL)
         script(&t);
     return t.err;
