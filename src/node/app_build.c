@@ -14,7 +14,6 @@
 #include <strings.h>
 
 #define START_NS 30000000000u
-#define FIXED_CLASS "it is a class of processes, and those change only when the node is started again"
 
 static enum hf_status say(struct hf_words *msg, enum hf_status st, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
@@ -32,6 +31,11 @@ static enum hf_status say(struct hf_words *msg, enum hf_status st, const char *f
 static enum hf_status no_memory(struct hf_words *msg)
 {
     return say(msg, HF_STATUS_LIMIT, "out of memory");
+}
+
+static enum hf_status fixed_class(struct hf_words *msg)
+{
+    return say(msg, HF_STATUS_UNSUPPORTED, "it is a class of processes, and those change only when the node is started again");
 }
 
 /* Which of several services it is about. */
@@ -196,8 +200,11 @@ static enum hf_status set_service(struct hf_node *node, const struct hf_app_entr
         e->service = hf_app_service_ref(old->service);
         return HF_STATUS_OK;
     }
-    if (e->options->o.kind != HF_KIND_SERVICE && old != NULL)
-        return say(msg, HF_STATUS_UNSUPPORTED, FIXED_CLASS);
+    if (old != NULL && old->service->process)
+        return fixed_class(msg);
+    if (old != NULL && e->options->o.kind != HF_KIND_SERVICE)
+        return say(msg, HF_STATUS_UNSUPPORTED, "it becomes a class of processes, which needs a name that nothing had: take the service away "
+                                               "first, or start the node again");
     return service_new(node, e->options, component, &e->service, msg);
 }
 
@@ -277,7 +284,7 @@ enum hf_status hf_app_of(struct hf_node *node, const struct hf_app *from, const 
     }
     for (size_t i = 0; from != NULL && i < from->n && st == HF_STATUS_OK; i++)
         if (from->entries[i].service->process && hf_app_find(app, from->entries[i].options->o.name) == NULL)
-            st = of_service(say(msg, HF_STATUS_UNSUPPORTED, FIXED_CLASS), from->entries[i].options->o.name, msg);
+            st = of_service(fixed_class(msg), from->entries[i].options->o.name, msg);
     for (size_t i = 0; i < n && st == HF_STATUS_OK; i++)
         st = of_service(fill_entry(node, from, app, &app->entries[i], msg), app->entries[i].options->o.name, msg);
     if (st != HF_STATUS_OK) {
@@ -344,7 +351,7 @@ enum hf_status hf_app_with(struct hf_node *node, const struct hf_app *from, cons
         return st;
     struct hf_app_entry *e = &app->entries[old - from->entries];
     if (e->service->process)
-        st = of_service(say(msg, HF_STATUS_UNSUPPORTED, FIXED_CLASS), name, msg);
+        st = of_service(fixed_class(msg), name, msg);
     if (st == HF_STATUS_OK)
         st = of_service(service_new(node, e->options, component, &service, msg), name, msg);
     if (st != HF_STATUS_OK) {
