@@ -140,6 +140,9 @@ enum hf_err hf_node_make_service(struct hf_node *node, const struct hf_service_o
                                  void (*change)(void *ctx, struct hf_service_settings *s), void *ctx, struct hf_service **ret,
                                  bool *argument, struct hf_report *report);
 
+/* hf_node_apply for who holds change_lock. */
+enum hf_status hf_node_apply_locked(struct hf_node *node, const struct hf_service_options *services, size_t n, struct hf_words *msg);
+
 /* template.c: one instance is started to look at; with want_image its image becomes the service's (where none is possible that
  * is said in the log, and is no error). */
 enum hf_err hf_template_try(struct hf_node *node, struct hf_service *svc, bool want_image, uint64_t timeout_ns,

@@ -122,13 +122,18 @@ enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_service
     return st;
 }
 
-enum hf_status hf_node_apply(struct hf_node *node, const struct hf_service_options *services, size_t n, struct hf_words *msg)
+enum hf_status hf_node_apply_locked(struct hf_node *node, const struct hf_service_options *services, size_t n, struct hf_words *msg)
 {
     struct hf_app *to = NULL;
-    pthread_mutex_lock(&node->change_lock);
     uint64_t generation = node->generation;
     enum hf_status st = hf_app_of(node, node->app, services, n, &to, msg);
-    st = change(node, st, to, generation, msg);
+    return change(node, st, to, generation, msg);
+}
+
+enum hf_status hf_node_apply(struct hf_node *node, const struct hf_service_options *services, size_t n, struct hf_words *msg)
+{
+    pthread_mutex_lock(&node->change_lock);
+    enum hf_status st = hf_node_apply_locked(node, services, n, msg);
     pthread_mutex_unlock(&node->change_lock);
     return st;
 }
