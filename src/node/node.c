@@ -459,7 +459,7 @@ static enum hf_status invoke(struct hf_node *node, const struct hf_service_optio
     if (wrong != HF_STATUS_OK)
         return wrong;
     bool argument = false;
-    enum hf_err err = hf_node_make_service(node, o, for_invoke, &json, &svc, &argument, &report);
+    enum hf_err err = hf_node_make_service(node, o, false, for_invoke, &json, &svc, &argument, &report);
     if (argument)
         return usage(msg, report.text);
     if (err == HF_OK)

@@ -110,7 +110,7 @@ struct hf_share *hf_share_find(struct hf_worker *w, const struct hf_app_service 
 /* Its class is one of named processes, here. */
 static bool is_named(const struct hf_share *s)
 {
-    return s->service->process && s->host != NULL;
+    return hf_app_service_is_class(s->service) && s->host != NULL;
 }
 
 /* Does one that is older still live? A singleton's next instance starts when the one before has gone. */
@@ -212,7 +212,7 @@ static enum hf_err make_class(struct hf_share *s, struct hf_report *report)
     enum hf_err err = hf_service_worker_new(service->svc, &w->io, &s->host, report);
     if (err != HF_OK)
         return err;
-    if (service->process) /* hf_shares_name makes it */
+    if (hf_app_service_is_class(service)) /* hf_shares_name makes it */
         return HF_OK;
     struct hf_class_settings cs = service->class_settings;
     cs.behaviour = &hf_service_behaviour;
@@ -230,7 +230,7 @@ static enum hf_err share_new(struct hf_worker *w, struct hf_app_service *service
 {
     struct hf_share *s = calloc(1, sizeof *s);
     struct hf_total *t = s == NULL ? NULL : total_of(w, hf_app_service_name(service));
-    if (t != NULL && service->process && service->home == w->number && t->shares > 0) {
+    if (t != NULL && hf_app_service_is_class(service) && service->home == w->number && t->shares > 0) {
         free(s);
         return hf_report_set(report, HF_AGAIN, "service \"%s\": what had this name before still finishes what it accepted; try again",
                              hf_app_service_name(service));
