@@ -11,7 +11,7 @@ UNSEEN = """a time that is too long, a size that is too big, a port that is none
 two tokens, a token of a variable that is not set, a token of a variable that has none, a token of a file that is not there,
 a socket with a path that is too long, more at least than at most, a singleton of four, memory that is no page, a slice that is too long,
 the same route twice, the same host in other letters, two services for everything, a bucket with another mode,
-a class of processes with a name that cannot be one's,
+a class of processes with a name that cannot be one's, what a runner has not,
 a folder without the guest's name, a rule of the network that is none, a variable with = in its name, a variable that is not there,
 a variable from two places, a NUL in an argument"""
 

@@ -148,10 +148,11 @@ struct hf_service_options {
     uint64_t log_lines_max, log_bytes_max;
     bool no_trace; /* its HTTP requests carry no traceparent but what it sets itself (doc/logs.md) */
     const char *sha256; /* 64 hexadecimal digits: what the file must hash to, else INVALID; NULL: not compared */
-    /* A class of processes: `instances` and what says how many there are do not matter; a route leads to the process that has
-     * the class's own name. Changing or removing one needs a restart of the node. NULL: no process may be messaged or spawned. */
+    /* A class of processes; its name is the class's. A route leads to the process that has that very name. What is of a pool of
+     * instances must be 0 then (instances, min, max, queue_max, queue_timeout_ns, after_timeout_ns, max_requests, max_age_ns); a
+     * RUNNER has no idle_timeout_ns and no turn_timeout_ns. Changing or removing one needs a restart of the node. */
     enum hf_kind kind;
-    const struct hf_process_options *process;
+    const struct hf_process_options *process; /* of a HANDLER or RUNNER; NULL: it may message and spawn nobody */
 };
 HF_API void hf_service_options_init(struct hf_service_options *o);
 /* Loads, compiles (or finds it in the cache), checks, and starts one instance to see that it starts. A change as hf_node_apply's:

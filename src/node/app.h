@@ -27,8 +27,7 @@ struct hf_app_service {
     struct hf_component *component;
     struct hf_service *svc;
     struct hf_class_settings class_settings; /* a worker's share of the limits; each worker fills in what is its own */
-    bool process;   /* a class of named processes: all of them live on worker `home`, like a singleton */
-    bool singleton; /* one instance in the node: on worker `home`, the others send their requests there */
+    bool singleton; /* on worker `home` alone, the others send their requests there: one instance, or a class of processes */
     uint32_t home;
     uint64_t generation; /* unique in the node: later ones are higher */
     struct hf_job ending;
@@ -57,6 +56,12 @@ static inline const char *hf_app_service_name(const struct hf_app_service *s)
 static inline const char *hf_app_service_tenant(const struct hf_app_service *s)
 {
     return s->options->o.tenant != NULL ? s->options->o.tenant : "default";
+}
+
+/* Is it a class of named processes? */
+static inline bool hf_app_service_is_class(const struct hf_app_service *s)
+{
+    return s->options->o.kind != HF_KIND_SERVICE;
 }
 
 struct hf_app_service *hf_app_service_ref(struct hf_app_service *s);

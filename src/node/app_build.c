@@ -14,7 +14,6 @@
 #include <strings.h>
 
 #define START_NS 30000000000u
-#define FIXED_CLASS "it is a class of processes, and those change only when the node is started again"
 
 static enum hf_status say(struct hf_words *msg, enum hf_status st, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
@@ -32,6 +31,11 @@ static enum hf_status say(struct hf_words *msg, enum hf_status st, const char *f
 static enum hf_status no_memory(struct hf_words *msg)
 {
     return say(msg, HF_STATUS_LIMIT, "out of memory");
+}
+
+static enum hf_status fixed_class(struct hf_words *msg)
+{
+    return say(msg, HF_STATUS_UNSUPPORTED, "it is a class of processes, and those change only when the node is started again");
 }
 
 /* Which of several services it is about. */
@@ -140,12 +144,12 @@ static void set_class(struct hf_app_service *s)
 {
     const struct hf_service_options *o = &s->options->o;
     uint32_t workers = s->node->opt.workers;
-    s->process = o->kind != HF_KIND_SERVICE;
-    s->singleton = s->process || o->instances == HF_INSTANCES_SINGLETON;
+    bool process = hf_app_service_is_class(s);
+    s->singleton = process || o->instances == HF_INSTANCES_SINGLETON;
     /* Singletons are spread over the workers; processes are together, for a message costs least on one thread. */
-    s->home = s->process ? 0 : (uint32_t)(hf_hash(hf_view_of(o->name), 0) % workers);
+    s->home = process ? 0 : (uint32_t)(hf_hash(hf_view_of(o->name), 0) % workers);
     s->class_settings = (struct hf_class_settings){
-        .min = s->process ? 0 : o->min == 0 || s->singleton ? 1 : (o->min + workers - 1) / workers,
+        .min = process ? 0 : o->min == 0 || s->singleton ? 1 : (o->min + workers - 1) / workers,
         .max = s->singleton ? 1 : o->max != 0 ? (o->max + workers - 1) / workers : 64,
         .queue_max = o->queue_max,
         .queue_timeout_ns = o->queue_timeout_ns,
@@ -196,8 +200,11 @@ static enum hf_status set_service(struct hf_node *node, const struct hf_app_entr
         e->service = hf_app_service_ref(old->service);
         return HF_STATUS_OK;
     }
-    if (e->options->o.kind != HF_KIND_SERVICE && old != NULL)
-        return say(msg, HF_STATUS_UNSUPPORTED, FIXED_CLASS);
+    if (old != NULL && hf_app_service_is_class(old->service))
+        return fixed_class(msg);
+    if (old != NULL && e->options->o.kind != HF_KIND_SERVICE)
+        return say(msg, HF_STATUS_UNSUPPORTED, "it becomes a class of processes, which needs a name that nothing had: take the service away "
+                                               "first, or start the node again");
     return service_new(node, e->options, component, &e->service, msg);
 }
 
@@ -276,8 +283,8 @@ enum hf_status hf_app_of(struct hf_node *node, const struct hf_app *from, const 
             st = add_copy(node, app, &services[i], msg);
     }
     for (size_t i = 0; from != NULL && i < from->n && st == HF_STATUS_OK; i++)
-        if (from->entries[i].service->process && hf_app_find(app, from->entries[i].options->o.name) == NULL)
-            st = of_service(say(msg, HF_STATUS_UNSUPPORTED, FIXED_CLASS), from->entries[i].options->o.name, msg);
+        if (hf_app_service_is_class(from->entries[i].service) && hf_app_find(app, from->entries[i].options->o.name) == NULL)
+            st = of_service(fixed_class(msg), from->entries[i].options->o.name, msg);
     for (size_t i = 0; i < n && st == HF_STATUS_OK; i++)
         st = of_service(fill_entry(node, from, app, &app->entries[i], msg), app->entries[i].options->o.name, msg);
     if (st != HF_STATUS_OK) {
@@ -343,8 +350,8 @@ enum hf_status hf_app_with(struct hf_node *node, const struct hf_app *from, cons
     if (st != HF_STATUS_OK)
         return st;
     struct hf_app_entry *e = &app->entries[old - from->entries];
-    if (e->service->process)
-        st = of_service(say(msg, HF_STATUS_UNSUPPORTED, FIXED_CLASS), name, msg);
+    if (hf_app_service_is_class(e->service))
+        st = of_service(fixed_class(msg), name, msg);
     if (st == HF_STATUS_OK)
         st = of_service(service_new(node, e->options, component, &service, msg), name, msg);
     if (st != HF_STATUS_OK) {

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-enum change_phase { PREPARE, SWITCH, RETIRE, UNDO };
+enum change_phase { PREPARE, NAME, SWITCH, RETIRE, UNDO };
 
 struct hf_change_step { /* one worker's */
     struct hf_letter letter;
@@ -98,17 +98,21 @@ static void on_step(struct hf_letter *letter)
 {
     struct hf_change_step *step = HF_CONTAINER_OF(letter, struct hf_change_step, letter);
     struct hf_worker *w = step->worker;
+    struct hf_report why;
+    enum hf_err err = HF_OK;
+    hf_report_init(&why);
     if (w->ended) { /* the node is being closed: nobody waits */
         change_unref(step->change, NULL);
         return;
     }
     switch (step->change->phase) {
     case PREPARE: prepare(step); return;
+    case NAME: err = hf_shares_name(w, &why); break;
     case SWITCH: hf_shares_switch(w); break;
     case RETIRE: hf_shares_retire(w); break;
     case UNDO: hf_shares_undo(w); break;
     }
-    report_done(step, HF_OK, NULL);
+    report_done(step, err, &why);
 }
 
 /* ---- the leader's ---- */
@@ -153,7 +157,7 @@ static enum hf_err lead(struct hf_change *c, struct hf_report *report)
     uint64_t now = c->node->os->now_ns(c->node->os);
     if (__builtin_add_overflow(now + SLACK_NS, longest_start(c->to), &c->until_ns))
         c->until_ns = UINT64_MAX;
-    if (!run_phase(c, PREPARE))
+    if (!run_phase(c, PREPARE) || (c->err == HF_OK && !run_phase(c, NAME)))
         return stopped(report);
     if (c->err != HF_OK) {
         if (!run_phase(c, UNDO))
@@ -172,6 +176,8 @@ static enum hf_err change_at_rest(struct hf_node *node, struct hf_app *to, struc
     uint32_t n = 0;
     for (; n < node->n_workers && err == HF_OK; n++)
         err = hf_shares_prepare(&node->workers[n], to, report);
+    for (uint32_t i = 0; i < n && err == HF_OK; i++)
+        err = hf_shares_name(&node->workers[i], report);
     for (uint32_t i = 0; i < n && err != HF_OK; i++)
         hf_shares_undo(&node->workers[i]);
     for (uint32_t i = 0; i < n && err == HF_OK; i++)

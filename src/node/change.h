@@ -3,9 +3,10 @@
  * One thread leads; each step goes to every worker as a letter, and the next begins when all have reported:
  *
  *     prepare   new classes are made beside the old ones and start their instances; reported when all have started
+ *     name      classes of processes are made: what has its name at once, and for good (share.c)
  *     switch    within one letter: names and routes lead to the new classes
  *     retire    old classes finish what they had accepted, then they are gone
- *     undo      after a prepare that failed somewhere: as if nothing had been
+ *     undo      after a prepare or a name that failed somewhere: as if nothing had been
  *
  * So a request goes to the old or to the new service, never to none; and what one worker sent to another (singletons) finds
  * its class whichever of the two has switched. Workers never wait.

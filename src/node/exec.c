@@ -36,7 +36,7 @@ enum hf_status hf_exec(struct hf_node *node, const struct hf_service_options *o,
         return wrong;
     bool argument = false;
     uint64_t timeout_ns = o->request_timeout_ns != 0 ? o->request_timeout_ns : UINT64_MAX;
-    enum hf_err err = hf_node_make_service(node, o, for_exec, own, &svc, &argument, &report);
+    enum hf_err err = hf_node_make_service(node, o, true, for_exec, own, &svc, &argument, &report);
     if (argument) {
         (void)hf_node_result(err, &report, msg);
         return HF_STATUS_USAGE;

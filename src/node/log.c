@@ -4,6 +4,7 @@
 #include "node/log.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -26,6 +27,7 @@ struct source {
 struct hf_log {
     struct hf_log_settings s;
     _Atomic(struct hf_log_ring *) ring; /* or NULL */
+    _Atomic uint32_t in_ring;           /* threads that may be in one */
     struct hf_log_pipe *pipe;
     pthread_mutex_t lock; /* clock and sources */
     struct hf_log_clock clock;
@@ -76,14 +78,19 @@ static bool line_begin(struct hf_log *log, struct hf_buf *b, struct hf_pen *p, c
 
 void hf_log_set_ring(struct hf_log *log, struct hf_log_ring *ring)
 {
-    atomic_store(&log->ring, ring);
+    if (atomic_exchange(&log->ring, ring) != NULL)
+        while (atomic_load(&log->in_ring) > 0) /* no longer than a line is copied */
+            sched_yield();
 }
 
 /* The line that begins at `start` of the buffer goes to the ring, as one of the service's. */
 static void keep(struct hf_log *log, const struct hf_buf *b, size_t start, struct hf_view service)
 {
-    struct hf_log_ring *ring = atomic_load_explicit(&log->ring, memory_order_acquire);
-    hf_log_ring_add(ring, service, hf_view_skip(hf_buf_view(b), start));
+    if (atomic_load_explicit(&log->ring, memory_order_relaxed) == NULL)
+        return;
+    atomic_fetch_add(&log->in_ring, 1); /* before it is looked at: who changes it waits for us */
+    hf_log_ring_add(atomic_load(&log->ring), service, hf_view_skip(hf_buf_view(b), start));
+    atomic_fetch_sub(&log->in_ring, 1);
 }
 
 static void line_end(struct hf_log *log, struct hf_buf *b, struct hf_pen *p, struct hf_view service)

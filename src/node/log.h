@@ -23,7 +23,7 @@ void hf_log_free(struct hf_log *log);
 /* What was said up to here is written when it returns (or as above): before somebody else writes to
  * the same place. */
 void hf_log_flush(struct hf_log *log);
-/* Lines go there too from now on; NULL: no more. The ring outlives every thread that logs meanwhile. */
+/* Lines go there too from now on; NULL: no more. When it returns nobody is in the ring that was there before: it may be freed. */
 void hf_log_set_ring(struct hf_log *log, struct hf_log_ring *ring);
 /* A line of the node itself; fmt without the end of line. */
 void hf_log_say(struct hf_log *log, const char *level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

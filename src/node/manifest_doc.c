@@ -20,7 +20,7 @@ static json_t *of_type(const char *type)
 
 static json_t *table_schema(const struct hf_key *of)
 {
-    json_t *ret = of_type("object"), *properties = json_object(), *required = json_array(), *any = NULL;
+    json_t *ret = of_type("object"), *properties = json_object(), *required = json_array(), *pool = json_object(), *any = NULL;
     size_t n;
     const struct hf_key *keys = hf_keys(&n);
     for (size_t i = 0; i < n; i++) {
@@ -32,7 +32,11 @@ static json_t *table_schema(const struct hf_key *of)
             json_object_set_new(properties, hf_key_name(&keys[i]), schema_of(&keys[i]));
         if ((keys[i].flags & HF_KEY_REQUIRED) != 0)
             json_array_append_new(required, json_string(hf_key_name(&keys[i])));
+        if ((keys[i].flags & HF_KEY_POOL) != 0)
+            json_object_set_new(pool, hf_key_name(&keys[i]), json_false());
     }
+    if (json_object_size(pool) > 0)
+        json_object_set_new(ret, "dependentSchemas", json_pack("{s:{s:O}}", "process", "properties", pool));
     if (json_object_size(properties) > 0)
         json_object_set(ret, "properties", properties);
     if (json_array_size(required) > 0)
@@ -45,6 +49,7 @@ static json_t *table_schema(const struct hf_key *of)
     json_object_set_new(ret, "additionalProperties", any != NULL ? any : json_false());
     json_decref(properties);
     json_decref(required);
+    json_decref(pool);
     return ret;
 }
 

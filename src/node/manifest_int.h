@@ -60,6 +60,7 @@ struct hf_reading_process {
 };
 struct hf_reading_service {
     struct hf_service_options o;
+    const struct hf_reading_process *process; /* NULL: it is no class of processes */
     const char *const *env_from;
     size_t first_route, n_routes; /* in hf_reading.routes */
 };
@@ -156,7 +157,6 @@ HF_ENTER(hf_enter_service);
 HF_ENTER(hf_enter_route);
 HF_ENTER(hf_enter_process);
 HF_SET(hf_leave_admin);
-HF_SET(hf_leave_process);
 HF_SET(hf_leave_service);
 HF_SET(hf_leave_route);
 void hf_leave_root(struct hf_reading *r); /* what must hold of all of it, when each part is right */

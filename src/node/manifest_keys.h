@@ -32,7 +32,9 @@ enum {
     HF_KEY_OR_TABLE = 2, /* a table is taken too, its keys are the rows below */
     HF_KEY_OR_ONE = 4,   /* of STRINGS: one string alone is taken too */
     HF_KEY_OR_FALSE = 8, /* `false` is taken too */
-    HF_KEY_LATER = 16    /* a name that is kept for what is not built yet */
+    HF_KEY_LATER = 16,   /* a name that is kept for what is not built yet */
+    HF_KEY_POOL = 32,    /* of a service's pool of instances: a class of processes has none, and no such key */
+    HF_KEY_HANDLER = 64  /* of a class of processes: a runner has no such key */
 };
 
 struct hf_key {

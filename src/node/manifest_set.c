@@ -270,28 +270,41 @@ void *hf_enter_process(struct hf_reading *r, const struct hf_key *k, const struc
         return NULL;
     }
     memset(p, 0, sizeof *p);
-    s->o.kind = HF_KIND_HANDLER;
+    s->process = p;
     s->o.process = &p->o;
     if (hf_name_check_class(hf_view_of(s->o.name), &why) != HF_OK)
         hf_mistake_of(r, k, n->key.at, "makes a class of processes, and its name cannot be one's: %s", why.text);
     return p;
 }
 
-void hf_leave_process(struct hf_reading *r, const struct hf_key *k, const struct hf_deps_toml_node *n, void *target)
+/* Keys of the table `n` of row `of` that say nothing of such a class: who writes one expects something of it. */
+static void refuse_keys(struct hf_reading *r, enum hf_kind kind, const struct hf_key *of, const struct hf_deps_toml_node *n)
 {
-    const struct hf_reading_process *p = target;
-    struct hf_service_options *o = &r->services.ptr[r->services.len - 1].o; /* whose table this is */
-    (void)k, (void)n;
-    o->kind = p->shape == 0 ? HF_KIND_HANDLER : HF_KIND_RUNNER;
+    HF_EACH_BELOW(n, it)
+    {
+        const struct hf_key *k = hf_key_find(of, hf_reading_text(r, it->key));
+        if (k != NULL && (k->flags & HF_KEY_POOL) != 0)
+            hf_mistake_of(r, k, it->key.at, "is not for a class of processes: [services.%s.process] has 'max' and 'mailbox'", r->name);
+        else if (k != NULL && (k->flags & HF_KEY_HANDLER) != 0 && kind == HF_KIND_RUNNER)
+            hf_mistake_of(r, k, it->key.at, "is not for a runner, which takes its messages itself");
+    }
+}
+
+static void leave_process(struct hf_reading *r, struct hf_reading_service *s, const struct hf_key *k, const struct hf_deps_toml_node *n)
+{
+    s->o.kind = s->process->shape == 0 ? HF_KIND_HANDLER : HF_KIND_RUNNER;
+    refuse_keys(r, s->o.kind, k, n);
+    refuse_keys(r, s->o.kind, hf_key_find(k, HF_VIEW("process")), key_of(r, n, "process"));
 }
 
 void hf_leave_service(struct hf_reading *r, const struct hf_key *k, const struct hf_deps_toml_node *n, void *target)
 {
     struct hf_reading_service *s = target;
     const struct hf_deps_toml_node *max = key_of(r, n, "max"), *min = key_of(r, n, "min");
-    (void)k;
     add_env(r, s, n);
-    if (s->o.instances == HF_INSTANCES_SINGLETON && max != NULL && s->o.max > 1)
+    if (s->process != NULL)
+        leave_process(r, s, k, n);
+    else if (s->o.instances == HF_INSTANCES_SINGLETON && max != NULL && s->o.max > 1)
         hf_mistake(r, max->value.at, "'max' in [services.%s] is %u, but a singleton has one instance", s->o.name, s->o.max);
     else if (s->o.instances == HF_INSTANCES_SINGLETON && min != NULL && s->o.min > 1)
         hf_mistake(r, min->value.at, "'min' in [services.%s] is %u, but a singleton has one instance", s->o.name, s->o.min);

@@ -145,6 +145,9 @@ static enum hf_err open_parts(struct hf_node *node, struct hf_report *report)
     es.cache_dir = node->cache_dir;
     es.instances_max = o->instances_max;
     err = hf_engine_new(&es, &node->engine, report);
+    if (err == HF_LIMIT) /* the engine names its own setting; this is where people have it */
+        hf_report_wrap(report, err, "no room for the core instances of a node (how many: instances_max in [node] of a manifest; "
+                                    "how much room: `ulimit -v`)");
     if (err == HF_OK)
         err = hf_jobs_new(0, 0, &node->jobs, report);
     if (err == HF_OK)
@@ -191,24 +194,42 @@ enum hf_status hf_node_open(const struct hf_node_options *o, struct hf_node **re
     return HF_STATUS_OK;
 }
 
+static void end_workers(struct hf_node *node, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        hf_worker_stop(&node->workers[i]);
+    for (uint32_t i = 0; i < n; i++)
+        hf_worker_end(&node->workers[i]);
+}
+
+static void settle_workers(struct hf_node *node, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        hf_worker_settle(&node->workers[i]);
+}
+
+static void free_workers(struct hf_node *node, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        hf_worker_done(&node->workers[i]);
+    free(node->workers);
+    node->workers = NULL;
+    node->n_workers = 0;
+}
+
 void hf_node_close(struct hf_node *node)
 {
     if (node == NULL)
         return;
+    uint32_t n = node->n_workers;
     hf_door_stop(node->door);
     pthread_mutex_lock(&node->change_lock); /* a change that saw the end of the run is about to return */
     pthread_mutex_unlock(&node->change_lock);
-    for (uint32_t i = 0; i < node->n_workers; i++)
-        hf_worker_stop(&node->workers[i]);
-    for (uint32_t i = 0; i < node->n_workers; i++)
-        hf_worker_end(&node->workers[i]);
+    end_workers(node, n);
     hf_jobs_free(node->jobs);
-    for (uint32_t i = 0; i < node->n_workers; i++)
-        hf_worker_settle(&node->workers[i]);
+    settle_workers(node, n);
     hf_door_free(node->door);
-    for (uint32_t i = 0; i < node->n_workers; i++)
-        hf_worker_done(&node->workers[i]);
-    free(node->workers);
+    free_workers(node, n);
     hf_app_unref(node->app, NULL);
     hf_kv_close(node->kv);
     hf_registry_free(node->registry);
@@ -226,28 +247,45 @@ void hf_node_close(struct hf_node *node)
 
 /* ---- serving --------------------------------------------------------------------------------------------- */
 
-/* The caller holds change_lock: the app may not change meanwhile. */
-static enum hf_err make_workers(struct hf_node *node, struct hf_report *report)
+/* All or none. */
+static enum hf_err init_workers(struct hf_node *node, struct hf_report *report)
 {
-    struct hf_app *none = NULL;
-    if (node->workers != NULL)
-        return HF_OK;
-    node->workers = calloc(node->opt.workers, sizeof *node->workers);
+    uint32_t n = node->opt.workers;
+    node->workers = calloc(n, sizeof *node->workers);
     if (node->workers == NULL)
         return hf_report_set(report, HF_LIMIT, "out of memory");
     enum hf_err err = HF_OK;
-    node->n_workers = node->opt.workers;
-    for (uint32_t i = 0; i < node->n_workers; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         hf_list_init(&node->workers[i].shares);
         hf_list_init(&node->workers[i].totals);
         hf_map_init(&node->workers[i].names, 0);
     }
-    for (uint32_t i = 0; i < node->n_workers && err == HF_OK; i++)
+    for (uint32_t i = 0; i < n && err == HF_OK; i++)
         err = hf_worker_init(&node->workers[i], node, i, report);
+    if (err == HF_OK) {
+        node->n_workers = n; /* last: a signal may call hf_node_stop meanwhile */
+    } else {
+        end_workers(node, n);
+        settle_workers(node, n);
+        free_workers(node, n);
+    }
+    return err;
+}
+
+/* With what is to be served. The caller holds change_lock: the app may not change meanwhile. */
+static enum hf_err make_workers(struct hf_node *node, struct hf_report *report)
+{
+    struct hf_app *none = NULL;
+    enum hf_err err = node->n_workers == 0 ? init_workers(node, report) : HF_OK;
+    if (err == HF_OK && node->workers[0].app != NULL)
+        return HF_OK;
     if (err == HF_OK && node->app == NULL && hf_app_of(node, NULL, NULL, 0, &none, NULL) != HF_STATUS_OK)
         err = hf_report_set(report, HF_LIMIT, "out of memory");
+    struct hf_app *app = none != NULL || err != HF_OK ? none : hf_app_ref(node->app);
     if (err == HF_OK)
-        err = hf_change_run(node, none != NULL ? none : hf_app_ref(node->app), report);
+        err = hf_change_run(node, app, report);
+    if (err != HF_OK)
+        hf_app_unref(app, NULL);
     return err;
 }
 
@@ -335,10 +373,12 @@ enum hf_status hf_node_run(struct hf_node *node, struct hf_words *msg)
     hf_report_init(&report);
     pthread_mutex_lock(&node->change_lock);
     enum hf_err err = make_workers(node, &report);
-    set_run(node, HF_RUN_RUNNING);
-    pthread_mutex_unlock(&node->change_lock);
     if (err == HF_OK)
-        err = hf_door_start(node->door, &report);
+        set_run(node, HF_RUN_RUNNING);
+    pthread_mutex_unlock(&node->change_lock);
+    if (err != HF_OK)
+        return hf_node_result(err, &report, msg);
+    err = hf_door_start(node->door, &report);
     for (uint32_t i = 1; i < node->n_workers && err == HF_OK; i++) {
         struct hf_worker *w = &node->workers[i];
         w->has_thread = pthread_create(&w->thread, NULL, hf_worker_run, w) == 0;
@@ -347,8 +387,7 @@ enum hf_status hf_node_run(struct hf_node *node, struct hf_words *msg)
     }
     if (err != HF_OK)
         hf_node_stop(node);
-    if (node->n_workers > 0)
-        hf_worker_run(&node->workers[0]);
+    hf_worker_run(&node->workers[0]);
     enum hf_status status = HF_STATUS_OK;
     for (uint32_t i = 0; i < node->n_workers; i++) {
         struct hf_worker *w = &node->workers[i];
@@ -423,7 +462,7 @@ static enum hf_status invoke(struct hf_node *node, const struct hf_service_optio
     if (wrong != HF_STATUS_OK)
         return wrong;
     bool argument = false;
-    enum hf_err err = hf_node_make_service(node, o, for_invoke, &json, &svc, &argument, &report);
+    enum hf_err err = hf_node_make_service(node, o, false, for_invoke, &json, &svc, &argument, &report);
     if (argument)
         return usage(msg, report.text);
     if (err == HF_OK)

@@ -135,10 +135,13 @@ enum hf_err hf_offline_call(struct hf_node *node, struct hf_service *svc, uint64
 enum hf_err hf_node_service_of(struct hf_node *node, const struct hf_service_options *o, struct hf_component *component,
                                void (*change)(void *ctx, struct hf_service_settings *s), void *ctx, struct hf_service **ret,
                                bool *argument, struct hf_report *report);
-/* The same, loading the component first. `change` is called twice, first to see whether it is a command. */
+/* The same, loading the component first; `adapt` as of hf_node_load. */
 enum hf_err hf_node_make_service(struct hf_node *node, const struct hf_service_options *o,
-                                 void (*change)(void *ctx, struct hf_service_settings *s), void *ctx, struct hf_service **ret,
-                                 bool *argument, struct hf_report *report);
+                                 bool adapt, void (*change)(void *ctx, struct hf_service_settings *s), void *ctx,
+                                 struct hf_service **ret, bool *argument, struct hf_report *report);
+
+/* hf_node_apply for who holds change_lock. */
+enum hf_status hf_node_apply_locked(struct hf_node *node, const struct hf_service_options *services, size_t n, struct hf_words *msg);
 
 /* template.c: one instance is started to look at; with want_image its image becomes the service's (where none is possible that
  * is said in the log, and is no error). */

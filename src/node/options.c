@@ -13,6 +13,7 @@
 
 /* A new option must be copied and compared here. */
 _Static_assert(sizeof(struct hf_service_options) == 280, "hf_options_new and hf_options_same know every option");
+_Static_assert(sizeof(struct hf_process_options) == 72, "so do copy_process and same_process");
 
 /* ---- checking -------------------------------------------------------------------------------------------- */
 
@@ -21,6 +22,44 @@ static enum hf_status usage(struct hf_words *msg, const char *text)
     if (msg != NULL)
         snprintf(msg->text, sizeof msg->text, "%s", text);
     return HF_STATUS_USAGE;
+}
+
+static enum hf_status check_patterns(const char *const *patterns, struct hf_words *msg)
+{
+    struct hf_report why;
+    hf_report_init(&why);
+    for (; patterns != NULL && *patterns != NULL; patterns++)
+        if (hf_name_check_pattern(hf_view_of(*patterns), &why) != HF_OK)
+            return usage(msg, why.text);
+    return HF_STATUS_OK;
+}
+
+/* What would not matter is refused: who sets it expects something of it. */
+static enum hf_status check_process(const struct hf_service_options *o, struct hf_words *msg)
+{
+    const struct hf_process_options *p = o->process;
+    struct hf_report why;
+    hf_report_init(&why);
+    if (o->kind > HF_KIND_RUNNER)
+        return usage(msg, "hf_service_options.kind is none of enum hf_kind");
+    if (o->kind == HF_KIND_SERVICE)
+        return p == NULL ? HF_STATUS_OK : usage(msg, "hf_service_options.process is of a HANDLER or a RUNNER, and kind says SERVICE");
+    if (o->name == NULL)
+        return usage(msg, "a class of processes needs a name");
+    if (hf_name_check_class(hf_view_of(o->name), &why) != HF_OK)
+        return usage(msg, why.text);
+    if (o->instances != HF_INSTANCES_REUSE || o->min != 0 || o->max != 0 || o->queue_max != 0 || o->queue_timeout_ns != 0 ||
+        o->after_timeout_ns != 0 || o->max_requests != 0 || o->max_age_ns != 0)
+        return usage(msg, "a class of processes has no instances, min, max, queue_max, queue_timeout_ns, after_timeout_ns, max_requests "
+                          "and max_age_ns: processes_max and mailbox_max are its limits");
+    if (o->kind == HF_KIND_RUNNER && (o->idle_timeout_ns != 0 || (p != NULL && p->turn_timeout_ns != 0)))
+        return usage(msg, "a RUNNER takes its messages itself: it has no idle_timeout_ns and no turn_timeout_ns");
+    if (p == NULL)
+        return HF_STATUS_OK;
+    if (p->restart > HF_RESTARTS_SOME)
+        return usage(msg, "hf_process_options.restart is none of enum hf_restarts");
+    enum hf_status st = check_patterns(p->sends, msg);
+    return st != HF_STATUS_OK ? st : check_patterns(p->spawns, msg);
 }
 
 enum hf_status hf_node_check_options(const struct hf_service_options *o, struct hf_words *msg)
@@ -34,14 +73,9 @@ enum hf_status hf_node_check_options(const struct hf_service_options *o, struct 
     for (const char *c = o->name; c != NULL && *c != 0; c++)
         if ((unsigned char)*c < 0x20 || *c == 0x7f) /* it stands in logs and metrics */
             return usage(msg, "a service's name has no control characters");
-    if (o->kind > HF_KIND_RUNNER)
-        return usage(msg, "hf_service_options.kind is none of enum hf_kind");
-    if (o->kind != HF_KIND_SERVICE) {
-        struct hf_report why;
-        hf_report_init(&why);
-        if (o->name == NULL || hf_name_check_class(hf_view_of(o->name), &why) != HF_OK)
-            return usage(msg, o->name == NULL ? "a class of processes needs a name" : why.text);
-    }
+    enum hf_status st = check_process(o, msg);
+    if (st != HF_STATUS_OK)
+        return st;
     if (o->instances != HF_INSTANCES_SINGLETON && o->max != 0 && o->min > o->max)
         return usage(msg, "min is more than max");
     hf_report_init(&report);

@@ -23,20 +23,10 @@ static enum hf_err tell(const struct hf_app *was, const struct hf_app *is, struc
     return err == HF_OK ? hf_buf_printf(ret, "%zu as before", same) : err;
 }
 
-static struct hf_app *app_now(struct hf_node *node)
-{
-    pthread_mutex_lock(&node->change_lock);
-    struct hf_app *app = node->app == NULL ? NULL : hf_app_ref(node->app);
-    pthread_mutex_unlock(&node->change_lock);
-    return app;
-}
-
 static void done(struct hf_node *node, const struct hf_app *was, const struct hf_manifest *m, struct hf_words *msg)
 {
-    struct hf_app *is = app_now(node);
     struct hf_buf changes = {0}, kept = {0};
-    bool ok = tell(was, is, &changes) == HF_OK;
-    hf_app_unref(is, NULL);
+    bool ok = tell(was, node->app, &changes) == HF_OK;
     if (!node->opt.quiet)
         hf_log_say(node->log, "reload", "%s: %s", m->node.manifest, ok ? (const char *)changes.ptr : "done");
     if (node->manifest != NULL && hf_manifest_differs(node->manifest, m, &kept) == HF_OK && kept.len > 0) {
@@ -51,16 +41,18 @@ enum hf_status hf_node_reload(struct hf_node *node, const char *path, struct hf_
 {
     struct hf_words own;
     struct hf_manifest *m = NULL;
-    struct hf_app *was = app_now(node);
     if (msg == NULL)
         msg = &own;
+    pthread_mutex_lock(&node->change_lock); /* while it reads, too: of two reloads the later one applies what was written later */
+    struct hf_app *was = node->app == NULL ? NULL : hf_app_ref(node->app);
     enum hf_status st = hf_manifest_read(path, &m, msg);
     if (st == HF_STATUS_OK)
-        st = hf_node_apply(node, m->services, m->n_services, msg);
+        st = hf_node_apply_locked(node, m->services, m->n_services, msg);
     if (st == HF_STATUS_OK)
         done(node, was, m, msg);
     else
         hf_log_say(node->log, "reload", "refused, nothing has changed: %s", msg->text);
+    pthread_mutex_unlock(&node->change_lock);
     hf_app_unref(was, NULL);
     hf_manifest_free(m);
     return st;

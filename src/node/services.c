@@ -54,17 +54,14 @@ enum hf_err hf_node_service_of(struct hf_node *node, const struct hf_service_opt
 }
 
 enum hf_err hf_node_make_service(struct hf_node *node, const struct hf_service_options *o,
-                                 void (*change)(void *ctx, struct hf_service_settings *s), void *ctx, struct hf_service **ret,
-                                 bool *argument, struct hf_report *report)
+                                 bool adapt, void (*change)(void *ctx, struct hf_service_settings *s), void *ctx,
+                                 struct hf_service **ret, bool *argument, struct hf_report *report)
 {
-    struct hf_service_settings probe = {0};
     struct hf_options *options;
     struct hf_component *c = NULL;
     if (hf_options_new(o, &options) != HF_OK)
         return hf_report_set(report, HF_LIMIT, "out of memory");
-    if (change != NULL)
-        change(ctx, &probe); /* whether it is a command */
-    enum hf_err err = hf_node_load(node, o->path, probe.command, &c, report);
+    enum hf_err err = hf_node_load(node, o->path, adapt, &c, report);
     if (err == HF_OK)
         err = hf_node_service_of(node, &options->o, c, change, ctx, ret, argument, report);
     hf_component_unref(c);
@@ -122,13 +119,18 @@ enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_service
     return st;
 }
 
-enum hf_status hf_node_apply(struct hf_node *node, const struct hf_service_options *services, size_t n, struct hf_words *msg)
+enum hf_status hf_node_apply_locked(struct hf_node *node, const struct hf_service_options *services, size_t n, struct hf_words *msg)
 {
     struct hf_app *to = NULL;
-    pthread_mutex_lock(&node->change_lock);
     uint64_t generation = node->generation;
     enum hf_status st = hf_app_of(node, node->app, services, n, &to, msg);
-    st = change(node, st, to, generation, msg);
+    return change(node, st, to, generation, msg);
+}
+
+enum hf_status hf_node_apply(struct hf_node *node, const struct hf_service_options *services, size_t n, struct hf_words *msg)
+{
+    pthread_mutex_lock(&node->change_lock);
+    enum hf_status st = hf_node_apply_locked(node, services, n, msg);
     pthread_mutex_unlock(&node->change_lock);
     return st;
 }

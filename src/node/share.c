@@ -3,6 +3,9 @@
  * Who answers to a name: a new name belongs to its first class as soon as that is prepared (no route of this worker leads
  * there yet, but another worker may have switched and send requests for a singleton). A name that stays goes from class to
  * class at the switch. A name that is removed stays with its class until all workers have switched: what they sent is served.
+ *
+ * A class of processes has its name from its first moment to the kernel's end: it is made when all workers have prepared, so
+ * that a change that fails leaves nothing of it.
  */
 #include "node/node_int.h"
 #include "kernel/named.h"
@@ -107,7 +110,7 @@ struct hf_share *hf_share_find(struct hf_worker *w, const struct hf_app_service 
 /* Its class is one of named processes, here. */
 static bool is_named(const struct hf_share *s)
 {
-    return s->service->process && s->host != NULL;
+    return hf_app_service_is_class(s->service) && s->host != NULL;
 }
 
 /* Does one that is older still live? A singleton's next instance starts when the one before has gone. */
@@ -209,8 +212,8 @@ static enum hf_err make_class(struct hf_share *s, struct hf_report *report)
     enum hf_err err = hf_service_worker_new(service->svc, &w->io, &s->host, report);
     if (err != HF_OK)
         return err;
-    if (service->process)
-        return make_named(s, report);
+    if (hf_app_service_is_class(service)) /* hf_shares_name makes it */
+        return HF_OK;
     struct hf_class_settings cs = service->class_settings;
     cs.behaviour = &hf_service_behaviour;
     cs.ctx = s->host;
@@ -227,6 +230,11 @@ static enum hf_err share_new(struct hf_worker *w, struct hf_app_service *service
 {
     struct hf_share *s = calloc(1, sizeof *s);
     struct hf_total *t = s == NULL ? NULL : total_of(w, hf_app_service_name(service));
+    if (t != NULL && hf_app_service_is_class(service) && service->home == w->number && t->shares > 0) {
+        free(s);
+        return hf_report_set(report, HF_AGAIN, "service \"%s\": what had this name before still finishes what it accepted; try again",
+                             hf_app_service_name(service));
+    }
     if (t == NULL || hf_meter_row(&w->meter, hf_view_of(hf_app_service_name(service)), hf_view_of(hf_app_service_tenant(service))) == NULL) {
         free(s);
         return hf_report_set(report, HF_LIMIT, "out of memory");
@@ -242,6 +250,8 @@ static enum hf_err share_new(struct hf_worker *w, struct hf_app_service *service
         share_free(s);
         return err;
     }
+    if (is_named(s)) /* makes processes when messages come */
+        return HF_OK;
     bool name_is_new = true;
     HF_LIST_FOR(n, &t->list)
     {
@@ -249,8 +259,6 @@ static enum hf_err share_new(struct hf_worker *w, struct hf_app_service *service
         if (other != s && !other->closed)
             name_is_new = false;
     }
-    if (is_named(s)) /* it has its name, and makes processes when messages come */
-        return HF_OK;
     if (name_is_new)
         hf_class_take_name(s->class);
     if (s->host != NULL)
@@ -293,6 +301,18 @@ enum hf_err hf_shares_prepare(struct hf_worker *w, struct hf_app *to, struct hf_
     for (size_t i = 0; i < to->n && err == HF_OK; i++)
         if (hf_share_find(w, to->entries[i].service) == NULL)
             err = share_new(w, to->entries[i].service, report);
+    return err;
+}
+
+enum hf_err hf_shares_name(struct hf_worker *w, struct hf_report *report)
+{
+    enum hf_err err = HF_OK;
+    HF_LIST_FOR(n, &w->shares)
+    {
+        struct hf_share *s = HF_LIST_ENTRY(n, struct hf_share, in_worker);
+        if (err == HF_OK && is_named(s) && s->class == NULL && !s->closed)
+            err = make_named(s, report);
+    }
     return err;
 }
 
@@ -353,13 +373,15 @@ void hf_shares_retire(struct hf_worker *w)
 
 void hf_shares_undo(struct hf_worker *w)
 {
-    HF_LIST_FOR(n, &w->shares)
+    HF_LIST_FOR_SAFE(n, &w->shares)
     {
         struct hf_share *s = HF_LIST_ENTRY(n, struct hf_share, in_worker);
-        if (s->phase == HF_SHARE_NEW) {
-            s->phase = HF_SHARE_LEAVING;
-            share_close(s);
-        }
+        if (s->phase != HF_SHARE_NEW)
+            continue;
+        s->phase = HF_SHARE_LEAVING;
+        share_close(s);
+        if (s->class == NULL) /* no class that says when it is gone */
+            share_free(s);
     }
     if (w->next_app != NULL)
         app_let_go(w->next_app);

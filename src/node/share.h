@@ -37,7 +37,7 @@ struct hf_share {
     struct hf_worker *worker;
     struct hf_app_service *service; /* a reference */
     struct hf_service_worker *host; /* NULL: a singleton whose instance is another worker's */
-    struct hf_class *class;         /* NULL: not made, or gone */
+    struct hf_class *class;         /* NULL: not made yet (hf_shares_name) */
     struct hf_total *total;
     enum hf_share_phase phase;
     bool closed;
@@ -57,6 +57,9 @@ struct hf_worker_app {
 /* Shares of what `to` has and this worker does not serve yet: classes are made without their names, and warmed. On failure
  * nothing is left but what hf_shares_undo puts away. */
 enum hf_err hf_shares_prepare(struct hf_worker *w, struct hf_app *to, struct hf_report *report);
+/* When every worker has prepared, before any switches: makes classes of processes, with their names. On failure as prepare, but
+ * for classes that were made: those are closed by undo and keep their names. */
+enum hf_err hf_shares_name(struct hf_worker *w, struct hf_report *report);
 /* HF_OK: all that prepare made have their instances; HF_AGAIN: not yet; else one did not start, and why. */
 enum hf_err hf_shares_ready(struct hf_worker *w, struct hf_report *report);
 /* From here on requests go by the prepared app. Never fails. */

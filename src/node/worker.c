@@ -54,7 +54,7 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
     if (err == HF_OK)
         err = os->poller_add(w->poller, hf_wake_fd(w->wake), HF_OS_IN, &w->wake_watch);
     if (err != HF_OK)
-        return hf_report_set(report, err, "a worker could not be made");
+        return hf_report_set(report, err, "a worker could not be made: %s", hf_err_text(err));
     hf_kernel_step(w->kernel, os->now_ns(os)); /* tells it the time */
     struct hf_client_settings cs = {
         .os = os,

@@ -330,6 +330,11 @@ static void mistakes_are_said(void **state)
     assert_int_equal(hf_node_open(&no, &node, &msg), HF_STATUS_USAGE);
     assert_null(node);
     assert_non_null(strstr(msg.text, "size"));
+    hf_node_options_init(&no);
+    no.instances_max = 1000000; /* no processor of today has so many addresses */
+    assert_int_equal(hf_node_open(&no, &node, &msg), HF_STATUS_LIMIT);
+    assert_null(node);
+    assert_non_null(strstr(msg.text, "instances_max in [node] of a manifest"));
     node = open_node();
     hf_service_options_init(&so);
     assert_int_equal(hf_node_add_service(node, &so, &msg), HF_STATUS_USAGE);

@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "engine/engine.h"
@@ -520,6 +521,47 @@ static void before_a_run_a_change_is_at_once(void **state)
     node_close(&n);
 }
 
+/* No descriptor is left for what a worker needs: said, nothing half made is run, and later it works. */
+static void workers_that_cannot_be_made(void **state)
+{
+    struct node n;
+    struct rlimit all, few;
+    char path[256];
+    NEED_GUESTS();
+    for (int more = 0; more < 12; more++) { /* for the first worker's parts, for the second's */
+        node_init(&n);
+        node_open(&n);
+        snprintf(path, sizeof path, "%s", node_file(&n, "s.wasm", version_of('1')));
+        struct hf_service_options so = service("s", path, "/");
+        apply(&n, &so, 1);
+        int next = dup(0);
+        close(next);
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+        few = all;
+        few.rlim_cur = (rlim_t)(next + more);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        if (more < 4) {
+            enum hf_status run = hf_node_run(n.node, &n.msg);
+            enum hf_status listen = hf_node_listen(n.node, "127.0.0.1:0", n.bound, &n.msg);
+            assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+            assert_true(run == HF_STATUS_LIMIT || run == HF_STATUS_IO);
+            assert_true(listen == HF_STATUS_LIMIT || listen == HF_STATUS_IO);
+            assert_string_not_equal(n.msg.text, "");
+        } else { /* at some number the listener is what fails */
+            (void)!hf_node_listen(n.node, "127.0.0.1:0", n.bound, &n.msg);
+            assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+        }
+        n.bound[0] = 0;
+        if (more % 4 == 3) {
+            hf_node_stop(n.node);
+        } else {
+            node_run(&n);
+            http_expect(&n, "/", "version-1");
+        }
+        node_close(&n);
+    }
+}
+
 struct changer {
     struct node *n;
     const struct hf_service_options *so;
@@ -611,6 +653,7 @@ int main(void)
         cmocka_unit_test(two_of_a_singleton_never_live_at_once),
         cmocka_unit_test(an_instance_s_mode_can_change),
         cmocka_unit_test(before_a_run_a_change_is_at_once),
+        cmocka_unit_test(workers_that_cannot_be_made),
         cmocka_unit_test(a_stop_in_the_middle_of_a_change),
         cmocka_unit_test(callers_take_turns),
     };

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -328,6 +329,55 @@ static void a_flood_leaves_its_neighbour_alone(void **state)
     hf_os_fake_free(os);
 }
 
+/* ---- a ring beside it ---- */
+
+struct talker {
+    struct hf_log *log;
+    _Atomic bool stop;
+};
+
+static void *talk(void *ctx)
+{
+    struct talker *t = ctx;
+    while (!atomic_load(&t->stop))
+        hf_log_say(t->log, "event", "hello");
+    return NULL;
+}
+
+static void a_ring_that_is_taken_away_can_be_freed(void **state)
+{
+    struct hf_os *os = hf_os_fake_new(1);
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    struct hf_log_settings s = {.os = os, .fd = null};
+    struct talker t = {0};
+    pthread_t threads[3];
+    size_t heard = 0;
+    (void)state;
+    assert_int_equal(hf_log_new(&s, &t.log), HF_OK);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, talk, &t), 0);
+    for (size_t i = 0; i < 300; i++) {
+        struct hf_log_ring *ring;
+        assert_int_equal(hf_log_ring_new(4096, 16, &ring), HF_OK);
+        hf_log_set_ring(t.log, ring);
+        uint64_t at = 0, lost;
+        struct hf_buf got = {0};
+        while (hf_log_ring_read(ring, (struct hf_view){0}, &at, 1, &got, &lost) == HF_AGAIN)
+            sched_yield();
+        heard += got.len > 0;
+        hf_buf_done(&got);
+        hf_log_set_ring(t.log, NULL);
+        hf_log_ring_free(ring);
+    }
+    atomic_store(&t.stop, true);
+    for (size_t i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(heard, 300);
+    hf_log_free(t.log);
+    close(null);
+    hf_os_fake_free(os);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -340,6 +390,7 @@ int main(void)
         cmocka_unit_test(a_fork_writes_nothing_twice),
         cmocka_unit_test(golden_guest_lines),
         cmocka_unit_test(a_flood_leaves_its_neighbour_alone),
+        cmocka_unit_test(a_ring_that_is_taken_away_can_be_freed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -115,9 +115,10 @@ static const char all_keys[] =
          "tls_ca = \"ca.pem\"\nenv = { A = \"1\", B = \"${A}\" }\nenv_from = [\"HF_TEST_TOKEN\"]\nargs = [\"x\", \"\", \"x\"]\nconfig = { k = \"v\" }\n"
          "log_lines = 15\nlog_bytes = \"16kB\"\nno_trace = true\n"
          "[services.cart]\ncomponent = \"cart.wasm\"\n"
-         "[services.cart.process]\nshape = \"runner\"\nsends = [\"web\", \"cart/*\"]\nspawns = [\"item\"]\nrestart = \"some\"\nrestart_max = 17\n"
+         "[services.cart.process]\nshape = \"handler\"\nsends = [\"web\", \"cart/*\"]\nspawns = [\"item\"]\nrestart = \"some\"\nrestart_max = 17\n"
          "restart_within = \"18s\"\nbackoff = \"19ms\"\nbackoff_max = \"20s\"\nmax = 21\nmailbox = 22\nturn_timeout = \"23s\"\nspawned = true\n"
-         "trap_links = true\n";
+         "trap_links = true\n"
+         "[services.loop]\ncomponent = \"loop.wasm\"\n[services.loop.process]\nshape = \"runner\"\n";
 
 static void each_key_goes_where_it_says(void **state)
 {
@@ -160,7 +161,7 @@ static void each_key_of_a_service_goes_where_it_says(void **state)
     struct hf_manifest *m = good(all_keys);
     size_t n;
     const struct hf_service_options *s = hf_manifest_services(m, &n);
-    assert_int_equal(n, 2);
+    assert_int_equal(n, 3);
     assert_string_equal(s->name, "web");
     assert_string_equal(s->path, "app/web.wasm");
     assert_int_equal(strlen(s->sha256), 64);
@@ -223,9 +224,10 @@ static void each_key_of_a_process_goes_where_it_says(void **state)
     size_t n;
     const struct hf_service_options *s = hf_manifest_services(m, &n) + 1;
     const struct hf_process_options *p = s->process;
-    assert_int_equal(n, 2);
+    assert_int_equal(n, 3);
     assert_string_equal(s->name, "cart");
-    assert_int_equal(s->kind, HF_KIND_RUNNER);
+    assert_int_equal(s->kind, HF_KIND_HANDLER);
+    assert_int_equal(s[1].kind, HF_KIND_RUNNER);
     assert_int_equal(s->n_routes, 0); /* nothing comes to it by itself */
     assert_string_equal(p->sends[0], "web");
     assert_string_equal(p->sends[1], "cart/*");

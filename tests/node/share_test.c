@@ -1,6 +1,7 @@
 /* share_test.c - the steps of a change on one worker, by hand: what a stop between two of them does, what counts outlive. */
 #include "support.h"
 
+#include "kernel/named.h"
 #include "node/node_int.h"
 
 struct hand {
@@ -144,12 +145,77 @@ static void undone_it_is_as_before(void **state)
     node_close(&h.n);
 }
 
+/* A class of processes "c" beside "s"; `max` of them. */
+static struct hf_app *with_class(struct hand *h, uint32_t max)
+{
+    static char path[512];
+    struct hf_app *app = NULL;
+    struct hf_process_options p = {.processes_max = max};
+    struct hf_service_options both[2] = {h->so};
+    assert_true(guest("c-chain", path));
+    hf_service_options_init(&both[1]);
+    both[1].name = "c";
+    both[1].path = path;
+    both[1].kind = HF_KIND_HANDLER;
+    both[1].process = &p;
+    expect(&h->n, hf_app_of(h->n.node, h->n.node->app, both, 2, &app, &h->n.msg), HF_STATUS_OK, "");
+    return app;
+}
+
+static void an_undone_class_of_processes_gives_its_name_back(void **state)
+{
+    struct hand h;
+    struct hf_report why = {0};
+    (void)state;
+    if (!begin(&h))
+        skip();
+    struct hf_worker *w = &h.n.node->workers[0];
+    settle(w);
+    for (uint32_t max = 1; max <= 3; max++) {
+        struct hf_app *app = with_class(&h, max);
+        assert_int_equal(hf_shares_prepare(w, app, &why), HF_OK);
+        assert_int_equal(hf_named_wake(w->kernel, HF_VIEW("c/1"), &why), HF_NOT_FOUND); /* nobody makes one before all are prepared */
+        if (max == 3) /* a stop, in the middle */
+            hf_shares_close(w);
+        hf_shares_undo(w);
+        settle(w);
+        assert_int_equal(shares(w), max == 3 ? 0 : 1);
+        hf_app_unref(app, NULL);
+    }
+    node_close(&h.n);
+}
+
+static void a_class_of_processes_is_named_once_all_are_prepared(void **state)
+{
+    struct hand h;
+    struct hf_report why = {0};
+    (void)state;
+    if (!begin(&h))
+        skip();
+    struct hf_worker *w = &h.n.node->workers[0];
+    settle(w);
+    struct hf_app *app = with_class(&h, 7);
+    assert_int_equal(hf_shares_prepare(w, app, &why), HF_OK);
+    assert_int_equal(hf_shares_ready(w, &why), HF_OK);
+    assert_int_equal(hf_shares_name(w, &why), HF_OK);
+    assert_int_equal(hf_named_wake(w->kernel, HF_VIEW("c/1"), &why), HF_OK);
+    assert_int_equal(hf_shares_name(w, &why), HF_OK); /* once */
+    hf_shares_switch(w);
+    hf_shares_retire(w);
+    assert_int_equal(shares(w), 2);
+    hf_app_unref(h.n.node->app, NULL);
+    h.n.node->app = app;
+    node_close(&h.n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_switch_after_a_stop_does_nothing),
         cmocka_unit_test(counts_outlive_what_they_count),
         cmocka_unit_test(undone_it_is_as_before),
+        cmocka_unit_test(an_undone_class_of_processes_gives_its_name_back),
+        cmocka_unit_test(a_class_of_processes_is_named_once_all_are_prepared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
