@@ -177,7 +177,7 @@ def test_a_terminal_gets_a_live_view():
         if pid == 0:
             os.execve(BIN, [BIN, "top", "--interval", "150ms", "--admin", "unix:" + s.sock], dict(os.environ))
         out, end = b"", time.monotonic() + 10 * SLOW
-        while out.count(b"\033[2J") < 3 and time.monotonic() < end:
+        while (out.count(b"\033[2J") < 3 or out.count(b"c-hello") < 3) and time.monotonic() < end:
             out += os.read(fd, 65536)
         check("again and again", out.count(b"c-hello") >= 3, out)
         os.write(fd, b"q")
@@ -359,6 +359,25 @@ def test_hostile_clients_of_the_door_hurt_nobody():
         check("and the door opens again", s.ask("GET", "/healthz")[0] == 200)
         check("memory stays small", s.rss_kb() < memory + 60000, (memory, s.rss_kb()))
         check("it ends well", s.stop() == 0)
+
+
+def test_numbers_of_instances_are_exact():
+    with Node(guest("c-hello"), "--workers", 130) as s:  # a worker's number is in the top bits, which a double has no room for
+        def ids():
+            return {i["id"] for i in s.json("/v1/instances")["instances"] if i["state"] != "leaving"}
+        first = max(ids())
+        check("the newest worker's is killed", s.ask("POST", "/v1/kill/%d" % first)[0] == 200)
+        for _ in range(200):
+            if max(ids()) > first:
+                break
+            time.sleep(0.05)
+        want = ids()
+        check("another one takes its place", max(want) == first + 1 > 2**53, max(want))
+        code, out, _ = s.run("ps", "--all")
+        shown = set(map(int, re.findall(r"^(\d+) +c-hello ", out.decode(), re.M)))
+        check("ps shows them as they are", code == 0 and max(want) in shown, shown ^ want)
+        code, out, err = s.run("kill", max(shown))
+        check("and kill takes what ps shows", code == 0 and b"instances ended: 1" in out, (code, out, err))
 
 
 def test_a_guest_that_never_stops_computing_is_seen():
