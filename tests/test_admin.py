@@ -361,6 +361,50 @@ def test_hostile_clients_of_the_door_hurt_nobody():
         check("it ends well", s.stop() == 0)
 
 
+def test_deploys_whose_senders_left_are_bounded():
+    component = open(guest("c-hostile"), "rb").read()
+    with Node(guest("c-hello"), "--workers", 1, "--no-cache") as s:
+        head = b"POST /v1/deploy/c-hello HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(component)
+        answers = []
+        for _ in range(30):  # each leaves as soon as its component is sent
+            c = socket.socket(socket.AF_UNIX)
+            c.connect(s.sock)
+            c.sendall(head + component)
+            c.close()
+            answers.append(s.ask("GET", "/healthz")[0])  # the door has seen it, and answers meanwhile
+        check("the door answers all the while", set(answers) == {200}, answers)
+        for _ in range(600):
+            status, text = s.ask("POST", "/v1/deploy/c-hello", component)
+            if status == 200:
+                break
+            check("one too many is told to wait", status == 503 and (b"deploys wait already" in text or b"uploads are under way" in text), text)
+            time.sleep(0.1)
+        check("and gets its turn", status == 200, (status, text))
+        done = sum("deploy c-hello: done" in l for l in s.lines)
+        check("fewer were taken than were sent, none twice", 1 <= done <= 31, done)
+        check("it ends well", s.stop() == 0)
+
+
+def test_a_stop_while_deploys_wait():
+    component = open(guest("c-hostile"), "rb").read()
+    with Node(guest("c-hello"), "--workers", 2, "--no-cache") as s:
+        follower = Unix(s.sock)
+        follower.request("GET", "/v1/logs?follow")
+        lines = follower.getresponse()
+        askers = []
+        for _ in range(2):
+            c = Unix(s.sock)
+            c.request("POST", "/v1/deploy/c-hello", component)
+            askers.append(c)
+        check("it ends in time", s.stop() == 0)
+        lines.read()  # comes to an end
+        for c in askers:
+            try:
+                check("each is answered, or the connection ends", c.getresponse().status in (200, 503))
+            except (OSError, http.client.HTTPException):
+                pass
+
+
 def test_numbers_of_instances_are_exact():
     with Node(guest("c-hello"), "--workers", 130) as s:  # a worker's number is in the top bits, which a double has no room for
         def ids():
