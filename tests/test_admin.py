@@ -424,6 +424,28 @@ def test_numbers_of_instances_are_exact():
         check("and kill takes what ps shows", code == 0 and b"instances ended: 1" in out, (code, out, err))
 
 
+def test_classes_of_processes_say_what_they_are():
+    path = os.path.join(tmp, "processes")
+    os.mkdir(path)
+    with open(os.path.join(path, "holdfast.toml"), "w") as f:
+        f.write('holdfast = 1\n[node]\ndata = false\n[services.front]\ncomponent = "%s"\nroutes = ["/"]\n[services.front.process]\n'
+                'sends = ["*"]\n[services.hello]\ncomponent = "%s"\nroutes = ["/hello"]\n' % (guest("c-front"), guest("c-hello")))
+    p = subprocess.run([BIN, "check", path], capture_output=True, text=True)
+    check("check", p.returncode == 0 and "c-front.wasm (process, handler" in p.stdout and "c-hello.wasm (reuse" in p.stdout, (p.stdout, p.stderr))
+    with Server(path, command="run") as s:
+        check("run", "c-front.wasm (process, handler" in s.text() or s.wait_line(r"c-front.wasm \(process, handler"), s.text())
+        at = "unix:" + os.path.join(path, ".holdfast", "admin.sock")
+        p = subprocess.run([BIN, "ps", "--json", "--admin", at], capture_output=True, text=True)
+        shown = {o["name"]: o["lifecycle"] for o in json.loads(p.stdout)["services"]}
+        check("ps", shown == {"front": "handler", "hello": "reuse"}, shown)
+        p = subprocess.run([BIN, "inspect", "front", "--admin", at], capture_output=True, text=True)
+        check("inspect", p.returncode == 0 and re.search(r"lifecycle +handler\n", p.stdout), p.stdout)
+        check("front answers", s.get("/none").status in (403, 502), s.get("/none").status)
+        p = subprocess.run([BIN, "kill", "--service", "front", "--admin", at], capture_output=True, text=True)
+        check("kill ends its processes", p.returncode == 0 and "instances ended: 1" in p.stdout, (p.stdout, p.stderr))
+        check("and the next message makes it anew", s.get("/none").status in (403, 502))
+
+
 def test_a_guest_that_never_stops_computing_is_seen():
     with Node(guest("c-hostile"), "--workers", 1, "--request-timeout", "20s") as s:
         with s.connect() as c:

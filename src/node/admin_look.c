@@ -51,12 +51,14 @@ static void add_stats(struct hf_shot_service *s, const struct hf_class_stats *k)
 static void describe(struct hf_shot_service *s, const struct hf_app_service *service)
 {
     static const char *const lifecycles[] = {"reuse", "per-request", "singleton"}; /* by enum hf_instances */
+    static const char *const processes[] = {[HF_KIND_HANDLER] = "handler", [HF_KIND_RUNNER] = "runner"};
+    const struct hf_service_options *o = &service->options->o;
     const uint8_t *hash = hf_component_hash(service->component);
     int n = snprintf(s->component, sizeof s->component, "sha256:");
     for (int i = 0; i < 12; i++) /* as much of it as people compare */
         n += snprintf(s->component + n, sizeof s->component - (size_t)n, "%02x", hash[i]);
     snprintf(s->tenant, sizeof s->tenant, "%s", hf_app_service_tenant(service));
-    s->lifecycle = lifecycles[service->options->o.instances];
+    s->lifecycle = o->kind == HF_KIND_SERVICE ? lifecycles[o->instances] : processes[o->kind];
     s->min = service->class_settings.min;
     s->max = service->class_settings.max;
     s->queue_max = service->class_settings.queue_max != 0 ? service->class_settings.queue_max : 1024;
