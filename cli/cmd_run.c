@@ -73,7 +73,6 @@ static enum hf_status listen_all(struct hf_node *node, const struct hf_manifest 
     return st;
 }
 
-/* Signals have their meaning before anybody can know where it listens. */
 /* Before the others: a second node of the same app is told so, and takes no port. */
 static enum hf_status listen_admin(struct hf_node *node, const struct hf_manifest *m, bool quiet, struct hf_words *msg)
 {
@@ -89,6 +88,7 @@ static enum hf_status listen_admin(struct hf_node *node, const struct hf_manifes
     return st;
 }
 
+/* Signals have their meaning before anybody can know where it listens. */
 static enum hf_status serve(struct hf_node *node, const struct hf_manifest *m, const struct run *run, const char *file, struct hf_words *msg)
 {
     enum hf_status st = listen_admin(node, m, run->s.node.quiet, msg);
