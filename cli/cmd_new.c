@@ -70,7 +70,7 @@ static int copy_file(const struct project *p, const char *from, const char *to)
 {
     static const char mark[] = "@NAME@";
     size_t len;
-    char *text = cli_read_file(from, &len);
+    char *text = cli_read_file(from, SIZE_MAX, &len);
     if (text == NULL)
         return fail_at("read", from);
     int fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, access(from, X_OK) == 0 ? 0777 : 0666);
