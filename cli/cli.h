@@ -5,6 +5,7 @@
 #include "holdfast/holdfast.h"
 
 #include <limits.h>
+#include <stdio.h>
 
 enum cli_kind {
     CLI_KIND_CALL = 0, /* `call` does it */
@@ -54,8 +55,9 @@ int cli_fail(const char *command, enum hf_status status, const char *message);
 const char *cli_guest_tool(char out[PATH_MAX]); /* holdfast-guest; HF_GUEST_TOOL */
 const char *cli_guest_sdk(char out[PATH_MAX]);  /* the folder guest/; HF_GUEST_SDK */
 
-/* All of a file with a NUL behind it, free() it; NULL: errno. */
-void *cli_read_file(const char *path, size_t *len);
+/* All of a file, or of what a stream still has, with a NUL behind it, free() it; NULL: errno, EFBIG for more than max bytes. */
+void *cli_read_file(const char *path, size_t max, size_t *len);
+void *cli_read_stream(FILE *f, size_t max, size_t *len);
 
 int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);

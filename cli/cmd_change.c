@@ -1,6 +1,7 @@
 /* cmd_change.c - holdfast reload, deploy, rollback, kill, stop: changing a running node. */
 #include "cli/admin.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,36 +88,14 @@ int cmd_reload(int argc, char **argv)
     return change("reload", &s, "/v1/reload", NULL, 0, "reloaded");
 }
 
-static char *read_file(const char *path, size_t *len)
+static char *read_component(const char *path, size_t *len)
 {
-    FILE *f = fopen(path, "rb");
-    char *bytes = NULL;
-    size_t cap = 0;
-    *len = 0;
-    for (size_t n = 1; f != NULL && n > 0;) {
-        if (cap - *len < 65536) {
-            char *more = realloc(bytes, cap = cap * 2 + 65536);
-            if (more == NULL)
-                break;
-            bytes = more;
-        }
-        n = fread(bytes + *len, 1, cap - *len, f);
-        *len += n;
-        if (*len > COMPONENT_MAX) {
-            fprintf(stderr, "holdfast deploy: %s is larger than %u MiB, the most that a node takes\n", path, COMPONENT_MAX >> 20);
-            fclose(f);
-            free(bytes);
-            return NULL;
-        }
-    }
-    bool ok = f != NULL && !ferror(f) && feof(f);
-    if (!ok)
-        fprintf(stderr, "holdfast deploy: %s cannot be read\n", path);
-    if (f != NULL)
-        fclose(f);
-    if (!ok)
-        free(bytes);
-    return ok ? bytes : NULL;
+    char *bytes = cli_read_file(path, COMPONENT_MAX, len);
+    if (bytes == NULL && errno == EFBIG)
+        fprintf(stderr, "holdfast deploy: %s is larger than %u MiB, the most that a node takes\n", path, COMPONENT_MAX >> 20);
+    else if (bytes == NULL)
+        fprintf(stderr, "holdfast deploy: %s cannot be read: %s\n", path, strerror(errno));
+    return bytes;
 }
 
 int cmd_deploy(int argc, char **argv)
@@ -132,7 +111,7 @@ int cmd_deploy(int argc, char **argv)
         return code;
     if (argc != 1)
         return usage("deploy", "name one component: holdfast deploy app.wasm --service NAME");
-    char *bytes = read_file(argv[0], &len);
+    char *bytes = read_component(argv[0], &len);
     if (bytes == NULL)
         return HF_STATUS_IO;
     code = pick_service("deploy", &s, s.service, name);

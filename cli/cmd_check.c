@@ -52,14 +52,13 @@ static void print_list(const char *name, const char *const *list, size_t n)
 
 static void print_service(const struct hf_service_options *s, const struct outcome *o)
 {
-    static const char *const lifecycles[] = {"reuse", "per-request", "singleton"}; /* by enum hf_instances */
     printf("{\"name\":");
     cli_json_string(stdout, s->name);
     printf(",\"component\":");
     cli_json_string(stdout, s->path);
     printf(",\"ok\":%s,\"error\":", o->st == HF_STATUS_OK ? "true" : "false");
     cli_json_string(stdout, o->st == HF_STATUS_OK ? NULL : o->msg.text);
-    printf(",\"instances\":\"%s\",\"tenant\":", lifecycles[s->instances]);
+    printf(",\"instances\":\"%s\",\"tenant\":", cli_lifecycle(s));
     cli_json_string(stdout, s->tenant != NULL ? s->tenant : "default");
     printf(",\"routes\":[");
     for (size_t i = 0; i < s->n_routes; i++) {

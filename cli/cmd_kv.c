@@ -1,6 +1,7 @@
 /* cmd_kv.c - holdfast kv get|set|list|delete: the buckets of a running node's services. Values are any bytes. */
 #include "cli/admin.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,27 +43,6 @@ static bool make_target(char target[TARGET], const struct cli_admin *s, const ch
            add(target, "?") && (s->service == NULL || (add(target, "service=") && add_escaped(target, s->service)));
 }
 
-static char *read_all(FILE *f, size_t *len)
-{
-    char *bytes = NULL;
-    size_t cap = 0;
-    *len = 0;
-    for (size_t n = 1; n > 0 && *len <= VALUE_MAX;) {
-        if (cap - *len < 4096) {
-            char *more = realloc(bytes, cap = cap * 2 + 65536);
-            if (more == NULL)
-                break;
-            bytes = more;
-        }
-        n = fread(bytes + *len, 1, cap - *len, f);
-        *len += n;
-    }
-    if (!ferror(f) && feof(f) && *len <= VALUE_MAX)
-        return bytes;
-    free(bytes);
-    return NULL;
-}
-
 static int get(const struct cli_admin *s, const char *target)
 {
     char *value = NULL;
@@ -77,9 +57,9 @@ static int get(const struct cli_admin *s, const char *target)
 static int set(const struct cli_admin *s, const char *target, const char *value)
 {
     size_t len = value == NULL ? 0 : strlen(value);
-    char *bytes = value == NULL || strcmp(value, "-") == 0 ? read_all(stdin, &len) : strdup(value);
+    char *bytes = value == NULL || strcmp(value, "-") == 0 ? cli_read_stream(stdin, VALUE_MAX, &len) : strdup(value);
     if (bytes == NULL)
-        return cli_fail("kv", HF_STATUS_IO, "the value cannot be read, or has more than 64 MiB");
+        return cli_fail("kv", HF_STATUS_IO, errno == EFBIG ? "the value has more than 64 MiB" : "the value cannot be read");
     int code = cli_admin_call("kv", s, "PUT", target, bytes, len, NULL, NULL, NULL, NULL);
     free(bytes);
     return code;

@@ -70,7 +70,7 @@ static int copy_file(const struct project *p, const char *from, const char *to)
 {
     static const char mark[] = "@NAME@";
     size_t len;
-    char *text = cli_read_file(from, &len);
+    char *text = cli_read_file(from, SIZE_MAX, &len);
     if (text == NULL)
         return fail_at("read", from);
     int fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, access(from, X_OK) == 0 ? 0777 : 0666);
@@ -180,16 +180,15 @@ static enum hf_status make(const struct project *p, const struct language *l, co
             return HF_STATUS_IO;
         }
     }
-    printf("made %s, a service in %s: %s is its source\n\n"
+    printf("made %s, a service in %s: %s is its source, holdfast.toml says how it is served\n\n"
            "next:\n",
            p->name, l->name, l->source);
     if (strcmp(dir, ".") != 0)
         printf("  cd %s\n", dir);
-    printf("  ./test.sh           # builds it, starts it on a free port, asks it, ends it\n"
-           "  holdfast build      # makes %s.wasm\n"
-           "  holdfast serve %s.wasm --watch --keyvalue default --data .holdfast\n"
-           "                      # serves it on http://127.0.0.1:8080/ until ctrl-c, and every new build of it\n",
-           p->name, p->name);
+    printf("  ./test.sh               # builds it, starts it on a free port, asks it, ends it\n"
+           "  holdfast build          # makes %s.wasm\n"
+           "  holdfast run --watch    # serves it on http://127.0.0.1:8080/ until ctrl-c, and every new build of it\n",
+           p->name);
     return HF_STATUS_OK;
 }
 

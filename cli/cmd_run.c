@@ -2,8 +2,10 @@
 #include "cli/manifest.h"
 #include "cli/options.h"
 #include "cli/signals.h"
+#include "cli/watch.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct run {
@@ -24,6 +26,7 @@ static int set_addr(void *to, const char *v)
 static const struct cli_option options[] = {
     {"addr", "HOST:PORT", "listen there and not where the manifest says; port 0 lets the system choose", CLI_CALL(set_addr), "HOST:PORT"},
     {"workers", "N", "threads that serve, instead of the manifest's", OPT_U32(node.workers, 1, 256), "a number from 1 to 256"},
+    {"watch", NULL, "when the manifest or a component changes, serve it as it is then, without losing a request", OPT_ON(watch), NULL},
     {"log", "FORMAT", "text or json, instead of the manifest's", CLI_TO(struct run, log, CLI_KIND_WORD, .words = formats), "'text' or 'json'"},
     {"quiet", NULL, "no access log and no notices", OPT_ON(node.quiet), NULL},
     {"debug", NULL, "answers carry holdfast-instance: id=..; served=..; age=..", OPT_ON(node.debug), NULL},
@@ -73,7 +76,6 @@ static enum hf_status listen_all(struct hf_node *node, const struct hf_manifest 
     return st;
 }
 
-/* Signals have their meaning before anybody can know where it listens. */
 /* Before the others: a second node of the same app is told so, and takes no port. */
 static enum hf_status listen_admin(struct hf_node *node, const struct hf_manifest *m, bool quiet, struct hf_words *msg)
 {
@@ -89,25 +91,70 @@ static enum hf_status listen_admin(struct hf_node *node, const struct hf_manifes
     return st;
 }
 
+/* ---- watching the manifest and its components ---------------------------------------------------------------- */
+
+struct watched {
+    struct hf_node *node;
+    const char *file; /* the manifest */
+    struct cli_watch *watch;
+};
+
+static bool watch_all(struct watched *w, const struct hf_manifest *m)
+{
+    size_t n;
+    const struct hf_service_options *services = hf_manifest_services(m, &n);
+    const char **paths = calloc(n + 1, sizeof *paths);
+    if (paths == NULL)
+        return false;
+    paths[0] = w->file;
+    for (size_t i = 0; i < n; i++)
+        paths[i + 1] = services[i].path;
+    bool ok = cli_watch_set(w->watch, paths, n + 1) == 0;
+    free(paths);
+    return ok;
+}
+
+/* On the watching thread: as a SIGHUP, the node's log says what came of it. The files are looked up anew, for the manifest may
+ * name others. */
+static void changed(void *ctx, const char *path)
+{
+    struct watched *w = ctx;
+    struct hf_words msg = {{0}}, unused;
+    struct hf_manifest *m = NULL;
+    enum hf_status st = hf_node_reload(w->node, w->file, &msg);
+    (void)path;
+    if (st == HF_STATUS_OK && hf_manifest_read(w->file, &m, &unused) == HF_STATUS_OK && !watch_all(w, m))
+        fprintf(stderr, "holdfast run: out of memory: it goes on watching the files that it watched\n");
+    hf_manifest_free(m);
+}
+
+/* Signals have their meaning before anybody can know where it listens. */
 static enum hf_status serve(struct hf_node *node, const struct hf_manifest *m, const struct run *run, const char *file, struct hf_words *msg)
 {
+    struct watched w = {node, file, NULL};
     enum hf_status st = listen_admin(node, m, run->s.node.quiet, msg);
+    if (st == HF_STATUS_OK && run->s.watch && (cli_watch_open(changed, &w, &w.watch) != 0 || !watch_all(&w, m)))
+        st = HF_STATUS_LIMIT;
     if (st == HF_STATUS_OK)
         st = add_services(node, m, msg);
-    if (st != HF_STATUS_OK)
+    if (st != HF_STATUS_OK) {
+        cli_watch_close(w.watch);
         return st;
-    if (!cli_signals_reload(node, file)) {
-        snprintf(msg->text, sizeof msg->text, "no thread could be started");
-        return HF_STATUS_LIMIT;
     }
+    bool threads = cli_signals_reload(node, file);
     cli_signals_stop(node);
     st = listen_all(node, m, run->s.addr, file, msg);
+    if (st == HF_STATUS_OK && (!threads || (w.watch != NULL && cli_watch_start(w.watch) != 0))) {
+        snprintf(msg->text, sizeof msg->text, "no thread could be started");
+        st = HF_STATUS_LIMIT;
+    }
     if (st == HF_STATUS_OK) {
         if (!run->s.node.quiet)
             cli_manifest_print(m, stderr);
         st = hf_node_run(node, msg);
     }
     cli_signals_over();
+    cli_watch_close(w.watch);
     return st;
 }
 

@@ -36,7 +36,7 @@ static void reload(void *ctx, const char *path)
     const struct watching *w = ctx;
     struct hf_words msg = {{0}};
     size_t len;
-    void *bytes = cli_read_file(path, &len);
+    void *bytes = cli_read_file(path, SIZE_MAX, &len);
     enum hf_status st = HF_STATUS_IO;
     if (bytes != NULL)
         st = hf_node_deploy(w->node, w->service, bytes, len, &msg);

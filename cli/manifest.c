@@ -7,11 +7,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *const lifecycles[] = {"reuse", "per-request", "singleton"}; /* by enum hf_instances */
+const char *cli_lifecycle(const struct hf_service_options *s)
+{
+    static const char *const lifecycles[] = {"reuse", "per-request", "singleton"}; /* by enum hf_instances */
+    static const char *const processes[] = {[HF_KIND_HANDLER] = "handler", [HF_KIND_RUNNER] = "runner"};
+    return s->kind == HF_KIND_SERVICE ? lifecycles[s->instances] : processes[s->kind];
+}
 
 void cli_service_print(const struct hf_service_options *s, FILE *to)
 {
-    fprintf(to, "  %-12s %s (%s", s->name, s->path, lifecycles[s->instances]);
+    fprintf(to, "  %-12s %s (%s%s", s->name, s->path, s->kind == HF_KIND_SERVICE ? "" : "process, ", cli_lifecycle(s));
     if (s->max != 0)
         fprintf(to, ", at most %u", s->max);
     if (s->tenant != NULL)

@@ -10,6 +10,8 @@
 void cli_manifest_print(const struct hf_manifest *m, FILE *to);
 /* One service, `ok` or not, in the same form. */
 void cli_service_print(const struct hf_service_options *s, FILE *to);
+/* "reuse", "per-request", "singleton"; of a class of processes "handler", "runner". */
+const char *cli_lifecycle(const struct hf_service_options *s);
 /* Makes the folders that data and the admin socket are in, for this user alone. One that is called .holdfast is kept out of
  * version control by a .gitignore of its own. */
 enum hf_status cli_manifest_folders(struct hf_manifest *m, struct hf_words *msg);

@@ -109,7 +109,8 @@ void cli_print_instances(const json_t *instances, size_t most)
         char age[16], memory[16];
         if (i == most)
             break;
-        printf("%-16.0f  %-*.*s  %-9s %6.0f %8s %10.0f %8s\n", cli_number_of(o, "id"), width, width, cli_text_of(o, "service"),
+        long long id = json_integer_value(json_object_get(o, "id")); /* of 63 bits: a double would round it */
+        printf("%-16lld  %-*.*s  %-9s %6.0f %8s %10.0f %8s\n", id, width, width, cli_text_of(o, "service"),
                cli_text_of(o, "state"), cli_number_of(o, "worker"), cli_time_text(cli_number_of(o, "age_ms") * 1e6, age),
                cli_number_of(o, "served"), cli_bytes_text(cli_number_of(o, "memory_bytes"), memory));
     }

@@ -177,7 +177,7 @@ def test_a_terminal_gets_a_live_view():
         if pid == 0:
             os.execve(BIN, [BIN, "top", "--interval", "150ms", "--admin", "unix:" + s.sock], dict(os.environ))
         out, end = b"", time.monotonic() + 10 * SLOW
-        while out.count(b"\033[2J") < 3 and time.monotonic() < end:
+        while (out.count(b"\033[2J") < 3 or out.count(b"c-hello") < 3) and time.monotonic() < end:
             out += os.read(fd, 65536)
         check("again and again", out.count(b"c-hello") >= 3, out)
         os.write(fd, b"q")
@@ -241,6 +241,14 @@ def test_bad_deploys_change_nothing():
         code, out, err = s.run("deploy", guest("c-echo"), "--service", "nix")
         check("no such service", code == 2 and b"nix" in err, (code, err))
         check("no such file", s.run("deploy", "/nowhere/x.wasm")[0] == 6)
+        code, out, err = s.run("deploy", tmp)
+        check("a folder", code == 6 and b"Is a directory" in err, (code, err))
+        huge = os.path.join(tmp, "huge.wasm")
+        with open(huge, "wb") as f:
+            f.truncate((256 << 20) + 1)
+        code, out, err = s.run("deploy", huge)
+        check("a huge one", code == 6 and b"larger than 256 MiB" in err, (code, err))
+        os.unlink(huge)
         check("nothing to roll back", s.run("rollback")[0] == 2)
         check("the old one goes on", s.get("/").body == b"Hello from C\n" and s.service("c-hello")["component"] == before)
         code, out, err = s.run("deploy", guest("c-counter"))
@@ -359,6 +367,91 @@ def test_hostile_clients_of_the_door_hurt_nobody():
         check("and the door opens again", s.ask("GET", "/healthz")[0] == 200)
         check("memory stays small", s.rss_kb() < memory + 60000, (memory, s.rss_kb()))
         check("it ends well", s.stop() == 0)
+
+
+def test_deploys_whose_senders_left_are_bounded():
+    component = open(guest("c-hostile"), "rb").read()
+    with Node(guest("c-hello"), "--workers", 1, "--no-cache") as s:
+        head = b"POST /v1/deploy/c-hello HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(component)
+        answers = []
+        for _ in range(30):  # each leaves as soon as its component is sent
+            c = socket.socket(socket.AF_UNIX)
+            c.connect(s.sock)
+            c.sendall(head + component)
+            c.close()
+            answers.append(s.ask("GET", "/healthz")[0])  # the door has seen it, and answers meanwhile
+        check("the door answers all the while", set(answers) == {200}, answers)
+        for _ in range(600):
+            status, text = s.ask("POST", "/v1/deploy/c-hello", component)
+            if status == 200:
+                break
+            check("one too many is told to wait", status == 503 and (b"deploys wait already" in text or b"uploads are under way" in text), text)
+            time.sleep(0.1)
+        check("and gets its turn", status == 200, (status, text))
+        done = sum("deploy c-hello: done" in l for l in s.lines)
+        check("fewer were taken than were sent, none twice", 1 <= done <= 31, done)
+        check("it ends well", s.stop() == 0)
+
+
+def test_a_stop_while_deploys_wait():
+    component = open(guest("c-hostile"), "rb").read()
+    with Node(guest("c-hello"), "--workers", 2, "--no-cache") as s:
+        follower = Unix(s.sock)
+        follower.request("GET", "/v1/logs?follow")
+        lines = follower.getresponse()
+        askers = []
+        for _ in range(2):
+            c = Unix(s.sock)
+            c.request("POST", "/v1/deploy/c-hello", component)
+            askers.append(c)
+        check("it ends in time", s.stop() == 0)
+        lines.read()  # comes to an end
+        for c in askers:
+            try:
+                check("each is answered, or the connection ends", c.getresponse().status in (200, 503))
+            except (OSError, http.client.HTTPException):
+                pass
+
+
+def test_numbers_of_instances_are_exact():
+    with Node(guest("c-hello"), "--workers", 130) as s:  # a worker's number is in the top bits, which a double has no room for
+        def ids():
+            return {i["id"] for i in s.json("/v1/instances")["instances"] if i["state"] != "leaving"}
+        first = max(ids())
+        check("the newest worker's is killed", s.ask("POST", "/v1/kill/%d" % first)[0] == 200)
+        for _ in range(200):
+            if max(ids()) > first:
+                break
+            time.sleep(0.05)
+        want = ids()
+        check("another one takes its place", max(want) == first + 1 > 2**53, max(want))
+        code, out, _ = s.run("ps", "--all")
+        shown = set(map(int, re.findall(r"^(\d+) +c-hello ", out.decode(), re.M)))
+        check("ps shows them as they are", code == 0 and max(want) in shown, shown ^ want)
+        code, out, err = s.run("kill", max(shown))
+        check("and kill takes what ps shows", code == 0 and b"instances ended: 1" in out, (code, out, err))
+
+
+def test_classes_of_processes_say_what_they_are():
+    path = os.path.join(tmp, "processes")
+    os.mkdir(path)
+    with open(os.path.join(path, "holdfast.toml"), "w") as f:
+        f.write('holdfast = 1\n[node]\ndata = false\n[services.front]\ncomponent = "%s"\nroutes = ["/"]\n[services.front.process]\n'
+                'sends = ["*"]\n[services.hello]\ncomponent = "%s"\nroutes = ["/hello"]\n' % (guest("c-front"), guest("c-hello")))
+    p = subprocess.run([BIN, "check", path], capture_output=True, text=True)
+    check("check", p.returncode == 0 and "c-front.wasm (process, handler" in p.stdout and "c-hello.wasm (reuse" in p.stdout, (p.stdout, p.stderr))
+    with Server(path, command="run") as s:
+        check("run", "c-front.wasm (process, handler" in s.text() or s.wait_line(r"c-front.wasm \(process, handler"), s.text())
+        at = "unix:" + os.path.join(path, ".holdfast", "admin.sock")
+        p = subprocess.run([BIN, "ps", "--json", "--admin", at], capture_output=True, text=True)
+        shown = {o["name"]: o["lifecycle"] for o in json.loads(p.stdout)["services"]}
+        check("ps", shown == {"front": "handler", "hello": "reuse"}, shown)
+        p = subprocess.run([BIN, "inspect", "front", "--admin", at], capture_output=True, text=True)
+        check("inspect", p.returncode == 0 and re.search(r"lifecycle +handler\n", p.stdout), p.stdout)
+        check("front answers", s.get("/none").status in (403, 502), s.get("/none").status)
+        p = subprocess.run([BIN, "kill", "--service", "front", "--admin", at], capture_output=True, text=True)
+        check("kill ends its processes", p.returncode == 0 and "instances ended: 1" in p.stdout, (p.stdout, p.stderr))
+        check("and the next message makes it anew", s.get("/none").status in (403, 502))
 
 
 def test_a_guest_that_never_stops_computing_is_seen():

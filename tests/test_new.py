@@ -33,10 +33,11 @@ def test_new_makes_a_project():
             check("it says what comes next", "cd my-%s\n" % lang in out and "holdfast build" in out and "./test.sh" in out, out)
             made = files(p)
             check("%s: source, test, README, .gitignore, world" % lang,
-                  {source, "test.sh", "README.md", ".gitignore", "wit/service.wit"} <= set(made), made)
+                  {source, "holdfast.toml", "test.sh", "README.md", ".gitignore", "wit/service.wit"} <= set(made), made)
             check("no template's name is left", not [f for f in made if "dot-" in f], made)
             texts = {f: open(os.path.join(p, f)).read() for f in made}
             check("no mark is left", not [f for f, t in texts.items() if "@NAME@" in t])
+            check("its manifest names what build makes", 'component = "my-%s.wasm"' % lang in texts["holdfast.toml"])
             check("its name is in the source", "Hello from my-%s" % lang in texts[source])
             check("the test can be run", os.stat(os.path.join(p, "test.sh")).st_mode & stat.S_IXUSR)
             check("nothing else can", not os.stat(os.path.join(p, "README.md")).st_mode & stat.S_IXUSR)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""serve --watch: what is put into a component's place is served, however it got there; what cannot be taken is said
+"""serve --watch and run --watch: what is put into a component's place is served, however it got there; what cannot be taken is said
 and changes nothing; no request is lost meanwhile."""
-import os, shutil, sys, tempfile, threading
+import os, shutil, sys, tempfile, threading, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from hf import *
@@ -52,6 +52,15 @@ class Asking:
         for t in self.threads:
             t.join()
         return self.wrong
+
+
+def wait_for(what, seconds=20):
+    end = time.monotonic() + seconds * SLOW
+    while not what():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def reloads(s):
@@ -124,6 +133,37 @@ def test_a_link_that_leads_elsewhere():
             os.symlink("v2.wasm", path + ".new")
             os.rename(path + ".new", path)
             check("the link was seen", wait(lambda: reloads(s) == 1) and is_two(s.get("/")), s.text())
+
+
+def test_run_watch():
+    with tempfile.TemporaryDirectory() as d:
+        one, two, manifest = os.path.join(d, "one.wasm"), os.path.join(d, "two.wasm"), os.path.join(d, "holdfast.toml")
+
+        def write(component):
+            with open(manifest + ".new", "w") as f:
+                f.write('holdfast = 1\n[node]\ndata = false\n[services.app]\ncomponent = "%s"\nroutes = ["/"]\n' % component)
+            os.rename(manifest + ".new", manifest)
+
+        put(ONE, one)
+        write("one.wasm")
+        with Server(d, "--watch", command="run") as s:
+            asking = Asking(s)
+            check("run --watch: the first", is_one(s.get("/")))
+            put(TWO, one)
+            check("a component that changes is served", s.wait_line(r"reload .*: changed app", 20) and is_two(s.get("/")), s.text())
+            put(ONE, two)
+            write("two.wasm")
+            check("a manifest that changes is, too", wait_for(lambda: is_one(s.get("/"))), s.text())
+            put(TWO, two)
+            check("and what it names from then on is watched", wait_for(lambda: is_two(s.get("/"))), s.text())
+            with open(two, "w") as f:
+                f.write("rubbish")
+            check("what cannot be taken is said", s.wait_line(r"reload refused, nothing has changed: service \"app\": .*two.wasm", 20), s.text())
+            check("and changes nothing", is_two(s.get("/")))
+            write("gone.wasm")
+            check("so is a manifest", s.wait_line(r"reload refused, nothing has changed: .*gone.wasm", 20) and is_two(s.get("/")), s.text())
+            check("no request was lost", asking.end() == [] and asking.n > 0, asking.wrong)
+            check("it ends well", s.stop() == 0)
 
 
 def test_stop_while_it_watches():

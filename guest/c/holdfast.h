@@ -35,6 +35,11 @@ typedef holdfast_kernel_blobs_own_blob_t hf_blob;
 enum { HF_REQUEST = 0, HF_RESPONSE = 1, HF_FAILURE = 2, HF_NOTICE = 3 };                   /* message->tag */
 enum { HF_ENDED = 0, HF_EXIT = 1, HF_REFUSED = 2, HF_UNWANTED = 3, HF_TIMER = 4 }; /* val.notice.tag */
 
+/* For a runner: waits for the next message; the one before is over with that. */
+static inline void hf_receive(hf_message *message)
+{
+    holdfast_kernel_messages_receive(message);
+}
 /* Frees what a message brought to the guest. Its blob is not in it: see hf_current_blob. */
 static inline void hf_message_done(hf_message *message)
 {
@@ -146,6 +151,59 @@ static inline int hf_answer(uint64_t token, service_list_u8_t body, hf_blob_choi
     return hf_result(ok, refusal);
 }
 
+/* ---- answering a request that came by HTTP, through a route ---- */
+
+/* With a content-type, or none (NULL). The client may have left: that is 1 + the refusal `unwanted`. */
+static inline int hf_http_respond_blob(uint16_t status, const char *type, hf_blob body)
+{
+    service_tuple2_string_list_u8_t header = {.f0 = hf_name("content-type")};
+    service_list_tuple2_string_list_u8_t headers = {.ptr = &header, .len = type != NULL};
+    holdfast_kernel_http_refusal_t refusal = 0;
+    if (type != NULL)
+        header.f1 = hf_bytes(type, strlen(type));
+    bool ok = holdfast_kernel_http_respond(status, &headers, &body, &refusal);
+    return hf_result(ok, refusal);
+}
+static inline int hf_http_respond(uint16_t status, const char *type, const void *bytes, size_t len)
+{
+    service_list_u8_t list = hf_bytes(bytes, len);
+    hf_blob body;
+    holdfast_kernel_blobs_blob_error_t error;
+    if (!holdfast_kernel_blobs_static_blob_of_bytes(&list, &body, &error))
+        return hf_result(false, HOLDFAST_KERNEL_MESSAGES_REFUSAL_LIMIT);
+    return hf_http_respond_blob(status, type, body);
+}
+
+/* ---- other processes, and time ---- */
+
+/* A process of a class; `key` NULL: the kernel makes a name. *name: free it with service_string_free. */
+static inline int hf_spawn(const char *class_name, const char *key, service_string_t *name)
+{
+    holdfast_kernel_processes_child_t child = {.class_ = hf_name(class_name)};
+    service_tuple2_string_option_u64_t made;
+    holdfast_kernel_processes_refusal_t refusal = 0;
+    child.key.is_some = key != NULL;
+    if (key != NULL)
+        child.key.val = hf_name(key);
+    bool ok = holdfast_kernel_processes_spawn(&child, &made, &refusal);
+    if (ok)
+        *name = made.f0;
+    return hf_result(ok, refusal);
+}
+/* A notice HF_TIMER with *timer comes after so many ns. */
+static inline int hf_set_timer(uint64_t after_ns, uint64_t *timer)
+{
+    holdfast_kernel_processes_refusal_t refusal = 0;
+    bool ok = holdfast_kernel_processes_set_timer(after_ns, timer, &refusal);
+    return hf_result(ok, refusal);
+}
+static inline int hf_clear_timer(uint64_t timer)
+{
+    holdfast_kernel_processes_refusal_t refusal = 0;
+    bool ok = holdfast_kernel_processes_clear_timer(timer, &refusal);
+    return hf_result(ok, refusal);
+}
+
 /* ---- what is in hand ---- */
 
 /* The request under which the one was sent that the current message answers; false: none. Free it with
@@ -163,6 +221,11 @@ static inline bool hf_nested_blob(hf_blob *blob)
 {
     return holdfast_kernel_messages_nested_blob(blob);
 }
+/* That of the last answer hf_ask brought, once. */
+static inline bool hf_asked_blob(hf_blob *blob)
+{
+    return holdfast_kernel_messages_asked_blob(blob);
+}
 
 /* ---- blobs ---- */
 
@@ -177,6 +240,11 @@ static inline bool hf_blob_read(hf_blob blob, uint64_t offset, uint64_t len, ser
 {
     holdfast_kernel_blobs_blob_error_t error;
     return holdfast_kernel_blobs_method_blob_read(holdfast_kernel_blobs_borrow_blob(blob), offset, len, bytes, &error);
+}
+/* Another handle of the same bytes: to keep one and give one away. */
+static inline hf_blob hf_blob_duplicate(hf_blob blob)
+{
+    return holdfast_kernel_blobs_method_blob_duplicate(holdfast_kernel_blobs_borrow_blob(blob));
 }
 static inline void hf_blob_drop(hf_blob blob)
 {

@@ -17,13 +17,11 @@ static void over(struct hf_admin_call *c)
 
 static bool push_lost(struct hf_admin_call *c, uint64_t lost)
 {
-    struct hf_admin_node node;
     struct hf_buf line = {0};
-    c->admin->ops->node(c->admin->ops->ctx, &node);
     bool ok = hf_buf_printf(&line,
-                            node.log_json ? "{\"level\":\"lost\",\"lost\":%llu}\n"
-                                          : "(%llu lines lost: they came faster than they were "
-                                            "read)\n",
+                            c->log_json ? "{\"level\":\"lost\",\"lost\":%llu}\n"
+                                        : "(%llu lines lost: they came faster than they were "
+                                          "read)\n",
                             (unsigned long long)lost) == HF_OK &&
               hf_blob_push(c->out, hf_buf_view(&line)) == HF_OK;
     hf_buf_done(&line);
@@ -79,6 +77,7 @@ enum hf_end hf_admin_logs(struct hf_admin_call *c, struct hf_turn *turn)
     hf_admin_target_query(&c->target, "service", &c->log_service);
     c->log_at = hf_log_ring_tail(a->ops->logs, c->log_service, lines);
     a->ops->node(a->ops->ctx, &node);
+    c->log_json = node.log_json;
     c->out = hf_blob_new(HF_BLOB_LEN_UNKNOWN, 0);
     if (c->out == NULL)
         return hf_admin_refuse(c, turn, 503, HF_CODE_LIMIT, "out of memory");

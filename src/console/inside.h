@@ -58,6 +58,7 @@ struct hf_admin_call { /* an instance; everything but entry is of the request in
     /* the log, while it is followed */
     struct hf_blob *out;
     uint64_t log_at;
+    bool log_json;
     struct hf_view log_service;
 };
 

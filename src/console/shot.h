@@ -20,7 +20,7 @@ struct hf_shot_end {
 struct hf_shot_service {
     char name[HF_SHOT_NAME_MAX], tenant[HF_SHOT_NAME_MAX];
     char component[80];    /* which one it runs: what the node knows it by; may be empty */
-    const char *lifecycle; /* static: "reuse", "per-request", "singleton" */
+    const char *lifecycle; /* static: "reuse", "per-request", "singleton"; of a class of processes "handler", "runner" */
     bool single_use;       /* each instance takes one request: the component can do no more */
     bool old;              /* replaced: it finishes what it has */
     uint32_t min, max, queue_max;

@@ -25,6 +25,7 @@ struct hf_probe { /* one worker's shot on its way; the letter's memory belongs t
     struct hf_shot fresh; /* the worker fills it */
     struct hf_shot last;  /* the door's: what it said last */
     bool out;             /* it has not come back */
+    bool again;           /* it went out for an earlier look: when it is back it goes out for this one */
     bool answered;        /* ... in the look that is under way */
 };
 
@@ -48,6 +49,7 @@ struct hf_door {
     struct hf_io io; /* for its door to the store of buckets */
     struct hf_kernel *kernel;
     struct hf_jobs *jobs; /* one thread: changes come one after another */
+    uint32_t deploys;     /* of them, those that hold a component's bytes */
     struct hf_log_ring *ring;
     struct hf_admin *admin;
     struct hf_admin_ops ops;
@@ -76,7 +78,7 @@ void hf_door_look_done(struct hf_door *door);
 void hf_door_kill_begin(struct hf_door *door, struct hf_admin_task *task);
 void hf_door_kill_end(struct hf_admin_task *task);
 
-/* A task is done. `fmt` may be NULL. */
+/* A task is done. `text` may be NULL. */
 void hf_door_task_done(struct hf_admin_task *task, uint16_t http, int code, const char *text);
 
 #endif

@@ -28,14 +28,12 @@ struct hf_kill {
 struct ids {
     uint64_t *ptr;
     size_t len, cap;
-    bool full;
 };
 
 static void note_id(void *ctx, const struct hf_instance_view *i)
 {
     struct ids *ids = ctx;
-    if (!HF_VEC_PUSH(ids, i->process))
-        ids->full = true;
+    (void)!HF_VEC_PUSH(ids, i->process); /* no memory: fewer end, and the answer's number says so */
 }
 
 static uint64_t kill_all(struct hf_worker *w, const char *service)

@@ -2,7 +2,8 @@
  *
  * One look is under way at a time, whoever asks meanwhile shares the next one: so a worker answers one letter at a time, however
  * many ask. A worker that has not answered in time is silent: the picture has what it said last. Its letter stays out, and it
- * gets no other before it has answered that one.
+ * gets no other before it has answered that one; then it gets one for the look that is under way, whose picture is to be of after
+ * its begin.
  */
 #include "node/admin_int.h"
 
@@ -50,12 +51,14 @@ static void add_stats(struct hf_shot_service *s, const struct hf_class_stats *k)
 static void describe(struct hf_shot_service *s, const struct hf_app_service *service)
 {
     static const char *const lifecycles[] = {"reuse", "per-request", "singleton"}; /* by enum hf_instances */
+    static const char *const processes[] = {[HF_KIND_HANDLER] = "handler", [HF_KIND_RUNNER] = "runner"};
+    const struct hf_service_options *o = &service->options->o;
     const uint8_t *hash = hf_component_hash(service->component);
     int n = snprintf(s->component, sizeof s->component, "sha256:");
     for (int i = 0; i < 12; i++) /* as much of it as people compare */
         n += snprintf(s->component + n, sizeof s->component - (size_t)n, "%02x", hash[i]);
     snprintf(s->tenant, sizeof s->tenant, "%s", hf_app_service_tenant(service));
-    s->lifecycle = lifecycles[service->options->o.instances];
+    s->lifecycle = o->kind == HF_KIND_SERVICE ? lifecycles[o->instances] : processes[o->kind];
     s->min = service->class_settings.min;
     s->max = service->class_settings.max;
     s->queue_max = service->class_settings.queue_max != 0 ? service->class_settings.queue_max : 1024;
@@ -156,6 +159,14 @@ static bool all_answered(const struct hf_door *door)
     return true;
 }
 
+static void send_out(struct hf_probe *p)
+{
+    p->out = true;
+    p->again = false;
+    p->letter.deliver = at_worker;
+    hf_wake_post(p->worker->wake, &p->letter);
+}
+
 static void come_back(struct hf_letter *letter)
 {
     struct hf_probe *p = HF_CONTAINER_OF(letter, struct hf_probe, letter);
@@ -163,6 +174,10 @@ static void come_back(struct hf_letter *letter)
     p->last = p->fresh;
     p->fresh = swap;
     p->out = false;
+    if (p->again && !atomic_load(&p->door->stop)) {
+        send_out(p);
+        return;
+    }
     p->answered = true;
     if (p->door->look_until_ns != 0 && all_answered(p->door))
         p->door->look_due = true;
@@ -175,13 +190,12 @@ static void start_look(struct hf_door *door)
     for (uint32_t i = 0; i < door->node->n_workers; i++) {
         struct hf_probe *p = &door->probes[i];
         p->answered = false;
-        if (p->out)
-            continue; /* what it has not answered yet is older than this look: only the next one counts */
-        p->out = true;
         p->door = door;
         p->worker = &door->node->workers[i];
-        p->letter.deliver = at_worker;
-        hf_wake_post(p->worker->wake, &p->letter);
+        if (p->out)
+            p->again = true; /* what it will say may be of before this look */
+        else
+            send_out(p);
     }
     door->look_due = all_answered(door); /* there are no workers */
 }

@@ -84,6 +84,9 @@ static const struct hf_meter *meter_of(void *ctx, uint32_t worker)
 
 /* ---- changes ---- */
 
+/* At a time, waiting or under way: whoever sent one and left has its bytes here until its turn has come. */
+#define DEPLOYS_MAX 4u
+
 struct change {
     struct hf_job job;
     struct hf_door *door;
@@ -137,6 +140,7 @@ static void change_done(struct hf_job *job)
         c->task->hold = NULL;
         hf_door_task_done(c->task, http_of(c->status), (int)c->status, c->msg.text);
     }
+    c->door->deploys -= c->kind == HF_ADMIN_DEPLOY;
     hf_buf_done(&c->bytes);
     free(c);
 }
@@ -145,6 +149,10 @@ static void begin_change(struct hf_door *door, struct hf_admin_task *task)
 {
     if (task->kind == HF_ADMIN_RELOAD && door->node->opt.manifest == NULL) {
         hf_door_task_done(task, 409, HF_STATUS_USAGE, "this node was started without a manifest: there is nothing to read again");
+        return;
+    }
+    if (task->kind == HF_ADMIN_DEPLOY && door->deploys >= DEPLOYS_MAX) {
+        hf_door_task_done(task, 503, HF_STATUS_LIMIT, "too many deploys wait already: try again when the log says that they are done");
         return;
     }
     struct change *c = calloc(1, sizeof *c);
@@ -166,6 +174,7 @@ static void begin_change(struct hf_door *door, struct hf_admin_task *task)
         hf_door_task_done(task, 503, HF_STATUS_LIMIT, "too many changes wait already");
         return;
     }
+    door->deploys += c->kind == HF_ADMIN_DEPLOY;
     task->hold = c;
 }
 

@@ -7,11 +7,7 @@
 
 static void reply(uint16_t status, const uint8_t *text, size_t len)
 {
-    service_list_tuple2_string_list_u8_t headers = {0};
-    holdfast_kernel_http_own_blob_t body;
-    holdfast_kernel_http_refusal_t refusal;
-    if (hf_blob_of(text, len, &body))
-        holdfast_kernel_http_respond(status, &headers, &body, &refusal);
+    hf_http_respond(status, NULL, text, len);
 }
 
 static void say(uint16_t status, const char *text)

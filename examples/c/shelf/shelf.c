@@ -21,20 +21,10 @@ static size_t decimal(char *out, uint64_t value)
     return at;
 }
 
-static void reply(uint16_t status, const char *type, const hf_blob *body)
-{
-    service_tuple2_string_list_u8_t header = {.f0 = hf_name("content-type"), .f1 = hf_bytes(type, strlen(type))};
-    service_list_tuple2_string_list_u8_t headers = {.ptr = &header, .len = 1};
-    holdfast_kernel_http_own_blob_t given = body != NULL ? *body : (holdfast_kernel_http_own_blob_t){0};
-    holdfast_kernel_http_refusal_t refusal; /* the client may have left: nothing is to be done about it */
-    holdfast_kernel_http_respond(status, &headers, body != NULL ? &given : NULL, &refusal);
-}
-
+/* The client may have left: nothing is to be done about it. */
 static void say(uint16_t status, const char *text, size_t len)
 {
-    hf_blob body;
-    if (hf_blob_of(text, len, &body))
-        reply(status, "text/plain; charset=utf-8", &body);
+    hf_http_respond(status, "text/plain; charset=utf-8", text, len);
 }
 
 /* Adler-32 of the whole, a piece at a time, as it arrives. False: it broke off. */
@@ -105,8 +95,7 @@ void exports_holdfast_kernel_handler_handle(hf_message *m)
         keep(&m->val.request);
     } else if (m->tag == HF_REQUEST && is(&m->val.request, "fetch")) {
         if (has_blob) {
-            hf_blob again = holdfast_kernel_blobs_method_blob_duplicate(holdfast_kernel_blobs_borrow_blob(kept));
-            reply(200, "application/octet-stream", &again);
+            hf_http_respond_blob(200, "application/octet-stream", hf_blob_duplicate(kept));
         } else {
             say(404, "nothing lies here\n", 18);
         }

@@ -1,21 +1,25 @@
 #!/bin/sh
-# Builds @NAME@, starts it on a port of the system's choosing with an empty bucket in memory, asks it, ends it.
+# Builds @NAME@, starts it on a port of the system's choosing, asks it, ends it. It runs in a folder of its own, so that
+# its buckets are empty and a `holdfast run` in this one is not disturbed.
 # HOLDFAST names another program than the `holdfast` in PATH.
 set -eu
 cd "$(dirname "$0")"
 holdfast=${HOLDFAST:-holdfast}
-log=$(mktemp)
+here=$(mktemp -d)
+log=$here/log
 server=
 finish() {
     code=$?
     [ -z "$server" ] || { kill "$server" && wait "$server"; } 2>/dev/null || true
-    [ "$code" = 0 ] || cat "$log" >&2
-    rm -f "$log"
+    [ "$code" = 0 ] || [ ! -f "$log" ] || cat "$log" >&2
+    rm -rf "$here"
 }
 trap finish EXIT
 
 "$holdfast" build
-"$holdfast" serve @NAME@.wasm --keyvalue default --addr 127.0.0.1:0 2>"$log" &
+"$holdfast" check
+cp holdfast.toml @NAME@.wasm "$here"
+"$holdfast" run "$here" --addr 127.0.0.1:0 2>"$log" &
 server=$!
 url=
 until [ -n "$url" ]; do
