@@ -130,36 +130,56 @@ void hf_named_class_close(struct hf_class *c)
 
 /* ---- ports ---- */
 
+/* Its id and deadline, and its place among those that ports wait for. */
+static bool await_post(struct hf_named *n, struct hf_request *r, const struct hf_post *post)
+{
+    struct hf_kernel *k = n->kernel;
+    if (hf_map_put_u64(&k->requests, k->next_request, r, NULL) != HF_OK)
+        return false;
+    r->talk.mapped = true;
+    r->talk.refs++; /* the origin's */
+    r->talk.waiting = true;
+    r->port = post->port;
+    r->tag = post->tag;
+    r->duty = HF_DUTY_OPEN;
+    r->message.wants_answer = true;
+    r->timeout_ns = post->timeout_ns != 0 ? post->timeout_ns : n->class->s.request_timeout_ns;
+    return true;
+}
+
+/* NULL: no memory, and nothing has moved. */
 static struct hf_request *make_post(struct hf_named *n, struct hf_post *post)
 {
     struct hf_kernel *k = n->kernel;
     struct hf_request *r = hf_request_new(n->class);
+    struct hf_view none = {0}, metadata = post->metadata;
     if (r == NULL)
         return NULL;
-    if (hf_map_put_u64(&k->requests, k->next_request, r, NULL) != HF_OK) {
-        hf_request_free(k, r);
-        return NULL;
-    }
     r->place = HF_PLACE_NAMED;
     r->process = NULL;
-    r->port = post->port;
-    r->tag = post->tag;
-    r->duty = HF_DUTY_OPEN;
+    r->port = NULL;
+    r->tag = NULL;
+    r->duty = HF_DUTY_NONE;
     r->out = r->consumed = false;
-    r->timeout_ns = post->timeout_ns != 0 ? post->timeout_ns : n->class->s.request_timeout_ns;
+    r->message = (struct hf_message){0};
+    r->talk.refs = 1; /* the mailbox's */
+    if ((metadata.len > 0 &&
+         !hf_cap_pack(&r->talk.text, &none, &metadata, NULL, 0, &r->talk.caps)) ||
+        (!post->tell && !await_post(n, r, post))) {
+        hf_talk_unref(k, r);
+        return NULL;
+    }
+    r->message.id = k->next_request++;
+    r->message.target = hf_named_name(n);
+    r->message.metadata = metadata;
     r->body = post->body;
-    r->message = (struct hf_message){.id = k->next_request++,
-                                     .body = hf_buf_view(&post->body),
-                                     .blob = post->blob,
-                                     .wants_answer = true,
-                                     .target = hf_named_name(n)};
-    r->talk.mapped = true;
-    r->talk.refs = 2; /* origin and mailbox */
+    r->message.body = hf_buf_view(&r->body);
+    r->message.blob = post->blob;
     r->talk.holders = 1;
-    r->talk.waiting = true;
     r->talk.to = n;
     r->talk.aim = hf_named_ref(n);
-    hf_list_push_back(&k->posted, &r->talk.in_from);
+    if (!post->tell)
+        hf_list_push_back(&k->posted, &r->talk.in_from);
     hf_buf_init(&post->body);
     post->blob = NULL;
     return r;
@@ -178,9 +198,10 @@ enum hf_err hf_named_post(struct hf_kernel *k, struct hf_post *post, uint64_t *i
         n->class->stats.refused++;
         return HF_LIMIT;
     }
-    hf_request_fresh(r);
+    if (!post->tell)
+        hf_request_fresh(r);
     hf_mail_put(n, &r->talk.in);
-    *id = r->message.id;
+    *id = post->tell ? 0 : r->message.id;
     return HF_OK;
 }
 

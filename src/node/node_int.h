@@ -20,6 +20,7 @@
 #include "node/fetch.h"
 #include "node/log.h"
 #include "node/options.h"
+#include "node/post.h"
 #include "node/share.h"
 #include "os/wake.h"
 #include "store/kv.h"
@@ -47,6 +48,7 @@ struct hf_worker {
     struct hf_wake *wake;
     struct hf_io io;
     struct hf_between *between;
+    struct hf_desk desk; /* post.h: messages from outside */
     struct hf_os_watch wake_watch;
     /* share.h: what it serves */
     struct hf_list shares, totals; /* hf_share, hf_total: in_worker */
