@@ -120,6 +120,8 @@ int cmd_components(int argc, char **argv)
         return usage(add ? "name the files: components add app.wasm" : remove ? "name components: components remove sha256:..." : "list takes no operands");
     if (s.data == NULL && !find_data(&s, add))
         return HF_STATUS_IO;
+    if (add && s.data != s.found)
+        cli_folder_make(s.data); /* what is wrong with it is said by who uses it */
     if (!add && !remove)
         return list(&s);
     for (int i = 1; i < argc; i++) {

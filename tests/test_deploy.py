@@ -341,5 +341,61 @@ def test_components_by_hand():
         check("nothing near", p.returncode == 6 and "no data folder was found" in p.stderr, p)
 
 
+# ---- manifests that name a component by its content ----
+def by_content(n):
+    return '"sha256:%s"' % sha(version(n))
+
+
+def test_a_component_by_its_content():
+    with App(by_content(2)) as a:
+        rc, err = fails(a)
+        check("what is not there is said, with its place and what to do", rc == 3 and "holdfast.toml:6:13: 'component' in [services.web] is "
+              "not in the component store" in err and "`holdfast components add FILE --data %s`" % a.data in err, (rc, err))
+        check("it is added", a.components("add", a.file("2.wasm"), a.file("3.wasm"))[0] == 0)
+        check("the folder is out of version control", open(os.path.join(a.data, ".gitignore")).read() == "*\n")
+        rc, out, err = holdfast("check", a.path)
+        check("check takes it", rc == 0 and "all is well" in out, out + err)
+        with a.run() as s:
+            check("and it runs", serves(s, 2))
+            check("it is in use", a.components("remove", sha(version(2)))[0] == 2)
+            a.manifest(by_content(4))
+            rc, out, err = a.cli("reload")
+            check("a reload to one that is not there changes nothing", rc == 3 and "holdfast.toml:6:13:" in err and serves(s, 2), err)
+            a.manifest(by_content(3).upper().replace("SHA", "sha"))
+            check("to one that is", a.cli("reload")[0] == 0 and serves(s, 3))
+            check("in use is the other now", a.components("remove", sha(version(2)))[0] == 0 and a.components("remove", sha(version(3)))[0] == 2)
+            check("a deploy over it", a.deploy(5)[0] == 0 and serves(s, 5))
+            rc, out, err = a.cli("reload")
+            check("stays", rc == 0 and serves(s, 5))
+        with a.run() as s:
+            check("also over a restart", serves(s, 5) and a.cli("rollback")[0] == 0 and serves(s, 3))
+            a.manifest(by_content(5))
+            check("one that was deployed can be named", a.cli("reload")[0] == 0 and serves(s, 5))
+        path = os.path.join(a.data, "components", name_of(5))
+        with open(path, "ab") as f:
+            f.write(b"x")
+        rc, err = fails(a)
+        check("one that changed is refused", rc == 3 and "service \"web\": %s is not the file that is asked for: its SHA-256 is" % path in err, err)
+
+
+def test_the_store_is_bounded():
+    with App(node="[node.components]\nmax = 3") as a:
+        check("by hand there is no bound", a.components("add", *[a.file("%d.wasm" % n) for n in (6, 7, 8, 9)])[0] == 0)
+        with a.run() as s:
+            check("a node keeps it: what nothing uses goes", a.deploy(2)[0] == 0 and len(a.stored()) == 3, a.stored())
+            check("what is in use stays", {name_of(1), name_of(2)} <= set(a.stored()), a.stored())
+            for n in (3, 4, 5):
+                check("deploy %d" % n, a.deploy(n)[0] == 0 and serves(s, n))
+                check("the manifest's, the one that serves, the one before", a.stored() == sorted(name_of(m) for m in (1, n - 1, n)), a.stored())
+            check("and it is said", "components that nothing uses removed" in s.text() or "component that nothing uses removed" in s.text(), s.text())
+            check("a rollback has what it needs", a.cli("rollback")[0] == 0 and serves(s, 4))
+        a.manifest(node="[node.components]\nmax = 2")
+        with a.run() as s:
+            check("less room than is in use: it serves", serves(s, 4))
+            rc, out, err = a.deploy(6)
+            check("no room is said", rc == 5 and "has no room: 3 components of" in err and "and 2 of" in err and "[node.components]" in err, (rc, err))
+            check("and nothing changed", serves(s, 4) and a.stored() == sorted(name_of(m) for m in (1, 4, 5)), a.stored())
+
+
 if __name__ == "__main__":
     run_tests(sys.modules[__name__])

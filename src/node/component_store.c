@@ -14,8 +14,8 @@
 #include "base/vec.h"
 #include "node/whole_file.h"
 
-#define PREFIX "sha256-"
-#define SUFFIX ".wasm"
+#define PREFIX HF_COMPONENT_FILE_BEGINS
+#define SUFFIX HF_COMPONENT_FILE_ENDS
 
 /* ---- names --------------------------------------------------------------------------------------------------- */
 

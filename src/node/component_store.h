@@ -19,6 +19,8 @@
 #define HF_COMPONENT_BYTES_MAX    (UINT64_C(512) << 20) /* of one */
 #define HF_COMPONENTS_SEEN_MAX    100000u             /* files that a listing takes */
 #define HF_COMPONENT_NAME         "sha256:"           /* and 64 hexadecimal digits */
+#define HF_COMPONENT_FILE_BEGINS  "sha256-"           /* the same digits, in small letters */
+#define HF_COMPONENT_FILE_ENDS    ".wasm"
 
 struct hf_component_store {
     char *folder;       /* DIR/components */
