@@ -72,6 +72,10 @@ struct hf_node_options {
     enum hf_access_format access; /* of the access log, when `log` is text; COMBINED adds its two fields to JSON too */
     const char *guest_tool;     /* the program holdfast-guest, which makes components of core modules for hf_exec; NULL: those are
                                  * refused */
+    /* Of the component store in data_dir, which has what was deployed: components, and bytes of all of them. What nothing uses leaves,
+     * oldest first. 0 = 100 and 1 GiB */
+    uint32_t components_max;
+    uint64_t components_bytes_max;
     bool no_trace; /* trace context and request ids are neither taken in nor made: what a client sends is a header like any other */
 };
 HF_API void hf_node_options_init(struct hf_node_options *o);
@@ -175,7 +179,9 @@ HF_API void hf_node_stop(struct hf_node *node);
 HF_API enum hf_status hf_node_apply(struct hf_node *node, const struct hf_service_options *services, size_t n, struct hf_words *msg);
 /* Service `name` gets another component: these bytes (copied), all else as before. The same promises as hf_node_apply. The
  * component that it had is kept for hf_node_rollback, which puts it back (and itself can be undone by another). A later
- * hf_node_apply with the same options as before keeps what was deployed. */
+ * hf_node_apply with the same options as before keeps what was deployed, and with a data_dir so does a later node: as long as
+ * `path` has the bytes that it had at the deploy. OK: msg says what serves and for how long. IO may also mean that it serves and
+ * will not after a restart; msg says so then. */
 HF_API enum hf_status hf_node_deploy(struct hf_node *node, const char *name, const void *bytes, size_t len, struct hf_words *msg);
 HF_API enum hf_status hf_node_rollback(struct hf_node *node, const char *name, struct hf_words *msg);
 
@@ -199,6 +205,25 @@ HF_API char *hf_manifest_keys(void);
 /* Reads the manifest again and applies its services: what a SIGHUP means. Listeners and node options do not change in a running
  * node: that they differ is said in msg with OK. Any thread. */
 HF_API enum hf_status hf_node_reload(struct hf_node *node, const char *path, struct hf_words *msg);
+
+/* ---- the component store: components by what is in them, in a data folder (doc/change.md) --------------------- */
+
+/* What lies in data folder `dir`, which a node may run on meanwhile. A name is "sha256:" and 64 hexadecimal digits, what the
+ * component's bytes hash to: a manifest may say component = "sha256:...". */
+struct hf_stored_component {
+    const char *name;
+    uint64_t bytes;
+    uint64_t added_unix_ms; /* put there, by a deploy or by hand, the last time */
+    const char *used_by;    /* "web, api": services that run it or would roll back to it; "": none */
+};
+/* Copies the component in `path` there, durably; `name` gets its name. INVALID: it is none. `dir` is made if it is not there. */
+HF_API enum hf_status hf_components_add(const char *dir, const char *path, char name[80], struct hf_words *msg);
+/* `name` may be cut to 8 digits or more if it is still one component's, and leave out "sha256:". USAGE: there is none such, or a
+ * service uses it. */
+HF_API enum hf_status hf_components_remove(const char *dir, const char *name, struct hf_words *msg);
+/* All of them, those added last first; what `each` gets is lent for its call. */
+HF_API enum hf_status hf_components_list(const char *dir, void (*each)(void *ctx, const struct hf_stored_component *c), void *ctx,
+                                         struct hf_words *msg);
 
 /* ---- the admin door (doc/admin.md) -------------------------------------------------------------------------- */
 

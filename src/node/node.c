@@ -128,6 +128,8 @@ static enum hf_err open_parts(struct hf_node *node, struct hf_report *report)
     if (err != HF_OK)
         return hf_report_set(report, err, "out of memory");
     err = open_kv(node, report);
+    if (err == HF_OK && o->data_dir != NULL) /* which is this node's alone from here on */
+        err = hf_keep_open(o->data_dir, o->components_max, o->components_bytes_max, &node->keep, report);
     if (err != HF_OK)
         return err;
     node->host_services = (struct hf_services){
@@ -231,6 +233,7 @@ void hf_node_close(struct hf_node *node)
     hf_door_free(node->door);
     free_workers(node, n);
     hf_app_unref(node->app, NULL);
+    hf_keep_close(node->keep);
     hf_kv_close(node->kv);
     hf_registry_free(node->registry);
     hf_engine_free(node->engine);

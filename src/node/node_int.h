@@ -18,6 +18,7 @@
 #include "node/change.h"
 #include "node/ends.h"
 #include "node/fetch.h"
+#include "node/keep.h"
 #include "node/log.h"
 #include "node/options.h"
 #include "node/post.h"
@@ -85,6 +86,7 @@ struct hf_node {
     pthread_mutex_t change_lock;
     struct hf_app *app;  /* NULL: nothing was added yet */
     uint64_t generation; /* of the service made last */
+    struct hf_keep *keep; /* what of that outlives the node, under change_lock; NULL: nothing does */
     pthread_mutex_t run_lock; /* held for a moment: `run`, and what workers report to who leads a change */
     pthread_cond_t run_changed;
     enum hf_run run;
