@@ -566,6 +566,15 @@ static struct hf_named *asker(const struct hf_request *r)
     return asks || hf_list_linked(&r->talk.in_parked) ? r->talk.from : NULL;
 }
 
+struct hf_named *hf_far_asker(const struct hf_kernel *k, const struct hf_request *root)
+{
+    const struct hf_talk *t = &root->talk;
+    if (t->origin == 0)
+        return t->from;
+    /* It went out and was forwarded back. */
+    return t->origin - 1u == k->far.here ? asker(hf_map_get_u64(&k->requests, t->origin_id)) : NULL;
+}
+
 static void arrive_probe(struct hf_kernel *k, struct hf_far_letter *l)
 {
     const struct hf_request *g = hf_map_get_u64(&k->far.guests, l->id);
@@ -607,7 +616,6 @@ void hf_far_arrive(struct hf_kernel *k, struct hf_far_letter *l)
     case HF_FAR_SEEN:
     case HF_FAR_EXIT: hf_far_watch_arrive(k, l); return;
     case HF_FAR_SPAWN:
-    case HF_FAR_UNBORN:
     case HF_FAR_END: hf_far_spawn_arrive(k, l); return;
     }
     HF_ASSERT(!"a letter of no kind");
@@ -627,6 +635,10 @@ void hf_far_end(struct hf_kernel *k)
         if (root != NULL && root->talk.origin != 0 && root->talk.waiting)
             forget_guest(k, root);
         come_home(r);
+    }
+    for (struct hf_far_letter *l; (l = k->far.expecting) != NULL;) {
+        k->far.expecting = l->next;
+        hf_far_drop(k, l);
     }
 }
 

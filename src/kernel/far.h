@@ -23,7 +23,7 @@
  *     ROOM        a parked message was taken -> its sender's     PROBE     along the waits
  *     WATCH, UNWATCH -> the watched one's                        ENDED, REFUSED -> the watcher's
  *     EXIT        a linked one ended -> the other's              SEEN      more may be refused
- *     SPAWN, END  a child's beginning and end -> its place       UNBORN    -> the parent's
+ *     SPAWN, END  a child's beginning and end -> its place
  *
  * Nothing is refused on its way back: the letter in which a request came is kept for its answer,
  * and letters that may be needed to cancel it, or for its OVER and ROOM, are made with it (`spare`)
@@ -48,7 +48,6 @@ enum hf_far_kind {
     HF_FAR_SEEN,
     HF_FAR_EXIT,
     HF_FAR_SPAWN,
-    HF_FAR_UNBORN,
     HF_FAR_END
 };
 
@@ -74,12 +73,13 @@ struct hf_far_letter {
     struct hf_blob *blob;
     bool lost; /* set by who carries it: there was a blob, and no memory for it */
     bool wants_answer, asked, park, forwarded; /* REQUEST */
-    bool link, kill, monitor;                  /* WATCH and EXIT; END; SPAWN: watches follow */
+    bool link, kill, unborn; /* WATCH and EXIT; END; WATCH: of a child whose SPAWN follows */
     uint64_t deadline_ns;
-    enum hf_answer_kind answer; /* ANSWER, ENDED, EXIT, UNBORN */
+    enum hf_answer_kind answer; /* ANSWER, ENDED, EXIT */
     uint64_t process, served, born_ns;
     uint64_t count; /* REFUSED; PROBE: crossings so far */
     struct hf_far_letter *spare;
+    struct hf_far_letter *next; /* the kernel's */
 };
 
 struct hf_far_ops {

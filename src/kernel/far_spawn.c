@@ -2,7 +2,8 @@
  * shard is another place's).
  *
  * Whether the name is taken is known there only, so spawn says OK here, and what goes wrong is told
- * to who watches the child from its beginning, as its end. The parent holds its name from the start
+ * to who watches the child from its beginning, as its end: those watches leave before the SPAWN, so
+ * that there is no moment at which the child lives and is not watched. The parent holds its name from the start
  * (hf_cap.far_child: it may end it), the child its parent's.
  */
 #include "kernel/named_int.h"
@@ -56,20 +57,22 @@ enum hf_said hf_far_spawn(struct hf_process *p, const struct hf_spawn *s, struct
         hf_far_wish_drop(w);
         return said;
     }
-    struct hf_cap *cap = hf_map_get(&parent->caps, name);
-    cap->far_child = true;
-    hf_list_push_back(&p->turn.effects, &w->going.link);
-    p->kernel->said.spawned++;
+    struct hf_list *last = parent->watching.prev;
     if (s->monitor)
         said = hf_watch_make(p, name, false, watch);
     if (s->link && said == HF_SAID_OK)
         said = hf_watch_make(p, name, true, NULL);
-    if (said != HF_SAID_OK) { /* what was made of it goes: a monitor stays, and says no-such-process */
-        hf_list_remove(&w->going.link);
+    if (said != HF_SAID_OK) { /* a monitor that was made stays, and says no-such-process */
         hf_far_wish_drop(w);
-        cap->far_child = false;
+        return said;
     }
-    return said;
+    for (struct hf_list *at = last->next; at != &parent->watching; at = at->next)
+        HF_LIST_ENTRY(at, struct hf_watch, in_by)->unborn = true;
+    struct hf_cap *cap = hf_map_get(&parent->caps, name);
+    cap->far_child = true;
+    hf_list_push_back(&p->turn.effects, &w->going.link);
+    p->kernel->said.spawned++;
+    return HF_SAID_OK;
 }
 
 enum hf_said hf_far_end_child(struct hf_process *p, struct hf_view name, bool kill,
@@ -114,20 +117,6 @@ static struct hf_view beget(struct hf_kernel *k, const struct hf_far_letter *l)
     return HF_VIEW("no memory for it");
 }
 
-static void arrive_spawn(struct hf_kernel *k, struct hf_far_letter *l)
-{
-    struct hf_view why = beget(k, l);
-    if (why.len == 0) {
-        hf_far_drop(k, l);
-        return;
-    }
-    l->kind = HF_FAR_UNBORN;
-    l->answer = HF_ANSWER_LIMITED;
-    if (hf_buf_add_view(&l->body, why) != HF_OK)
-        hf_buf_clear(&l->body); /* the kind says enough */
-    hf_far_post(k, l->from, l);
-}
-
 static void arrive_end(struct hf_kernel *k, const struct hf_far_letter *l)
 {
     enum hf_answer_kind none;
@@ -140,36 +129,11 @@ static void arrive_end(struct hf_kernel *k, const struct hf_far_letter *l)
         hf_named_end_soon(n);
 }
 
-/* Who watches it from its beginning is told; a watch that is on its way there is taken back. */
-static void arrive_unborn(struct hf_kernel *k, const struct hf_far_letter *l)
-{
-    enum hf_answer_kind none;
-    struct hf_named *n = hf_named_find(k, l->source, false, &none);
-    if (n == NULL)
-        return;
-    struct hf_cap *cap = n->caps.len == 0 ? NULL : hf_map_get(&n->caps, l->target);
-    if (cap != NULL)
-        cap->far_child = false;
-    for (bool found = true; found && n->state != HF_NAMED_OVER;) {
-        found = false;
-        HF_LIST_FOR (at, &n->watching) {
-            struct hf_watch *w = HF_LIST_ENTRY(at, struct hf_watch, in_by);
-            if (w->far_id == 0 || !hf_view_eq(hf_view(w->name, w->name_len), l->target))
-                continue;
-            hf_watch_tell(w, l->answer, hf_buf_view(&l->body));
-            found = true;
-            break;
-        }
-    }
-}
-
 void hf_far_spawn_arrive(struct hf_kernel *k, struct hf_far_letter *l)
 {
-    switch (l->kind) {
-    case HF_FAR_SPAWN: arrive_spawn(k, l); return;
-    case HF_FAR_UNBORN: arrive_unborn(k, l); break;
-    case HF_FAR_END: arrive_end(k, l); break;
-    default: HF_ASSERT(!"not about a child");
-    }
+    if (l->kind == HF_FAR_SPAWN)
+        hf_far_watch_born(k, l, beget(k, l));
+    else
+        arrive_end(k, l);
     hf_far_drop(k, l);
 }

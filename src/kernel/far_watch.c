@@ -29,6 +29,7 @@ void hf_far_watch(struct hf_kernel *k, struct hf_watch *w, uint32_t place)
     w->far_id = id;
     w->place = place;
     l->link = w->link;
+    l->unborn = w->unborn;
     hf_far_post(k, place, l);
 }
 
@@ -178,6 +179,32 @@ static void arrive_watch(struct hf_kernel *k, struct hf_far_letter *l)
     hf_list_push_back(&n->far_watchers, &f->in_of);
 }
 
+/* It waits until the child is there: the parent's SPAWN is next, or next but one. */
+static void expect(struct hf_kernel *k, struct hf_far_letter *l)
+{
+    struct hf_far_letter **end = &k->far.expecting;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = l;
+}
+
+void hf_far_watch_born(struct hf_kernel *k, const struct hf_far_letter *spawn, struct hf_view why)
+{
+    for (struct hf_far_letter **at = &k->far.expecting, *l; (l = *at) != NULL;) {
+        if (l->from != spawn->from || !hf_view_eq(l->target, spawn->target) ||
+            !hf_view_eq(l->source, spawn->source)) {
+            at = &l->next;
+            continue;
+        }
+        *at = l->next;
+        l->next = NULL;
+        if (why.len == 0)
+            arrive_watch(k, l);
+        else
+            refuse(k, l, HF_ANSWER_LIMITED, why);
+    }
+}
+
 /* By who watches; or, of a link, by the one that is watched. */
 static void arrive_unwatch(struct hf_kernel *k, uint64_t id)
 {
@@ -242,7 +269,12 @@ static void arrive_seen(struct hf_kernel *k, struct hf_far_letter *l)
 void hf_far_watch_arrive(struct hf_kernel *k, struct hf_far_letter *l)
 {
     switch (l->kind) {
-    case HF_FAR_WATCH: arrive_watch(k, l); return;
+    case HF_FAR_WATCH:
+        if (l->unborn)
+            expect(k, l);
+        else
+            arrive_watch(k, l);
+        return;
     case HF_FAR_REFUSED: arrive_refused(k, l); return;
     case HF_FAR_SEEN: arrive_seen(k, l); return;
     case HF_FAR_UNWATCH: arrive_unwatch(k, l->id); break;

@@ -122,6 +122,7 @@ struct hf_far_side {
     struct hf_map guests;   /* by the id they were sent under */
     struct hf_map watches;  /* hf_watch of ours at others' processes, by far_id */
     struct hf_map watchers; /* hf_far_watcher: others' of ours, by the same */
+    struct hf_far_letter *expecting; /* watches of children whose SPAWN is to come */
     struct hf_list abroad;  /* stubs of forwards, and tells that may be parked: talk.in_from */
     struct hf_far_stats stats;
 };

@@ -206,7 +206,7 @@ void hf_mail_deliver_to(struct hf_kernel *k, struct hf_request *r, struct hf_nam
     struct hf_talk *t = &r->talk;
     const struct hf_request *root = t->root != NULL ? t->root : r;
     bool asked = root->talk.asked && root->talk.waiting, far = false, far_park = false;
-    if (asked && hf_mail_waits_for(n, root->talk.from, NULL, &far)) {
+    if (asked && hf_mail_waits_for(n, hf_far_asker(k, root), NULL, &far)) {
         hf_mail_fail(k, r, HF_ANSWER_CYCLE, n);
         return;
     }

@@ -118,6 +118,7 @@ struct hf_watch {
      * end of the link died), or the direction back of another's link. */
     uint64_t far_id;
     uint32_t place;
+    bool unborn; /* of a child elsewhere, whose beginning leaves right behind it */
     struct hf_far_letter *letter;
     struct hf_far_watcher *back;
     enum hf_answer_kind kind;
@@ -342,6 +343,8 @@ void hf_far_answer(struct hf_kernel *k, struct hf_request *root);
 void hf_far_cancel(struct hf_kernel *k, struct hf_request *live);
 /* A guest whose sender parked was taken, or is gone. */
 void hf_far_room(struct hf_request *r);
+/* Whose process waits for its answer; NULL: a port, or one that lives elsewhere. */
+struct hf_named *hf_far_asker(const struct hf_kernel *k, const struct hf_request *root);
 void hf_far_probe(struct hf_kernel *k, const struct hf_request *away, const struct hf_probe *probe);
 void hf_far_init(struct hf_kernel *k);
 /* The kernel is freed: what is away is let go; then the maps. */
@@ -355,6 +358,8 @@ void hf_far_exit(struct hf_named *n, enum hf_answer_kind kind, struct hf_view wh
 void hf_far_ended(struct hf_named *n, enum hf_answer_kind kind, struct hf_view why);
 void hf_far_refused(struct hf_named *n);
 void hf_far_watch_arrive(struct hf_kernel *k, struct hf_far_letter *letter);
+/* What was to watch the child of this SPAWN begins to, or is told why there is none. */
+void hf_far_watch_born(struct hf_kernel *k, const struct hf_far_letter *spawn, struct hf_view why);
 
 /* ---- far_spawn.c ---- */
 enum hf_said hf_far_spawn(struct hf_process *p, const struct hf_spawn *s, struct hf_view name,

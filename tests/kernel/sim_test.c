@@ -480,7 +480,7 @@ static void the_same_on_three_kernels(void **state)
 {
     static const char *const names[] = {"request", "answer", "cancel",  "over", "room",
                                         "probe",   "watch",  "unwatch", "ended", "refused",
-                                        "seen",    "exit",   "spawn",   "unborn", "end"};
+                                        "seen",    "exit",   "spawn",   "end"};
     struct hf_far_stats crossed = {0};
     (void)state;
     run_seeds(KERNELS, 300, &crossed);
