@@ -553,8 +553,7 @@ static void break_ring(struct hf_kernel *k, struct hf_request *r)
         hf_pending_over(r, HF_ANSWER_CYCLE, hf_mail_why(HF_ANSWER_CYCLE));
         return;
     }
-    k->said.refused_tells++;
-    hf_far_cancel(k, r);
+    hf_far_cancel(k, r); /* counted there, if nobody has seen it */
 }
 
 /* Who asks, if he still waits in the way that was asked about. */
