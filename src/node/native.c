@@ -199,7 +199,7 @@ static enum hf_err make_one(struct hf_worker *w, struct hf_native *native, struc
     ns.ctx = native;
     ns.ended = hf_ends_note;
     ns.ended_ctx = &native->ends;
-    return hf_named_class_add(w->kernel, o->name, &ns, &class, report);
+    return hf_named_class_add(w->kernel, o->name, &ns, &native->class, report);
 }
 
 enum hf_err hf_natives_make(struct hf_worker *w, struct hf_report *report)
@@ -211,6 +211,16 @@ enum hf_err hf_natives_make(struct hf_worker *w, struct hf_report *report)
             err = make_one(w, HF_LIST_ENTRY(n, struct hf_native, in_node), report);
     }
     return err;
+}
+
+void hf_natives_close(struct hf_worker *w)
+{
+    HF_LIST_FOR(n, &w->node->natives)
+    {
+        struct hf_native *native = HF_LIST_ENTRY(n, struct hf_native, in_node);
+        if (w->number == 0 && native->class != NULL)
+            hf_class_close(native->class);
+    }
 }
 
 static void native_free(struct hf_native *native)

@@ -21,6 +21,7 @@ struct hf_native {
     struct hf_process_class c;
     struct hf_options *options; /* owns name, routes and process, as those of a service */
     struct hf_ends ends;
+    struct hf_class *class; /* the first worker's */
 };
 
 /* A process; `turn` is set while a callback runs. */
@@ -39,6 +40,7 @@ struct hf_proc {
 struct hf_native *hf_native_find(const struct hf_node *node, const char *name);
 /* Makes all of them in a worker's kernel, when all workers are there. */
 enum hf_err hf_natives_make(struct hf_worker *w, struct hf_report *report);
+void hf_natives_close(struct hf_worker *w); /* it drains: its processes leave */
 void hf_natives_free(struct hf_node *node);
 
 /* What is in hand, for callbacks; `now_ns` is the turn's. */

@@ -179,6 +179,7 @@ static bool serving(struct hf_worker *w, uint64_t now)
     if (idle && !w->closed && atomic_load(&node->at_rest) == node->n_workers) {
         w->closed = true;
         hf_shares_close(w);
+        hf_natives_close(w);
         return true;
     }
     if (w->closed && hf_kernel_processes(w->kernel) == 0)
