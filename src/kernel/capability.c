@@ -56,7 +56,8 @@ static void sweep(struct hf_named *n)
     struct hf_cap *c, *over = NULL;
     for (size_t i = 0; (c = hf_map_next(&n->caps, &i)) != NULL;) {
         struct hf_view name = hf_view(c->name, c->len);
-        if (!hf_name_is_made(name) || hf_map_get(&n->kernel->named_by_name, name) != NULL)
+        if (!hf_name_is_made(name) || hf_map_get(&n->kernel->named_by_name, name) != NULL ||
+            hf_asleep_has(n->kernel, name))
             continue;
         c->next = over;
         over = c;

@@ -136,7 +136,7 @@ void hf_watch_begin(struct hf_kernel *k, struct hf_watch *w)
 {
     enum hf_answer_kind why;
     struct hf_named *n = hf_named_find(k, hf_view(w->name, w->name_len), false, &why);
-    if (n == NULL || n->process == NULL) {
+    if (n == NULL || (n->process == NULL && n->asleep == NULL)) {
         tell(w, HF_ANSWER_NO_SUCH, HF_VIEW("no process has this name"));
         return;
     }
