@@ -475,6 +475,25 @@ static enum hf_err guest_load(void *class_ctx, struct hf_view bytes, void **stat
     return HF_OK;
 }
 
+static enum hf_err guest_evict(void *state, struct hf_buf *ret, struct hf_report *why)
+{
+    return hf_guest_evict(state, ret, why);
+}
+
+static enum hf_err guest_revive(void *class_ctx, struct hf_turn *turn, struct hf_view bytes, void **state, struct hf_report *why)
+{
+    struct hf_service_worker *w = class_ctx;
+    struct hf_guest *g = make_guest(w, turn);
+    if (g == NULL)
+        return hf_report_set(why, HF_LIMIT, "out of memory for an instance");
+    *state = g;
+    hf_turn_set_selective(turn, true);
+    enum hf_err err = hf_guest_revive(g, bytes, why);
+    if (err == HF_OK && w->svc->s.on_instance != NULL)
+        w->svc->s.on_instance(w->svc->s.on_instance_ctx, g->inst);
+    return err;
+}
+
 const struct hf_behaviour hf_service_behaviour = {
     .name = "wasi:http service",
     .start = guest_start,
@@ -486,4 +505,6 @@ const struct hf_behaviour hf_service_behaviour = {
     .inspect = guest_inspect,
     .save = guest_save,
     .load = guest_load,
+    .evict = guest_evict,
+    .revive = guest_revive,
 };

@@ -21,6 +21,7 @@
 #include "node/log.h"
 #include "node/options.h"
 #include "node/share.h"
+#include "node/spill.h"
 #include "os/wake.h"
 #include "store/kv.h"
 #include "store/store.h"
@@ -47,6 +48,7 @@ struct hf_worker {
     struct hf_wake *wake;
     struct hf_io io;
     struct hf_between *between;
+    struct hf_spill_file *spill; /* evicted processes */
     struct hf_os_watch wake_watch;
     /* share.h: what it serves */
     struct hf_list shares, totals; /* hf_share, hf_total: in_worker */

@@ -176,6 +176,7 @@ static enum hf_err make_named(struct hf_share *s, struct hf_report *report)
         .request_timeout_ns = s->service->class_settings.request_timeout_ns,
         .start_timeout_ns = s->service->class_settings.start_timeout_ns,
         .idle_timeout_ns = o->idle_timeout_ns,
+        .last_words = hf_service_has_shutdown(s->service->svc),
         .ended = hf_ends_note,
         .ended_ctx = &s->total->ends,
     };
@@ -184,6 +185,7 @@ static enum hf_err make_named(struct hf_share *s, struct hf_report *report)
         ns.spawned = p->spawned;
         ns.trap_links = p->trap_links;
         ns.processes_max = p->processes_max;
+        ns.resident_max = p->resident_max;
         ns.mailbox_max = p->mailbox_max;
         ns.turn_timeout_ns = p->turn_timeout_ns;
         ns.restart = p->restart == HF_RESTARTS_ALWAYS ? HF_RESTART_ALWAYS

@@ -11,6 +11,11 @@
 #define EVENTS_MAX 256
 #define TURNS_NS   2000000u /* look at the sockets again after that much computing */
 #define ACCESS_MAX 32768u
+/* Named processes: all of them; those that have come to be made or are in memory, so that a burst of messages to evicted ones
+ * finds its places; bytes of the file for the others. */
+#define NAMES_MAX     1000000u
+#define PROCESSES_MAX 100000u
+#define SPILL_MAX     (UINT64_C(4) << 30)
 
 static void on_wake(struct hf_os_watch *watch, uint32_t ready)
 {
@@ -32,6 +37,45 @@ static void on_access(void *ctx, const struct hf_access *a)
         hf_log_write(w->node->log, &w->access);
 }
 
+static void on_spill_trouble(void *worker, const char *text)
+{
+    const struct hf_worker *w = worker;
+    hf_log_say(w->node->log, "warning", "the spill file, where idle processes are put: %s; they stay in memory", text);
+}
+
+/* Where what may be gone with the process has its place. */
+static const char *spill_folder(const struct hf_node *node)
+{
+    const char *tmp = getenv("TMPDIR");
+    if (node->opt.data_dir != NULL)
+        return node->opt.data_dir;
+    return tmp != NULL && tmp[0] == '/' ? tmp : "/tmp";
+}
+
+static enum hf_err make_spill(struct hf_worker *w)
+{
+    struct hf_node *node = w->node;
+    struct hf_spill_settings s = {
+        .folder = spill_folder(node),
+        .max = node->opt.spill_max != 0 ? node->opt.spill_max : SPILL_MAX,
+        .jobs = node->jobs,
+        .home = w->wake,
+        .trouble = on_spill_trouble,
+        .ctx = w,
+    };
+    enum hf_err err = hf_spill_file_new(&s, &w->spill);
+    if (err == HF_OK)
+        hf_kernel_spill_to(w->kernel, &hf_spill_file_ops, w->spill);
+    return err;
+}
+
+/* Components have up to a dozen core instances. */
+static uint32_t resident_of(uint32_t instances_max)
+{
+    uint32_t n = (instances_max != 0 ? instances_max : 1000) / 16;
+    return n == 0 ? 1 : n;
+}
+
 enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t number, struct hf_report *report)
 {
     struct hf_os *os = node->os;
@@ -40,8 +84,15 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
     w->wake_watch.on_ready = on_wake;
     hf_meter_init(&w->meter);
 
-    struct hf_kernel_settings ks = {.id_base = (uint64_t)number << 48};
-    enum hf_err err = hf_kernel_new(&ks, &w->kernel);
+    struct hf_kernel_settings ks = {
+        .id_base = (uint64_t)number << 48,
+        .processes_max = PROCESSES_MAX,
+        .names_max = node->opt.names_max != 0 ? node->opt.names_max : NAMES_MAX,
+        .resident_max = node->opt.resident_max != 0 ? node->opt.resident_max : resident_of(node->opt.instances_max),
+    };
+    enum hf_err err = os->random(os, &ks.hash_seed, sizeof ks.hash_seed);
+    if (err == HF_OK)
+        err = hf_kernel_new(&ks, &w->kernel);
     if (err == HF_OK)
         err = hf_store_open("memory:", &w->store, report);
     if (err == HF_OK)
@@ -51,6 +102,8 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
     hf_io_init(&w->io, os, w->poller, w->wake, node->jobs);
     if (err == HF_OK)
         err = hf_node_kv_door(node, &w->io);
+    if (err == HF_OK)
+        err = make_spill(w);
     if (err == HF_OK)
         err = os->poller_add(w->poller, hf_wake_fd(w->wake), HF_OS_IN, &w->wake_watch);
     if (err != HF_OK)
@@ -120,6 +173,7 @@ void hf_worker_settle(struct hf_worker *w)
 void hf_worker_done(struct hf_worker *w)
 {
     hf_between_free(w->between);
+    hf_spill_file_free(w->spill);
     if (w->io.os != NULL)
         hf_io_collect(&w->io);
     hf_store_close(w->store);
