@@ -6,6 +6,8 @@
  */
 #include "host/service_int.h"
 
+#include "kernel/message.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -477,7 +479,17 @@ static enum hf_err guest_load(void *class_ctx, struct hf_view bytes, void **stat
 
 static enum hf_err guest_evict(void *state, struct hf_buf *ret, struct hf_report *why)
 {
-    return hf_guest_evict(state, ret, why);
+    struct hf_guest *g = state;
+    enum hf_err err = hf_guest_evict(g, ret, why);
+    if (err == HF_UNSUPPORTED && !g->worker->stays_said) {
+        struct hf_view name = hf_turn_name(g->turn);
+        char text[320];
+        int n = snprintf(text, sizeof text, "process %.*s cannot be evicted and stays in memory: %.*s (said once)", HF_FMT(name),
+                         HF_FMT(hf_view_take(hf_view_of(why->text), 160)));
+        hf_guest_log_event(g, hf_view(text, n < (int)sizeof text ? (size_t)n : sizeof text - 1));
+        g->worker->stays_said = true;
+    }
+    return err;
 }
 
 static enum hf_err guest_revive(void *class_ctx, struct hf_turn *turn, struct hf_view bytes, void **state, struct hf_report *why)
