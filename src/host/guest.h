@@ -228,6 +228,9 @@ enum hf_err hf_host_bind_images(struct hf_registry *reg, struct hf_report *repor
 enum hf_err hf_guest_save(struct hf_guest *g, struct hf_buf *ret, struct hf_report *report);
 /* Into a guest without an instance. HF_CORRUPT, HF_INVALID (another component or engine), HF_UNSUPPORTED, HF_LIMIT. */
 enum hf_err hf_guest_load(struct hf_guest *g, struct hf_view bytes, struct hf_report *report);
+/* The same for one that is evicted: for this process and service only, and shorter where the service has an image of its start. */
+enum hf_err hf_guest_evict(struct hf_guest *g, struct hf_buf *ret, struct hf_report *report);
+enum hf_err hf_guest_revive(struct hf_guest *g, struct hf_view bytes, struct hf_report *report);
 struct hf_instance_settings hf_guest_instance_settings(struct hf_guest *g);
 
 /* ---- sockets, for the behaviour (host_net.c) ---- */

@@ -44,6 +44,7 @@ struct hf_service_worker {
     struct hf_worker_counters counters;
     bool second_ok;        /* an instance served a second request: the component is reusable */
     uint32_t second_traps; /* second requests that trapped before that */
+    bool stays_said; /* "cannot be evicted" goes to the log once a worker, then `inspect` tells */
     bool grown_said; /* "reset=grown" goes to the log once a worker, then is only counted */
 };
 

@@ -188,6 +188,10 @@ void hf_evict_gone(struct hf_process *p)
         e->n_resident--;
         p->class->named->n_resident--;
     }
+    if (p->reserved) {
+        p->reserved = false;
+        e->n_moves--;
+    }
     e->due |= e->spill != NULL;
 }
 
@@ -208,9 +212,13 @@ static struct hf_spill_move *move_new(struct hf_process *p, bool write)
 
 static void move_begun(struct hf_kernel *k, struct hf_spill_move *m)
 {
+    struct hf_process *p = m->process;
     hf_list_push_back(&k->evict.moves, &m->in_kernel);
-    k->evict.n_moves++;
-    m->process->move = m;
+    if (p->reserved)
+        p->reserved = false;
+    else
+        k->evict.n_moves++;
+    p->move = m;
 }
 
 bool hf_spill_moved(struct hf_spill_move *m)
@@ -253,6 +261,7 @@ static void note_stays(struct hf_process *p, const struct hf_report *report)
     (void)!hf_buf_add_view(&n->stays, hf_view_take(hf_view_of(text), STAYS_MAX));
 }
 
+/* It may have mail by now, and be kept from it: suspended, or parked. */
 static bool is_still_idle(const struct hf_process *p)
 {
     return p->phase == HF_PHASE_IDLE && p->doom == HF_DOOM_NONE && !hf_list_linked(&p->in_run) &&
@@ -266,12 +275,13 @@ static void evict(struct hf_process *p)
     struct hf_evict *e = &k->evict;
     struct hf_named_class *nc = p->class->named;
     struct hf_report report;
-    unlist(p);
-    if (!is_still_idle(p)) /* blocked, with mail: it is listed again when it has handled that */
-        return;
-    struct hf_spill_move *m = move_new(p, true);
+    struct hf_spill_move *m;
     enum hf_err err = HF_LIMIT;
+    unlist(p);
+    if (!is_still_idle(p)) /* it is idle again after its turn */
+        return;
     hf_report_init(&report);
+    m = move_new(p, true);
     if (m != NULL && (m->asleep = hf_asleep_new(p->named)) != NULL)
         err = take_image(p, &m->bytes, &report);
     if (err == HF_UNSUPPORTED) {
@@ -374,6 +384,8 @@ static void admit(struct hf_process *p)
     p->resident = true;
     p->kernel->evict.n_resident++;
     p->class->named->n_resident++;
+    p->reserved = p->named->asleep != NULL;
+    p->kernel->evict.n_moves += p->reserved;
 }
 
 bool hf_evict_admits(struct hf_process *p)

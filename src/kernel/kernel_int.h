@@ -204,6 +204,7 @@ struct hf_process {
     struct hf_list in_idle, in_class_idle; /* may be evicted: the kernel's and the class's */
     struct hf_spill_move *move; /* idle: its bytes are being written; starting: are being read */
     bool resident;              /* it counts as one that is in memory */
+    bool reserved;              /* ... and its read, which has not begun, as a move */
     bool moved;                 /* the read is over */
     bool revived;
     uint32_t patience; /* so often it becomes idle before it is asked for its image again */

@@ -61,7 +61,7 @@ struct hf_process *hf_process_new(struct hf_class *c)
     p->phase = HF_PHASE_NEW;
     p->doom = HF_DOOM_NONE;
     p->leave_begun = p->spent = p->blocked = p->due = false;
-    p->resident = p->moved = p->revived = false;
+    p->resident = p->reserved = p->moved = p->revived = false;
     p->move = NULL;
     p->patience = 0;
     p->why = NULL;

@@ -116,6 +116,16 @@ static void take_shot(struct hf_worker *w, struct hf_shot *shot)
     to->processes = hf_kernel_processes(w->kernel);
     to->blobs = hf_blob_pool_live(hf_kernel_blobs(w->kernel));
     to->blob_bytes = hf_blob_pool_memory(hf_kernel_blobs(w->kernel));
+    struct hf_evict_stats e;
+    hf_kernel_evict_stats(w->kernel, &e);
+    to->resident = e.resident;
+    to->evicted = e.evicted;
+    to->spilled_bytes = e.bytes;
+    to->evictions = e.evictions;
+    to->revivals = e.revivals;
+    to->stays = e.refused;
+    to->spill_failures = e.failed;
+    to->lost = e.lost;
     to->gateway = (struct hf_shot_gateway){
         .accepted = g.accepted,
         .closed = g.closed,

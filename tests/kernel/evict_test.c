@@ -418,6 +418,24 @@ static void suspended_it_stays_away_until_it_is_resumed(void **state)
     stage_close(&sc.s);
 }
 
+static void suspended_with_mail_it_is_not_tried_for_ever(void **state)
+{
+    struct scene sc;
+    (void)state;
+    open_with(&sc, 1, "ab");
+    stage_script(&sc.s, "b/1", "w r");
+    stage_go(&sc.s, "a/1");
+    assert_int_equal(hf_named_suspend(sc.s.k, HF_VIEW("a/1")), HF_OK);
+    stage_post(&sc.s, "a/1", "waits", NULL);
+    stage_go(&sc.s, "b/1"); /* there are two now, and none that could go */
+    assert_int_equal(stats_now(&sc).resident, 2);
+    assert_int_equal(sc.r.n_writes, 0);
+    assert_int_equal(hf_named_resume(sc.s.k, HF_VIEW("a/1")), HF_OK);
+    stage_gate(&sc.s);
+    assert_int_equal(stats_now(&sc).resident, 1);
+    stage_close(&sc.s);
+}
+
 /* ---- ends in order ---- */
 
 static struct stage *leaver_stage;
@@ -778,6 +796,7 @@ int main(void)
         cmocka_unit_test(timers_and_answers_bring_it_back),
         cmocka_unit_test(what_it_may_do_is_kept),
         cmocka_unit_test(suspended_it_stays_away_until_it_is_resumed),
+        cmocka_unit_test(suspended_with_mail_it_is_not_tried_for_ever),
         cmocka_unit_test(in_order_it_ends_where_it_lies_or_says_its_last_words),
         cmocka_unit_test(a_message_before_its_last_words_is_served),
         cmocka_unit_test(a_closed_class_with_last_words_lets_all_of_them_speak),

@@ -77,6 +77,7 @@ bool keeper_go(struct keeper *r, size_t n)
         if (at == NULL)
             return any;
         struct hf_spill_move *m = HF_LIST_ENTRY(at, struct hf_spill_move, link);
+        r->n_moves--;
         if (m->write)
             do_write(r, m);
         else
@@ -94,6 +95,7 @@ static enum hf_err on_write(void *ctx, struct hf_spill_move *m)
         return HF_LIMIT;
     }
     r->n_writes++;
+    assert_true(++r->n_moves <= MOVES);
     hf_list_push_back(&r->moves, &m->link);
     return HF_OK;
 }
@@ -103,13 +105,14 @@ static void on_read(void *ctx, struct hf_spill_move *m)
     struct keeper *r = ctx;
     assert_true(!m->write && m->bytes.len == 0);
     r->n_reads++;
+    assert_true(++r->n_moves <= MOVES);
     hf_list_push_back(&r->moves, &m->link);
 }
 
 void keeper_open(struct keeper *r, struct hf_kernel *k)
 {
     static const struct hf_spill ops = {
-        .moves_max = 8, .write = on_write, .read = on_read, .forget = forget};
+        .moves_max = MOVES, .write = on_write, .read = on_read, .forget = forget};
     *r = (struct keeper){0};
     hf_list_init(&r->moves);
     hf_kernel_spill_to(k, &ops, r);

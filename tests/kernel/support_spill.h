@@ -6,13 +6,13 @@
 #include "kernel/named_int.h"
 #include "support.h"
 
-enum { SLOTS = 4096 };
+enum { SLOTS = 4096, MOVES = 8 };
 
 struct keeper {
     struct hf_list moves; /* not done yet, oldest first */
     struct hf_buf slots[SLOTS];
     bool used[SLOTS];
-    size_t n_used, n_writes, n_reads;
+    size_t n_used, n_writes, n_reads, n_moves;
     bool late;        /* moves are done by keeper_go only */
     bool full;        /* refuses writes */
     bool write_fails, read_fails, read_short;
