@@ -11,8 +11,8 @@
  * `seed`: random, so that no guest can choose keys that all collide. HF_LIMIT: no memory. */
 enum hf_err hf_kv_memory_new(const struct hf_kv_limits *limits, uint64_t seed, struct hf_kv **ret);
 
-/* Durable: DIR/holdfast.db, an SQLite file (WAL, synchronous=FULL) with one thread that writes it;
- * DIR is made if it is not there. An operation is done when its group is on disk; a refusal of
+/* Durable: DIR/holdfast.db (doc/store.md), an SQLite file (WAL, synchronous=FULL) with one thread
+ * that writes it; DIR is made if it is not there. A file of an older format becomes one of this. An operation is done when its group is on disk; a refusal of
  * HF_KV_DISK changed nothing. After a commit that failed in a way that leaves the file in doubt
  * (HF_KV_UNKNOWN) everything is refused until the store is opened anew.
  *
