@@ -35,7 +35,7 @@ struct hf_kv_limits {
     uint32_t batch_keys;
     uint64_t batch_bytes;
     /* Durable stores: keys, and bytes of memory for them with their values, whose newest value is
-     * only in the log. What has no room there goes past the log, which is slower. 65536; 32 MiB */
+     * only in the log. What has no room there goes past the log, which is slower. 131072; 64 MiB */
     uint64_t log_keys;
     uint64_t log_bytes;
 };

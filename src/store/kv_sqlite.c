@@ -9,11 +9,12 @@
 
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #define GROUP_RECORDS 4096u
 #define GROUP_BYTES   (1u << 20)
-#define WAL_PAGES     4000 /* then they go into the file */
+#define WAL_PAGES     12000 /* then they go into the file */
 #define IDLE_MS       1000
 #define SWEEP_IDLE    1024u
 #define SWEEP_LAST    4096u
@@ -262,6 +263,7 @@ static void *commit_all(void *arg)
     struct hf_kvs *s = arg;
     struct queue q = {.n = 0};
     bool idle = false;
+    prctl(PR_SET_TIMERSLACK, 1000ul, 0ul, 0ul, 0ul); /* it waits for company in small steps */
     hf_list_init(&q.records);
     for (;;) {
         bool stop = atomic_load(&s->stop); /* read before the letters: none comes after it */

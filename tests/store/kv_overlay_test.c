@@ -406,7 +406,7 @@ static void what_the_tables_refuse_stays_in_the_log(void **state)
     open_new(&w, (struct hf_kv_limits){.log_keys = ROOM});
     struct hf_kv_bucket *b = kvc_bucket(&w.c, "s", "b");
     sql(&w, "CREATE TRIGGER no BEFORE INSERT ON kv BEGIN SELECT RAISE(ABORT, 'no'); END");
-    for (unsigned i = 0; i < N; i++) /* past the half that begins a sweep */
+    for (unsigned i = 0; i < N; i++) /* past what begins a sweep */
         assert_int_equal(kvc_set(&w.c, b, kvc_name(text, i), K("v")), HF_KV_NONE);
     assert_int_equal(ask(&w, "SELECT count(*) FROM kv"), 0);
     shut(&w); /* which tries once more */
