@@ -175,7 +175,7 @@ bool hf_kvs_entry_put(struct hf_kvs *s, struct hf_kvs_entry *e, struct hf_kvs_st
         return false;
     }
     /* A place that is of this transaction alone; that of `now` stays until it ends well. */
-    if (e->next.kind != HF_KVS_NONE && placed != 0 && placed != state.id &&
+    if (placed != 0 && !(has_place(&state, table_id) && state.id == placed) &&
         !(has_place(&e->now, e->table_id) && e->now.id == placed))
         place_leave(s, e->bucket, placed);
     if (value.len > 0 && state.kind == HF_KVS_LIVE)
