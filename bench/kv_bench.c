@@ -156,7 +156,7 @@ int main(int argc, char **argv)
     struct hf_kv *first = NULL;
 
     snprintf(dir, sizeof dir, "%s/hf-kv-bench-XXXXXX", argc > 1 ? argv[1] : ".");
-    if (mkdtemp(dir) == NULL || hf_kv_sqlite_open(dir, &limits, 42, &first, &report) != HF_OK) {
+    if (mkdtemp(dir) == NULL || hf_kv_sqlite_open(dir, &limits, 42, (struct hf_kv_ear){0}, &first, &report) != HF_OK) {
         fprintf(stderr, "%s: %s\n", dir, report.text);
         return 1;
     }

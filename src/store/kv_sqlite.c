@@ -166,13 +166,6 @@ struct queue {
     uint64_t commit_ns; /* what the last one took */
 };
 
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static void collect(void *ctx, struct hf_letter *letter)
 {
     struct queue *q = ctx;
@@ -187,8 +180,8 @@ static void collect(void *ctx, struct hf_letter *letter)
  * is alone never waits, nor does anybody where commits are fast. */
 static void wait_for_company(struct hf_kvs *s, struct queue *q)
 {
-    uint64_t most = q->commit_ns / 4, until = now_ns() + (most < WAIT_NS ? most : WAIT_NS);
-    while (q->n < q->expected && most > WAIT_STEP_NS * 2 && now_ns() < until) {
+    uint64_t most = q->commit_ns / 4, until = hf_kvs_now_ns() + (most < WAIT_NS ? most : WAIT_NS);
+    while (q->n < q->expected && most > WAIT_STEP_NS * 2 && hf_kvs_now_ns() < until) {
         struct timespec step = {.tv_nsec = WAIT_STEP_NS};
         nanosleep(&step, NULL);
         hf_wake_take_all(s->inbox, collect, q);
@@ -240,9 +233,9 @@ static void commit_group(struct hf_kvs *s, struct queue *q)
     answer(&done);
     if (hf_list_empty(&group))
         return;
-    uint64_t begun = now_ns();
+    uint64_t begun = hf_kvs_now_ns();
     hf_kvs_group(s, &group);
-    q->commit_ns = now_ns() - begun;
+    q->commit_ns = hf_kvs_now_ns() - begun;
     answer(&group);
     if (s->wal_pages < WAL_PAGES || s->broken)
         return;
@@ -376,12 +369,13 @@ enum hf_err hf_kv_sqlite_door(struct hf_kv *first, struct hf_wake *wake, struct 
 }
 
 enum hf_err hf_kv_sqlite_open(const char *dir, const struct hf_kv_limits *limits, uint64_t seed,
-                              struct hf_kv **ret, struct hf_report *report)
+                              struct hf_kv_ear ear, struct hf_kv **ret, struct hf_report *report)
 {
     struct hf_kvs *s = calloc(1, sizeof *s);
     if (s == NULL)
         return hf_report_set(report, HF_LIMIT, "out of memory");
     s->limits = *limits;
+    s->ear = ear;
     s->lock_fd = -1;
     hf_kv_limits_fill(&s->limits);
     if (s->limits.buckets > HF_KVS_BUCKETS)

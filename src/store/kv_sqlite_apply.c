@@ -13,19 +13,11 @@
 #include "store/kv_sqlite_int.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #define ROWS_MAX      16384 /* of the log, before a sweep begins whatever they hold */
 #define TRIM_PART     16u   /* of what a part of the sweep may take, this many times fewer rows */
 #define PAUSE_NS      1000000000u
 #define ALONE_AT_OPEN 4096u
-
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 /* ---- the row of a transaction ------------------------------------------------------------------
  */
@@ -174,7 +166,7 @@ int hf_kvs_sweep_some(struct hf_kvs *s, size_t most, bool force)
     int rc = SQLITE_OK;
     if (w->upto == 0 && (!has_log(s) || s->log_last_kept < s->log_first || !(force || is_due(s))))
         return SQLITE_OK;
-    if (w->not_before != 0 && now_ns() < w->not_before)
+    if (w->not_before != 0 && hf_kvs_now_ns() < w->not_before)
         return SQLITE_OK;
     w->not_before = 0;
     if (w->upto == 0)
@@ -228,15 +220,15 @@ void hf_kvs_sweep_end(struct hf_kvs *s, bool committed)
 
 void hf_kvs_sweep_failed(struct hf_kvs *s, int rc)
 {
-    (void)rc;
-    s->sweep.failures++;
-    s->sweep.not_before = now_ns() + PAUSE_NS;
+    hf_kvs_say(s, rc, "keys stay in the log, and are moved into the tables later; nothing is lost");
+    s->sweep.not_before = hf_kvs_now_ns() + PAUSE_NS;
 }
 
 bool hf_kvs_sweep_alone(struct hf_kvs *s, size_t most)
 {
     bool at_commit = false;
-    if (s->broken || !has_log(s) || (s->sweep.not_before != 0 && now_ns() < s->sweep.not_before))
+    if (s->broken || !has_log(s) ||
+        (s->sweep.not_before != 0 && hf_kvs_now_ns() < s->sweep.not_before))
         return false;
     int rc = hf_kvs_run(s, HF_KVS_BEGIN_WRITE);
     if (rc == SQLITE_OK)
@@ -250,8 +242,10 @@ bool hf_kvs_sweep_alone(struct hf_kvs *s, size_t most)
     hf_kvs_entries_end(s, rc == SQLITE_OK);
     if (rc == SQLITE_OK)
         return has_log(s);
-    hf_kvs_sweep_failed(s, rc);
-    s->broken = at_commit && (rc & 0xff) != SQLITE_FULL && (rc & 0xff) != SQLITE_BUSY;
+    if (at_commit && (rc & 0xff) != SQLITE_FULL && (rc & 0xff) != SQLITE_BUSY)
+        hf_kvs_break(s, rc);
+    else
+        hf_kvs_sweep_failed(s, rc);
     return false;
 }
 

@@ -13,7 +13,10 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+#define SAY_NS 1000000000u
 
 /* A key's row is found by (bucket, key), listed by id: bucket << 48 | the version it was born with.
  */
@@ -235,6 +238,24 @@ static enum hf_err settings(struct hf_kvs *s, struct hf_report *report)
         return hf_report_set(report, HF_UNSUPPORTED, "%s: SQLite does not sync each commit",
                              s->path);
     return err;
+}
+
+uint64_t hf_kvs_now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+void hf_kvs_say(struct hf_kvs *s, int rc, const char *so)
+{
+    char text[512];
+    uint64_t now = hf_kvs_now_ns();
+    if (s->ear.say == NULL || (!s->broken && s->said_ns != 0 && now - s->said_ns < SAY_NS))
+        return;
+    s->said_ns = now;
+    snprintf(text, sizeof text, "%s: %s: %s", s->path, sqlite3_errstr(rc), so);
+    s->ear.say(s->ear.ctx, text);
 }
 
 enum hf_err hf_kvs_file_open(struct hf_kvs *s, const char *dir, struct hf_report *report)

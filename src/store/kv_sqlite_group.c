@@ -366,6 +366,12 @@ static int try(struct hf_kvs *s, struct hf_list *records, bool *at_commit)
     return transaction(s, records, 0, at_commit);
 }
 
+void hf_kvs_break(struct hf_kvs *s, int rc)
+{
+    s->broken = true;
+    hf_kvs_say(s, rc, "a commit failed, so everything is refused until the store is opened anew");
+}
+
 void hf_kvs_group(struct hf_kvs *s, struct hf_list *records)
 {
     bool at_commit = false;
@@ -377,11 +383,12 @@ void hf_kvs_group(struct hf_kvs *s, struct hf_list *records)
     if (rc == SQLITE_OK)
         return;
     if (at_commit && !is_room(rc)) {
-        s->broken = true;
+        hf_kvs_break(s, rc);
         refuse(records, HF_KV_UNKNOWN);
         return;
     }
     if (records->next->next == records) {
+        hf_kvs_say(s, rc, "an operation is refused; what was acknowledged is there");
         refuse(records, (rc & 0xff) == SQLITE_NOMEM ? HF_KV_MEMORY : HF_KV_DISK);
         return;
     }

@@ -103,7 +103,6 @@ struct hf_kvs_sweep {
     int64_t trim_to;        /* after this transaction */
     bool counted, counting; /* counts are in the tables; are written by this transaction */
     uint64_t not_before;    /* after an error: ns, monotonic */
-    uint64_t failures;
 };
 
 struct hf_kvs {
@@ -120,6 +119,8 @@ struct hf_kvs {
     pthread_cond_t barrier;
 
     /* the committer's, but while the store is opened and closed */
+    struct hf_kv_ear ear;
+    uint64_t said_ns; /* when it was last told something, monotonic; 0: never */
     int lock_fd;
     char *path;
     sqlite3 *db;
@@ -176,6 +177,10 @@ struct hf_kvs_record {
  * hf_kvs_file_close is still the caller's to call. */
 enum hf_err hf_kvs_file_open(struct hf_kvs *s, const char *dir, struct hf_report *report);
 void hf_kvs_file_close(struct hf_kvs *s);
+/* Tells the ear what SQLite's code means for whom: "DIR/holdfast.db: database or disk is full: ..."
+ */
+void hf_kvs_say(struct hf_kvs *s, int rc, const char *so);
+uint64_t hf_kvs_now_ns(void); /* monotonic */
 /* The bucket of a label that is not in the map yet (kv_sqlite.c; the lock is held). */
 struct hf_kv_bucket *hf_kvs_bucket_new(struct hf_kvs *s, struct hf_view space, struct hf_view name);
 enum hf_err hf_kvs_label(struct hf_view space, struct hf_view name, struct hf_buf *ret);
@@ -186,6 +191,8 @@ void hf_kvs_reads(struct hf_kvs *s, struct hf_list *records, struct hf_list *don
 /* Does all of the list in one transaction. On return each has its result, and what was written is
  * on disk. */
 void hf_kvs_group(struct hf_kvs *s, struct hf_list *records);
+/* A commit failed, and nobody knows what the disk has: nothing is done any more. */
+void hf_kvs_break(struct hf_kvs *s, int rc);
 
 /* kv_sqlite_list.c: a refusal is in the record, an error of SQLite is returned. */
 int hf_kvs_list(struct hf_kvs *s, struct hf_kvs_record *rec);

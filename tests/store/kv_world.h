@@ -16,6 +16,7 @@ struct world { /* a store in a folder of its own, one door */
     struct hf_kv *first;
     struct hf_wake *wake;
     struct kv_case c;
+    struct hf_kv_ear ear;
 };
 
 static bool step(struct kv_case *c)
@@ -37,7 +38,7 @@ static bool step(struct kv_case *c)
 static enum hf_err try_open(struct world *w, struct hf_kv_limits limits, struct hf_report *report)
 {
     hf_report_init(report);
-    return hf_kv_sqlite_open(w->dir, &limits, 42, &w->first, report);
+    return hf_kv_sqlite_open(w->dir, &limits, 42, w->ear, &w->first, report);
 }
 
 static void reopen(struct world *w, struct hf_kv_limits limits)
