@@ -5,6 +5,10 @@
 #include "tests/store/kv_world.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
 
 /* ---- the contract again, with logs that hold next to nothing ------------------------------------
  */
@@ -293,6 +297,128 @@ static void beside_a_model_with_kills(void **state)
     }
 }
 
+/* ---- a process that is killed while it writes
+ * ---------------------------------------------------- */
+
+enum { MANY = 400, AT_ONCE = 32, KILLS = 20 };
+struct shared { /* outlives the child */
+    _Atomic uint32_t begun[MANY], done[MANY];
+    _Atomic uint32_t n;
+};
+struct writer {
+    struct world *w;
+    struct shared *shared;
+    struct hf_kv_bucket *b;
+    struct hf_kv_op op;
+    unsigned k, step;
+    char key[16], value[16];
+};
+
+static void write_next(struct writer *w);
+
+static void written(struct hf_kv_op *op)
+{
+    struct writer *w = op->ctx;
+    HF_ASSERT(op->r.refusal == HF_KV_NONE);
+    hf_kv_end(w->w->c.kv, op);
+    atomic_store(&w->shared->done[w->k], atomic_load(&w->shared->begun[w->k]));
+    atomic_fetch_add(&w->shared->n, 1);
+    write_next(w);
+}
+
+/* Each has keys of its own, so that a key is in flight once. Every seventh write is a delete, which
+ * counts as the number it has. */
+static void write_next(struct writer *w)
+{
+    w->step += 7;
+    w->k = (w->k + AT_ONCE * (1 + w->step % 5)) % (MANY / AT_ONCE * AT_ONCE);
+    uint32_t n = atomic_fetch_add(&w->shared->begun[w->k], 1) + 1;
+    w->op = (struct hf_kv_op){.kind = n % 7 == 0 ? HF_KV_DELETE : HF_KV_SET,
+                              .bucket = w->b,
+                              .key = kvc_name(w->key, w->k),
+                              .value = hf_view(w->value, (size_t)snprintf(w->value, 16, "%u", n)),
+                              .done = written,
+                              .ctx = w};
+    HF_ASSERT(hf_kv_begin(w->w->c.kv, &w->op) == HF_AGAIN);
+}
+
+static void write_until_killed(struct world *w, struct shared *shared, struct hf_kv_limits limits)
+{
+    static struct writer writers[AT_ONCE];
+    reopen(w, limits);
+    for (unsigned i = 0; i < AT_ONCE; i++) {
+        writers[i] = (struct writer){
+            .w = w, .shared = shared, .b = kvc_bucket(&w->c, "s", "b"), .k = i, .step = i};
+        write_next(&writers[i]);
+    }
+    while (w->c.step(&w->c)) {
+    }
+}
+
+static void check_written(struct world *w, struct shared *shared)
+{
+    struct hf_kv_bucket *b = kvc_bucket(&w->c, "s", "b");
+    char text[16];
+    for (unsigned k = 0; k < MANY; k++) {
+        struct hf_kv_op op = {.kind = HF_KV_GET, .bucket = b, .key = kvc_name(text, k)};
+        uint32_t done = atomic_load(&shared->done[k]), begun = atomic_load(&shared->begun[k]),
+                 n = 0;
+        kvc_do(&w->c, &op);
+        assert_int_equal(op.r.refusal, HF_KV_NONE);
+        char value[16] = "";
+        memcpy(value, op.r.value.ptr, op.r.value.len);
+        n = (uint32_t)strtoul(value, NULL, 10);
+        bool deleted = !op.r.found;
+        hf_kv_end(w->c.kv, &op);
+        /* the last that was acknowledged, or the one that was under way */
+        bool as_done = deleted ? done % 7 == 0 : n == done,
+             as_begun = deleted ? begun % 7 == 0 : n == begun;
+        if (!as_done && !as_begun)
+            fail_msg("key %u: %s%u, acknowledged %u, sent %u", k, deleted ? "none " : "", n, done,
+                     begun);
+        /* the next round begins with what is there */
+        n = as_done ? done : begun;
+        atomic_store(&shared->done[k], n);
+        atomic_store(&shared->begun[k], n);
+    }
+}
+
+static void killed_while_it_writes(void **state)
+{
+    struct shared *shared =
+        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct run chance = {.chance = 5};
+    struct world w = {0};
+    (void)state;
+    assert_true(shared != MAP_FAILED);
+    make_dir(&w);
+    for (unsigned i = 0; i < KILLS; i++) {
+        struct hf_kv_limits limits = {.log_keys = 1 + rnd(&chance, 300)};
+        uint32_t until = atomic_load(&shared->n) + 1 + (uint32_t)rnd(&chance, 3000);
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            write_until_killed(&w, shared, limits);
+            _exit(1);
+        }
+        int status = 0;
+        while (atomic_load(&shared->n) < until) {
+            struct timespec pause = {.tv_nsec = 100000};
+            assert_int_equal(waitpid(child, &status, WNOHANG), 0); /* it does not end by itself */
+            nanosleep(&pause, NULL);
+        }
+        assert_int_equal(kill(child, SIGKILL), 0);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        reopen(&w, (struct hf_kv_limits){0});
+        check_written(&w, shared);
+        shut(&w);
+    }
+    assert_true(atomic_load(&shared->n) > KILLS * 100);
+    munmap(shared, sizeof *shared);
+    remove_dir(&w);
+}
+
 /* ---- what a log may not be ----------------------------------------------------------------------
  */
 
@@ -445,6 +571,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(contract_with_small_logs),
         cmocka_unit_test(beside_a_model_with_kills),
+        cmocka_unit_test(killed_while_it_writes),
         cmocka_unit_test(logs_that_are_refused),
         cmocka_unit_test(an_older_file_is_taken_over),
         cmocka_unit_test(the_log_is_empty_after_opening_and_closing),
