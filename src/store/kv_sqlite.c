@@ -15,7 +15,7 @@
 #define GROUP_RECORDS 4096u
 #define GROUP_BYTES   (1u << 20)
 #define WAL_PAGES     12000 /* then they go into the file */
-#define IDLE_MS       1000
+#define IDLE_MS       5000
 #define SWEEP_IDLE    1024u
 #define SWEEP_LAST    4096u
 #define WAIT_NS       500000u

@@ -87,7 +87,7 @@ static bool is_due(const struct hf_kvs *s)
 {
     return s->n_waiting >= s->limits.log_keys - s->limits.log_keys / 4 ||
            s->waiting_bytes >= s->limits.log_bytes - s->limits.log_bytes / 4 ||
-           s->log_bytes >= s->limits.log_bytes || s->log_last - s->log_first >= ROWS_MAX;
+           s->log_bytes >= s->limits.log_bytes / 2 || s->log_last - s->log_first >= ROWS_MAX;
 }
 
 static int64_t row_of(const struct hf_kvs_entry *e)
