@@ -36,6 +36,11 @@ static void put_u32le(uint8_t *p, uint32_t v)
         p[i] = (uint8_t)(v >> (8 * i));
 }
 
+static inline uint32_t get_u32le(const uint8_t *p)
+{
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
 /* Adds a str, unless the head would outgrow its 32-bit length. */
 static enum hf_err write_str(struct hf_head_writer *w, struct hf_view v)
 {
@@ -92,19 +97,35 @@ enum hf_err hf_head_begin_response(struct hf_head_writer *w, struct hf_buf *buf,
     return write_fixed(w, HF_HEAD_RESPONSE, status, flags);
 }
 
+enum hf_err hf_head_field_room(struct hf_head_writer *w, struct hf_view name, size_t value_len,
+                               uint8_t **value)
+{
+    size_t len = w->buf->len - w->start;
+    if (w->n_fields == UINT32_MAX || name.len > UINT32_MAX || value_len > UINT32_MAX ||
+        name.len + value_len + 8 > UINT32_MAX - len)
+        return HF_LIMIT;
+    enum hf_err err = hf_buf_reserve(w->buf, 8 + name.len + value_len);
+    if (err != HF_OK)
+        return err;
+    uint8_t *p = w->buf->ptr + w->buf->len;
+    put_u32le(p, (uint32_t)name.len);
+    if (name.len > 0)
+        memcpy(p + 4, name.ptr, name.len);
+    p += 4 + name.len;
+    put_u32le(p, (uint32_t)value_len);
+    *value = p + 4;
+    p[4 + value_len] = '\0';
+    w->buf->len += 8 + name.len + value_len;
+    w->n_fields++;
+    return HF_OK;
+}
+
 enum hf_err hf_head_field(struct hf_head_writer *w, struct hf_view name, struct hf_view value)
 {
-    size_t before = w->buf->len;
-    enum hf_err err = w->n_fields == UINT32_MAX ? HF_LIMIT : write_str(w, name);
-    if (err == HF_OK)
-        err = write_str(w, value);
-    if (err == HF_OK) {
-        w->n_fields++;
-        return HF_OK;
-    }
-    w->buf->len = before; /* half a field never stays */
-    if (w->buf->ptr != NULL)
-        w->buf->ptr[before] = '\0';
+    uint8_t *to;
+    enum hf_err err = hf_head_field_room(w, name, value.len, &to);
+    if (err == HF_OK && value.len > 0)
+        memcpy(to, value.ptr, value.len);
     return err;
 }
 
@@ -176,6 +197,37 @@ static enum hf_err read_response(struct hf_reader *r, struct hf_head *head,
     return HF_OK;
 }
 
+/* Behind the str at p; NULL: there is none before `end`. */
+static inline const uint8_t *behind_str(const uint8_t *p, const uint8_t *end)
+{
+    if (HF_UNLIKELY(end - p < 4))
+        return NULL;
+    uint32_t len = get_u32le(p);
+    p += 4;
+    return HF_LIKELY(len <= (size_t)(end - p)) ? p + len : NULL;
+}
+
+/* Exactly n fields. Ends early: each takes 8 bytes at least. */
+static bool fields_fit(struct hf_view fields, uint32_t n)
+{
+    const uint8_t *p = fields.ptr, *end = p + fields.len;
+    for (uint64_t i = 0; i < 2 * (uint64_t)n && p != NULL; i++)
+        p = behind_str(p, end);
+    return p == end;
+}
+
+/* They do not fit: says where. */
+static enum hf_err bad_fields(struct hf_reader *r, uint32_t n, struct hf_report *report)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        read_str(r);
+        read_str(r);
+        if (r->bad)
+            return corrupt(report, r, "the fields are cut off");
+    }
+    return corrupt(report, r, "bytes behind the last field");
+}
+
 enum hf_err hf_head_read(struct hf_view bytes, struct hf_head *ret, struct hf_report *report)
 {
     struct hf_reader r = hf_reader(bytes);
@@ -204,14 +256,8 @@ enum hf_err hf_head_read(struct hf_view bytes, struct hf_head *ret, struct hf_re
         return err;
 
     head.fields = hf_view(r.at, hf_reader_left(&r));
-    for (uint32_t i = 0; i < head.n_fields; i++) { /* ends early: a field takes 8 bytes at least */
-        read_str(&r);
-        read_str(&r);
-        if (r.bad)
-            return corrupt(report, &r, "the fields are cut off");
-    }
-    if (hf_reader_left(&r) != 0)
-        return corrupt(report, &r, "bytes behind the last field");
+    if (!fields_fit(head.fields, head.n_fields))
+        return bad_fields(&r, head.n_fields, report);
     *ret = head;
     return HF_OK;
 }
@@ -221,11 +267,12 @@ bool hf_head_next(const struct hf_head *head, size_t *at, struct hf_view *name,
 {
     if (*at >= head->fields.len)
         return false;
-    struct hf_reader r = hf_reader(hf_view_skip(head->fields, *at));
-    *name = read_str(&r);
-    *value = read_str(&r);
-    HF_ASSERT(!r.bad); /* hf_head_read walked the same bytes */
-    *at += hf_reader_pos(&r);
+    const uint8_t *p = head->fields.ptr + *at; /* hf_head_read walked the same bytes */
+    *name = hf_view(p + 4, get_u32le(p));
+    p += 4 + name->len;
+    *value = hf_view(p + 4, get_u32le(p));
+    *at += 8 + name->len + value->len;
+    HF_ASSERT(*at <= head->fields.len);
     return true;
 }
 
