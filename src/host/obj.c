@@ -5,9 +5,11 @@
  */
 #include "host/guest.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
-#define POOL_STEP 64u
+#define POOL_STEP    64u
+#define SETTLE_BYTES (8u << 20) /* making so many took longer than passing them on does */
 #ifdef __SANITIZE_ADDRESS__ /* a use of what was given back must not be hidden by keeping it */
 #define POOLING 0
 #else
@@ -27,6 +29,7 @@ void *hf_obj_new(struct hf_guest *g, size_t size, const char *kind, struct hf_ob
     if (POOLING && c < HF_POOL_CLASSES && g->pool->free[c] != NULL) {
         obj = g->pool->free[c];
         memcpy(&g->pool->free[c], obj, sizeof(void *));
+        g->pool->n[c]--;
     } else {
         obj = malloc((size_t)(c + 1) * POOL_STEP);
         if (obj == NULL)
@@ -54,12 +57,22 @@ void hf_obj_release(struct hf_obj *obj)
     hf_list_remove(&obj->in_guest);
     hf_list_remove(&obj->in_parent);
     unsigned c = size_class(obj->size);
-    if (POOLING && c < HF_POOL_CLASSES) {
+    if (POOLING && c < HF_POOL_CLASSES && g->pool->n[c] < HF_POOL_KEEP) {
         memcpy(obj, &g->pool->free[c], sizeof(void *));
         g->pool->free[c] = obj;
+        g->pool->n[c]++;
     } else {
+        g->pool->given += (size_t)(c + 1) * POOL_STEP;
         free(obj);
     }
+}
+
+void hf_pool_settle(struct hf_obj_pool *pool)
+{
+    if (pool->given < SETTLE_BYTES)
+        return;
+    pool->given = 0;
+    malloc_trim(0);
 }
 
 void hf_obj_cut_children(struct hf_obj *obj)
@@ -97,5 +110,6 @@ void hf_pool_done(struct hf_obj_pool *pool)
             p = next;
         }
         pool->free[c] = NULL;
+        pool->n[c] = 0;
     }
 }
