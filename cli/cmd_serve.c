@@ -65,6 +65,8 @@ static const struct cli_option options[] = {
     OPT_TIMEOUT("request-timeout", "for a whole request, then 504 and the instance ends (30s)"),
     {"after-timeout", "TIME", "from an answer's head on, for its body and work after it (the request's)", OPT_TIME(service.after_timeout_ns, 1), "a time like 10m"},
     {"slice", "TIME", "a guest that computes makes way for others after so long (10ms)", OPT_TIME(service.slice_ns, 1), "a time like 10ms"},
+    {"core-instances", "N", "core instances of all its instances together, each some GiB of address space (16 for each of --max, 1000 to 20000)",
+     OPT_U32(node.instances_max, 1, 1000000), "a number from 1"},
     {"handles", "N", "resources an instance may hold (100000)", OPT_U32(service.handles_max, 1, 100000000), "a number from 1"},
     CLI_OPTIONS_GUEST,
     {"keyvalue-value", "SIZE", "largest value of a bucket (1MiB)", OPT_SIZE(node.keyvalue_value_max, 1, 64 << 20), "a size up to 64MiB"},
@@ -116,7 +118,8 @@ int cmd_serve(int argc, char **argv)
     argv[argc] = NULL;
     s.service.args = (const char *const *)argv;
     uint32_t max = s.service.max != 0 ? s.service.max : 64 * (s.node.workers != 0 ? s.node.workers : 2);
-    s.node.instances_max = max * 16 > 1000 ? (max * 16 < 20000 ? max * 16 : 20000) : 1000; /* components have up to a dozen parts */
+    if (s.node.instances_max == 0) /* components have up to a dozen parts */
+        s.node.instances_max = max < 1000 / 16 ? 1000 : max < 20000 / 16 ? max * 16 : 20000;
 
     char door[128];
     s.node.admin_token = getenv("HF_ADMIN_TOKEN");

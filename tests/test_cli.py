@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The commands at the prompt: first error messages, exit codes, inspect, invoke, the cache."""
-import json, os, struct, sys, tempfile
+import json, os, resource, struct, subprocess, sys, tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from hf import *
@@ -88,6 +88,22 @@ def test_help_and_version():
     check("bad value names what it wants", code == 2 and "a size like" in err, err)
 
 
+def test_little_address_space():
+    """Where a node does not fit into the address space, an option is named that makes it fit."""
+    if SAN:
+        skip("little address space", "a sanitizer needs more")
+        return
+
+    def serve(*args):
+        p = subprocess.run([BIN, "serve", *args, "/nowhere/x.wasm"], capture_output=True, timeout=120, text=True, stdin=subprocess.DEVNULL,
+                           preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (400 << 30, 400 << 30)))
+        return p.returncode, p.stderr
+    code, err = serve("--workers", "256")
+    check("256 workers do not fit, and an option says how many do", code == 5 and "--core-instances" in err and "ulimit -v" in err, (code, err))
+    code, err = serve("--workers", "256", "--core-instances", "16")
+    check("with that option they fit", code == 6 and "x.wasm" in err, (code, err))
+
+
 def test_options_say_what_they_want():
     """Each kind of option at its ends: what is in range goes on to the missing file (exit 6), what is not is refused by name."""
     good = ["--workers=256", "--max=1", "--max-requests=0", "--queue=1000000", "--idle-timeout=0", "--slice=1ms", "--slice=500us",
@@ -100,7 +116,7 @@ def test_options_say_what_they_want():
            ("--head-max=1048577", "a size up to 1MiB"), ("--keyvalue-value=0", "a size up to 64MiB"),
            ("--keyvalue-value=65MiB", "a size up to 64MiB"), ("--keyvalue-keys=0", "a number from 1"), ("--instances=per", "'per-request'"),
            ("--instances=", "'per-request'"), ("--log=xml", "'text' or 'json'"), ("--data=", "a folder"), ("--env=K", "K=V"),
-           ("--addr=8080", "HOST:PORT")]
+           ("--addr=8080", "HOST:PORT"), ("--core-instances=0", "a number from 1"), ("--core-instances=1000001", "a number from 1")]
     for arg in good:
         code, _, err = holdfast("serve", arg, "/nowhere/x.wasm")
         scarce = SAN and code == 5 and "address space" in err  # a sanitizer has taken it for itself

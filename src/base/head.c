@@ -105,6 +105,23 @@ enum hf_err hf_head_begin_response(struct hf_head_writer *w, struct hf_buf *buf,
     return write_fixed(w, HF_HEAD_RESPONSE, status, flags);
 }
 
+enum hf_err hf_head_field_room(struct hf_head_writer *w, struct hf_view name, size_t value_len,
+                               uint8_t **value)
+{
+    struct hf_view room = hf_view(NULL, value_len);
+    enum hf_err err =
+        w->n_fields == UINT32_MAX ? HF_LIMIT : reserve(w, str_len(name) + str_len(room));
+    if (err != HF_OK)
+        return err;
+    put_str(w->buf, name);
+    put_u32le(w->buf->ptr + w->buf->len, (uint32_t)value_len);
+    *value = w->buf->ptr + w->buf->len + 4;
+    w->buf->len += 4 + value_len;
+    put_end(w->buf);
+    w->n_fields++;
+    return HF_OK;
+}
+
 enum hf_err hf_head_field(struct hf_head_writer *w, struct hf_view name, struct hf_view value)
 {
     enum hf_err err =
@@ -158,16 +175,6 @@ static struct hf_view read_str(struct hf_reader *r)
     return hf_read_bytes(r, hf_read_u32le(r));
 }
 
-/* As read_str, when nobody wants the str. */
-static inline void pass_str(struct hf_reader *r)
-{
-    size_t left = hf_reader_left(r);
-    if (HF_LIKELY(left >= 4 && get_u32le(r->at) <= left - 4))
-        r->at += 4 + (size_t)get_u32le(r->at);
-    else
-        read_str(r); /* knows where it fails */
-}
-
 static enum hf_err corrupt(struct hf_report *report, const struct hf_reader *r, const char *what)
 {
     return hf_report_set(report, HF_CORRUPT, "HTTP head: %s (near byte %zu)", what,
@@ -201,6 +208,37 @@ static enum hf_err read_response(struct hf_reader *r, struct hf_head *head,
     return HF_OK;
 }
 
+/* Behind the str at p; NULL: there is none before `end`. */
+static inline const uint8_t *behind_str(const uint8_t *p, const uint8_t *end)
+{
+    if (HF_UNLIKELY(end - p < 4))
+        return NULL;
+    uint32_t len = get_u32le(p);
+    p += 4;
+    return HF_LIKELY(len <= (size_t)(end - p)) ? p + len : NULL;
+}
+
+/* Exactly n fields. Ends early: each takes 8 bytes at least. */
+static bool fields_fit(struct hf_view fields, uint32_t n)
+{
+    const uint8_t *p = fields.ptr, *end = p + fields.len;
+    for (uint64_t i = 0; i < 2 * (uint64_t)n && p != NULL; i++)
+        p = behind_str(p, end);
+    return p == end;
+}
+
+/* They do not fit: says where. */
+static enum hf_err bad_fields(struct hf_reader *r, uint32_t n, struct hf_report *report)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        read_str(r);
+        read_str(r);
+        if (r->bad)
+            return corrupt(report, r, "the fields are cut off");
+    }
+    return corrupt(report, r, "bytes behind the last field");
+}
+
 enum hf_err hf_head_read(struct hf_view bytes, struct hf_head *ret, struct hf_report *report)
 {
     struct hf_reader r = hf_reader(bytes);
@@ -229,14 +267,8 @@ enum hf_err hf_head_read(struct hf_view bytes, struct hf_head *ret, struct hf_re
         return err;
 
     head.fields = hf_view(r.at, hf_reader_left(&r));
-    for (uint32_t i = 0; i < head.n_fields; i++) { /* ends early: a field takes 8 bytes at least */
-        pass_str(&r);
-        pass_str(&r);
-        if (HF_UNLIKELY(r.bad))
-            return corrupt(report, &r, "the fields are cut off");
-    }
-    if (hf_reader_left(&r) != 0)
-        return corrupt(report, &r, "bytes behind the last field");
+    if (HF_UNLIKELY(!fields_fit(head.fields, head.n_fields)))
+        return bad_fields(&r, head.n_fields, report);
     *ret = head;
     return HF_OK;
 }

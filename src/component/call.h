@@ -123,7 +123,8 @@ bool hf_image_portable(const struct hf_image *img, struct hf_report *report);
 typedef enum hf_err (*hf_image_sink_fn)(void *ctx, struct hf_view bytes);
 enum hf_err hf_image_save(const struct hf_image *img, hf_image_sink_fn sink, void *ctx, struct hf_report *report);
 enum hf_err hf_image_save_buf(const struct hf_image *img, struct hf_buf *ret, struct hf_report *report);
-/* Reads them; copies what it needs. HF_CORRUPT: not what was saved (the report says where); HF_INVALID: of another component
+/* Reads them. The image looks into the bytes, which must outlive it: pages of memories are copied once, when an instance is made.
+ * HF_CORRUPT: not what was saved (the report says where); HF_INVALID: of another component
  * or made with another engine (says which); HF_UNSUPPORTED: of another version, or with host objects that are not made here;
  * HF_LIMIT. */
 enum hf_err hf_image_parse(struct hf_component *c, struct hf_view bytes, struct hf_image **ret, struct hf_report *report);

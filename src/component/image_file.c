@@ -168,10 +168,9 @@ static enum hf_err write_runs(const struct hf_memimage *m, size_t page, struct h
     HF_TRY(hf_write_u32le(b, (uint32_t)runs));
     *bytes = 0;
     for (at = 0; hf_memimage_next(m, &at, &n, &zero); at += n) {
-        const uint8_t *p = hf_memimage_bytes(m).ptr + at * page;
         HF_TRY(hf_write_u32le(b, (uint32_t)at));
         HF_TRY(hf_write_u32le(b, (uint32_t)n | (zero ? RUN_ZERO : 0)));
-        HF_TRY(hf_write_u32le(b, zero ? 0 : hf_crc32c(0, p, n * page)));
+        HF_TRY(hf_write_u32le(b, zero ? 0 : hf_crc32c(0, hf_memimage_run(m, at, n).ptr, n * page)));
         *bytes += zero ? 0 : n * page;
     }
     return write_crc(b, from);
@@ -234,7 +233,7 @@ static enum hf_err make_parts(const struct hf_image *img, size_t page, struct pa
     return HF_OK;
 }
 
-static enum hf_err give(const struct hf_image *img, size_t page, const struct parts *p,
+static enum hf_err give(const struct hf_image *img, const struct parts *p,
                         hf_image_sink_fn sink, void *ctx)
 {
     size_t from = 0;
@@ -248,7 +247,7 @@ static enum hf_err give(const struct hf_image *img, size_t page, const struct pa
         from = p->run_ends[i];
         for (; hf_memimage_next(m, &at, &n, &zero); at += n)
             if (!zero)
-                HF_TRY(sink(ctx, hf_view(hf_memimage_bytes(m).ptr + at * page, n * page)));
+                HF_TRY(sink(ctx, hf_memimage_run(m, at, n)));
     }
     return HF_OK;
 }
@@ -262,7 +261,7 @@ enum hf_err hf_image_save(const struct hf_image *img, hf_image_sink_fn sink, voi
         return img->no_way.err;
     enum hf_err err = make_parts(img, page, &p);
     if (err == HF_OK)
-        err = give(img, page, &p, sink, ctx);
+        err = give(img, &p, sink, ctx);
     hf_buf_done(&p.head);
     hf_buf_done(&p.state);
     hf_buf_done(&p.runs);
@@ -588,7 +587,7 @@ static enum hf_err read_memory(struct input *in, struct hf_memimage **ret)
                              "a memory of the image has %llu bytes, memory_max allows %llu",
                              (unsigned long long)size,
                              (unsigned long long)hf_engine_get_settings(engine)->memory_max);
-    enum hf_err err = hf_memimage_new(size, ret);
+    enum hf_err err = hf_memimage_new_lent(size, r->at, ret); /* its pages are next, run after run */
     if (err == HF_UNSUPPORTED)
         return corrupt(in, "the size of a memory");
     if (err != HF_OK)

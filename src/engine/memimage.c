@@ -6,7 +6,8 @@
  * memory equal, for the fresh one has the rest.
  *
  * The bytes lie in a mapping as large as the memory: pages that are zero or not known are never
- * touched and cost nothing.
+ * touched and cost nothing. Or, of an image that was read, where they were: one page behind the
+ * other, without those that are zero, and copied once, into the memory that is made of it.
  */
 #include "engine/engine_int.h"
 
@@ -47,7 +48,7 @@ size_t hf_memimage_page(void)
     return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-enum hf_err hf_memimage_new(uint64_t size, struct hf_memimage **ret)
+static enum hf_err blank(uint64_t size, struct hf_memimage **ret)
 {
     size_t page = hf_memimage_page();
     if (size % page != 0)
@@ -59,6 +60,24 @@ enum hf_err hf_memimage_new(uint64_t size, struct hf_memimage **ret)
     img->size = (size_t)size;
     img->page = page;
     img->written = img->zero + words;
+    *ret = img;
+    return HF_OK;
+}
+
+enum hf_err hf_memimage_new_lent(uint64_t size, const uint8_t *lent, struct hf_memimage **ret)
+{
+    enum hf_err err = blank(size, ret);
+    if (err == HF_OK)
+        (*ret)->lent = (*ret)->lent_end = lent;
+    return err;
+}
+
+enum hf_err hf_memimage_new(uint64_t size, struct hf_memimage **ret)
+{
+    struct hf_memimage *img;
+    enum hf_err err = blank(size, &img);
+    if (err != HF_OK)
+        return err;
     if (size > 0) {
         img->bytes = mmap(NULL, img->size, PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -75,7 +94,7 @@ void hf_memimage_free(struct hf_memimage *img)
 {
     if (img == NULL)
         return;
-    if (img->size > 0)
+    if (img->bytes != NULL)
         munmap(img->bytes, img->size);
     free(img);
 }
@@ -84,10 +103,14 @@ void hf_memimage_put(struct hf_memimage *img, size_t first, size_t n, const uint
 {
     HF_ASSERT(first <= img->size / img->page && n <= img->size / img->page - first);
     set_bits(img->written, first, first + n);
-    if (bytes == NULL)
+    if (bytes == NULL) {
         set_bits(img->zero, first, first + n);
-    else
+    } else if (img->lent != NULL) {
+        HF_ASSERT(bytes == img->lent_end);
+        img->lent_end += n * img->page;
+    } else {
         memcpy(img->bytes + first * img->page, bytes, n * img->page);
+    }
 }
 
 /* A seat belt: nobody may write it from now on. */
@@ -204,7 +227,27 @@ bool hf_memimage_whole(const struct hf_memimage *img)
 
 struct hf_view hf_memimage_bytes(const struct hf_memimage *img)
 {
+    HF_ASSERT(img->lent == NULL);
     return hf_view(img->bytes, img->size);
+}
+
+/* Pages before it that have bytes. */
+static size_t rank(const struct hf_memimage *img, size_t page)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < page / 64; i++)
+        n += (size_t)__builtin_popcountll(img->written[i] & ~img->zero[i]);
+    if (page % 64 != 0)
+        n += (size_t)__builtin_popcountll(img->written[page / 64] & ~img->zero[page / 64] &
+                                          ((UINT64_C(1) << page % 64) - 1));
+    return n;
+}
+
+struct hf_view hf_memimage_run(const struct hf_memimage *img, size_t page, size_t n)
+{
+    const uint8_t *p = img->lent != NULL ? img->lent + rank(img, page) * img->page
+                                         : img->bytes + page * img->page;
+    return hf_view(p, n * img->page);
 }
 
 bool hf_memimage_next(const struct hf_memimage *img, size_t *page, size_t *n, bool *zero)
@@ -242,15 +285,20 @@ enum hf_err hf_memimage_apply_base(struct hf_store *store, const struct hf_memor
     uint8_t *base;
     size_t size, at = 0, n;
     bool zero;
+    const uint8_t *lent = img->lent;
     hf_memory_get(store, m, &base, &size);
     if (size < img->size)
         return HF_INVALID;
     for (; hf_memimage_next(img, &at, &n, &zero); at += n) {
         uint8_t *to = base + at * img->page;
-        if (!zero)
+        if (!zero && lent != NULL) {
+            memcpy(to, lent, n * img->page);
+            lent += n * img->page;
+        } else if (!zero) {
             memcpy(to, img->bytes + at * img->page, n * img->page);
-        else if (!hf_is_zero(to, n * img->page))
+        } else if (!hf_is_zero(to, n * img->page)) {
             memset(to, 0, n * img->page);
+        }
     }
     return HF_OK;
 }

@@ -3,15 +3,19 @@
 
 enum { OTHER, PARENT, STATE, ID };
 
-/* By length first: nearly every field is none of them. */
-static unsigned which(struct hf_view name)
+/* By length and first letter: nearly every field is none of them. */
+static inline unsigned which(struct hf_view name)
 {
-    switch (name.len) {
-    case 10: return hf_view_eq_nocase(name, HF_VIEW("tracestate")) ? STATE : OTHER;
-    case 11: return hf_view_eq_nocase(name, HF_VIEW("traceparent")) ? PARENT : OTHER;
-    case 12: return hf_view_eq_nocase(name, HF_VIEW("x-request-id")) ? ID : OTHER;
-    default: return OTHER;
-    }
+    if (name.len < 10 || name.len > 12)
+        return OTHER;
+    uint8_t first = name.ptr[0] | 0x20;
+    if (name.len == 10 && first == 't')
+        return hf_view_eq_nocase(name, HF_VIEW("tracestate")) ? STATE : OTHER;
+    if (name.len == 11 && first == 't')
+        return hf_view_eq_nocase(name, HF_VIEW("traceparent")) ? PARENT : OTHER;
+    if (name.len == 12 && first == 'x')
+        return hf_view_eq_nocase(name, HF_VIEW("x-request-id")) ? ID : OTHER;
+    return OTHER;
 }
 
 bool hf_context_owns(struct hf_view name)
@@ -58,15 +62,19 @@ void hf_context_take(const struct hf_strict_field *fields, uint32_t n, struct hf
 enum hf_err hf_context_write(const struct hf_context *c, const struct hf_strict_field *fields,
                              uint32_t n, struct hf_head_writer *w)
 {
-    char parent[HF_TRACEPARENT_LEN];
-    hf_traceparent_write(&c->trace, parent);
-    enum hf_err err = hf_head_field(w, HF_VIEW("traceparent"), hf_view(parent, sizeof parent));
+    uint8_t *parent, *id;
+    enum hf_err err = hf_head_field_room(w, HF_VIEW("traceparent"), HF_TRACEPARENT_LEN, &parent);
+    if (err == HF_OK)
+        hf_traceparent_write(&c->trace, (char *)parent);
     for (uint32_t i = 0; c->state && err == HF_OK && i < n; i++)
         if (!fields[i].hop && which(fields[i].name) == STATE)
             err = hf_head_field(w, HF_VIEW("tracestate"), fields[i].value);
     if (err != HF_OK)
         return err;
-    /* The span's digits stand in the traceparent already. */
-    struct hf_view id = c->id.len > 0 ? c->id : hf_view(parent + 36, 16);
-    return hf_head_field(w, HF_VIEW("x-request-id"), id);
+    if (c->id.len > 0)
+        return hf_head_field(w, HF_VIEW("x-request-id"), c->id);
+    err = hf_head_field_room(w, HF_VIEW("x-request-id"), 16, &id);
+    if (err == HF_OK)
+        hf_hex64(c->trace.span, (char *)id);
+    return err;
 }

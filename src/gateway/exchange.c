@@ -22,6 +22,15 @@ void hf_exchange_open(struct hf_exchange *x, struct hf_gateway *gw,
     hf_waitset_init(&x->set, on_wake);
 }
 
+/* Into room that is reserved. */
+static void name(struct hf_exchange *x, struct hf_view v)
+{
+    if (v.len > 0)
+        memcpy(x->names.ptr + x->names.len, v.ptr, v.len);
+    x->names.len += v.len;
+    x->names.ptr[x->names.len] = '\0';
+}
+
 void hf_exchange_name(struct hf_exchange *x, struct hf_view method, struct hf_view target,
                       struct hf_view host)
 {
@@ -35,9 +44,9 @@ void hf_exchange_name(struct hf_exchange *x, struct hf_view method, struct hf_vi
     x->method_len = (uint32_t)method.len;
     x->target_len = (uint32_t)target.len;
     x->host_len = (uint32_t)host.len;
-    if (hf_buf_add_view(&x->names, method) != HF_OK ||
-        hf_buf_add_view(&x->names, target) != HF_OK || hf_buf_add_view(&x->names, host) != HF_OK)
-        HF_ASSERT(!"reserved");
+    name(x, method);
+    name(x, target);
+    name(x, host);
 }
 
 /* Behind the names: the id that the client gave, and who it says it is. */
@@ -58,9 +67,9 @@ static void keep_for_log(struct hf_exchange *x, const struct hf_exchange_request
         return;
     if (len == 0 || hf_buf_reserve(&x->names, len) != HF_OK)
         return;
-    if (hf_buf_add_view(&x->names, id) != HF_OK || hf_buf_add_view(&x->names, referer) != HF_OK ||
-        hf_buf_add_view(&x->names, agent) != HF_OK)
-        HF_ASSERT(!"reserved");
+    name(x, id);
+    name(x, referer);
+    name(x, agent);
     x->id_len = (uint32_t)id.len;
     x->referer_len = (uint32_t)referer.len;
 }

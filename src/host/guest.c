@@ -426,6 +426,7 @@ static void guest_stop(void *state)
         hf_obj_cut_children(obj);
         hf_obj_release(obj);
     }
+    hf_pool_settle(g->pool);
     hf_fs_guest_done(g);
     hf_guest_net_free(g);
     hf_stdio_free(g->stdio);

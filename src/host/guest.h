@@ -15,16 +15,23 @@ struct hf_names;
 struct hf_net_rules;
 struct hf_tls_context;
 
-/* Freed objects by size class (steps of 64 bytes), and buffers for heads and texts; one pool a worker. */
+/* Freed objects by size class (steps of 64 bytes), and buffers for heads and texts; one pool a worker. Of each class
+ * HF_POOL_KEEP are kept, more go back: what one guest once had, up to all its handles, is not the worker's for ever. */
 #define HF_POOL_CLASSES 16
+#define HF_POOL_KEEP    1024u
 #define HF_POOL_BUFS    64u   /* kept at most */
 #define HF_POOL_BUF     511u  /* room of a new one */
 #define HF_POOL_BUF_MAX 2048u /* larger ones go back to the heap */
 struct hf_obj_pool {
     void *free[HF_POOL_CLASSES];
+    uint32_t n[HF_POOL_CLASSES];
     uint32_t n_bufs;
     struct hf_buf bufs[HF_POOL_BUFS];
+    size_t given; /* bytes that went back since hf_pool_settle last passed them on */
 };
+/* At the end of a guest: when much went back, the C library is told to pass it on to the system. By itself it would only give
+ * what lies behind the last block in use, and some block always lies behind. */
+void hf_pool_settle(struct hf_obj_pool *pool);
 void hf_pool_done(struct hf_obj_pool *pool);
 /* Uninitialised; NULL: memory is out. give takes back what take gave for the same size; p may be NULL. */
 void *hf_pool_take(struct hf_obj_pool *pool, size_t size);

@@ -5,9 +5,11 @@
  */
 #include "host/guest.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
-#define POOL_STEP 64u
+#define POOL_STEP    64u
+#define SETTLE_BYTES (8u << 20) /* making so many took longer than passing them on does */
 #ifdef __SANITIZE_ADDRESS__ /* a use of what was given back must not be hidden by keeping it */
 #define POOLING 0
 #else
@@ -26,17 +28,22 @@ void *hf_pool_take(struct hf_obj_pool *pool, size_t size)
         return malloc((size_t)(c + 1) * POOL_STEP);
     void *p = pool->free[c];
     memcpy(&pool->free[c], p, sizeof(void *));
+    pool->n[c]--;
     return p;
 }
 
 void hf_pool_give(struct hf_obj_pool *pool, void *p, size_t size)
 {
     unsigned c = size_class(size);
-    if (!POOLING || c >= HF_POOL_CLASSES) {
-        free(p);
-    } else if (p != NULL) {
+    if (p == NULL)
+        return;
+    if (POOLING && c < HF_POOL_CLASSES && pool->n[c] < HF_POOL_KEEP) {
         memcpy(p, &pool->free[c], sizeof(void *));
         pool->free[c] = p;
+        pool->n[c]++;
+    } else {
+        pool->given += (size_t)(c + 1) * POOL_STEP;
+        free(p);
     }
 }
 
@@ -93,6 +100,14 @@ void hf_obj_release(struct hf_obj *obj)
     hf_pool_give(g->pool, obj, obj->size);
 }
 
+void hf_pool_settle(struct hf_obj_pool *pool)
+{
+    if (pool->given < SETTLE_BYTES)
+        return;
+    pool->given = 0;
+    malloc_trim(0);
+}
+
 void hf_obj_cut_children(struct hf_obj *obj)
 {
     for (struct hf_list *n; (n = hf_list_pop_front(&obj->children)) != NULL;) {
@@ -128,6 +143,7 @@ void hf_pool_done(struct hf_obj_pool *pool)
             p = next;
         }
         pool->free[c] = NULL;
+        pool->n[c] = 0;
     }
     while (pool->n_bufs > 0)
         hf_buf_done(&pool->bufs[--pool->n_bufs]);

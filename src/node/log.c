@@ -14,7 +14,8 @@
 #include "node/log_pipe.h"
 #include "node/log_rate.h"
 
-#define LINE_MAX 256u /* of a line, beside what is escaped in it */
+#define LINE_MAX 256u       /* of a line, beside what is escaped in it */
+#define LOOK_NS  100000000u /* a clock that is set anew is followed after that, in the access log */
 
 struct source {
     struct hf_list in_log;
@@ -179,10 +180,20 @@ void hf_log_guest(void *ctx, const struct hf_log_line *l)
     line_end(log, &b, &p, l->service);
 }
 
+/* The time of day when the monotonic clock says now_ns: looked at ten times a second, and counted on from there. */
+static uint64_t wall_at(struct hf_log *log, struct hf_log_clock *c, uint64_t now_ns)
+{
+    if (c->wall_ns == 0 || now_ns - c->looked_ns >= LOOK_NS) { /* an earlier time too */
+        c->wall_ns = log->s.os->wall_ns(log->s.os);
+        c->looked_ns = now_ns;
+    }
+    return c->wall_ns + (now_ns - c->looked_ns);
+}
+
 void hf_log_access(struct hf_log *log, struct hf_log_clock *clock, struct hf_buf *buf, const struct hf_access *a)
 {
     size_t start = buf->len;
-    if (hf_access_line(buf, log->s.access, clock, log->s.os->wall_ns(log->s.os), a) == HF_OK) /* no memory: no line */
+    if (hf_access_line(buf, log->s.access, clock, wall_at(log, clock, a->end_ns), a) == HF_OK) /* no memory: no line */
         keep(log, buf, start, a->service);
 }
 

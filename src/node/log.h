@@ -35,7 +35,8 @@ void hf_log_guest(void *ctx, const struct hf_log_line *line);
 void *hf_log_source_open(void *ctx, const char *service, uint64_t lines, uint64_t bytes);
 void hf_log_source_close(void *ctx, void *source);
 
-/* Formats an access line into a worker's buffer, with its clock; hf_log_write puts buffers out. */
+/* Formats an access line into a worker's buffer, with its clock; hf_log_write puts buffers out. Its time is that of a->end_ns,
+ * which goes on: the time of day is asked for ten times a second. */
 void hf_log_access(struct hf_log *log, struct hf_log_clock *clock, struct hf_buf *buf, const struct hf_access *a);
 void hf_log_write(struct hf_log *log, struct hf_buf *buf); /* empties it */
 

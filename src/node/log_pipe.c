@@ -16,7 +16,7 @@
 #define DEFAULT_STUCK 5000000000u
 #define SECOND        1000000000u
 #define LOOK_MS       100
-#define PACE_NS       2000000u     /* after a write: more lines gather before the next one */
+#define PACE_NS       20000000u    /* after a write: more lines gather before the next one */
 #define PACE_BYTES    (64u * 1024) /* unless there are that many already */
 #define TICK_MAX      (64u * 1024) /* what a tick may put beyond the limit: that lines were dropped is not dropped */
 #define KEEP_MAX      (256u * 1024) /* a buffer that a burst made larger is given back */

@@ -13,6 +13,7 @@ struct hf_log_clock {
     int64_t second; /* since 1970, + 1; 0: none yet */
     char iso[20];   /* 2026-11-21T08:30:00 */
     char clf[27];   /* 21/Nov/2026:08:30:00 +0000 */
+    uint64_t looked_ns, wall_ns; /* of hf_log_access: both clocks when they were looked at */
 };
 
 struct hf_pen {

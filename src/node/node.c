@@ -156,8 +156,8 @@ static enum hf_err open_parts(struct hf_node *node, struct hf_report *report)
     es.compile_threads = o->no_threads ? 1 : 0;
     err = hf_engine_new(&es, &node->engine, report);
     if (err == HF_LIMIT) /* the engine names its own setting; this is where people have it */
-        hf_report_wrap(report, err, "no room for the core instances of a node (how many: instances_max in [node] of a manifest; "
-                                    "how much room: `ulimit -v`)");
+        hf_report_wrap(report, err, "no room for the core instances of a node (how many: --core-instances of serve, instances_max in [node] of a "
+                                    "manifest; how much room: `ulimit -v`)");
     if (err == HF_OK)
         err = hf_jobs_new(0, 0, &node->jobs, report);
     if (err == HF_OK)

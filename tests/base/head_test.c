@@ -168,6 +168,27 @@ static void abort_leaves_the_buffer_as_it_was(void **state)
     hf_buf_done(&buf);
 }
 
+/* A value that is written in place is the same as one that is copied. */
+static void room_for_a_value(void **state)
+{
+    (void)state;
+    struct hf_buf buf = {0}, want = {0};
+    struct hf_view bytes = golden_request_view(&want);
+    struct hf_head_writer w;
+    uint8_t *value;
+    assert_int_equal(hf_head_begin_request(
+                         &w, &buf, HF_HEAD_HAS_SCHEME | HF_HEAD_HAS_AUTHORITY | HF_HEAD_HAS_PATH,
+                         HF_VIEW("GET"), HF_VIEW("http"), HF_VIEW("a:80"), HF_VIEW("/x?y")),
+                     HF_OK);
+    assert_int_equal(hf_head_field_room(&w, HF_VIEW("Accept"), 3, &value), HF_OK);
+    memcpy(value, "*/*", 3);
+    assert_int_equal(hf_head_field_room(&w, HF_VIEW("X-Nul"), 0, &value), HF_OK);
+    assert_true(hf_view_eq(hf_head_end(&w), bytes));
+    assert_int_equal(buf.ptr[buf.len], 0);
+    hf_buf_done(&buf);
+    hf_buf_done(&want);
+}
+
 /* The writer refuses what the reader would. */
 static void writer_refuses(void **state)
 {
@@ -273,6 +294,7 @@ int main(void)
         cmocka_unit_test(fields_keep_order_and_repeats),
         cmocka_unit_test(fields_of_another_head),
         cmocka_unit_test(abort_leaves_the_buffer_as_it_was),
+        cmocka_unit_test(room_for_a_value),
         cmocka_unit_test(writer_refuses),
         cmocka_unit_test(cut_off_anywhere),
         cmocka_unit_test(every_fixed_byte_is_checked),

@@ -171,6 +171,13 @@ static void hex_has_every_digit(void **state)
     assert_memory_equal(out, "fedcba9876543210", 16);
     hf_hex64(0, out);
     assert_memory_equal(out, "0000000000000000", 16);
+    for (unsigned at = 0; at < 64; at += 8) /* every byte at every place */
+        for (uint64_t byte = 0; byte < 256; byte++) {
+            char want[32];
+            snprintf(want, sizeof want, "%016llx", (unsigned long long)(byte << at));
+            hf_hex64(byte << at, out);
+            assert_memory_equal(out, want, 16);
+        }
 }
 
 int main(void)

@@ -303,7 +303,8 @@ static void written_pages_make_a_fresh_memory_equal(void **state)
         struct served s;
         struct guest fresh = {0};
         struct hf_memory mem;
-        struct hf_memimage *img, *again;
+        struct hf_memimage *img, *again, *lent;
+        struct hf_buf data = {0};
         bool scan = e < 2, zero;
         served_new(&s, engines[e % 2]);
         for (uint32_t n = 100; n > 0; n--)
@@ -319,6 +320,18 @@ static void written_pages_make_a_fresh_memory_equal(void **state)
             pages += n;
         }
         assert_true(scan ? pages < 200 && pages > 50 : pages == (64 << 20) / PAGE);
+        /* The same with bytes that lie elsewhere, at no multiple of anything. */
+        assert_int_equal(hf_buf_reserve(&data, 1 + pages * PAGE), HF_OK);
+        assert_int_equal(hf_buf_add_byte(&data, 0), HF_OK);
+        assert_int_equal(hf_memimage_new_lent(64 << 20, data.ptr + 1, &lent), HF_OK);
+        for (at = 0; hf_memimage_next(img, &at, &n, &zero); at += n) {
+            const uint8_t *here = data.ptr + data.len;
+            if (!zero)
+                assert_int_equal(hf_buf_add_view(&data, hf_memimage_run(img, at, n)), HF_OK);
+            hf_memimage_put(lent, at, n, zero ? NULL : here);
+        }
+        for (at = 0; hf_memimage_next(lent, &at, &n, &zero); at += n)
+            assert_true(zero || hf_view_eq(hf_memimage_run(lent, at, n), hf_memimage_run(img, at, n)));
         guest_new(&fresh, engines[e % 2], guest_text, NULL, 0);
         hf_core_memory(fresh.store, fresh.module, &fresh.core, 0, &mem);
         assert_int_equal(hf_memimage_apply(fresh.store, &mem, again), HF_OK);
@@ -326,6 +339,16 @@ static void written_pages_make_a_fresh_memory_equal(void **state)
         size_t size;
         hf_memory_get(fresh.store, &mem, &base, &size);
         assert_memory_equal(base, s.base, size);
+        struct guest other = {0};
+        guest_new(&other, engines[e % 2], guest_text, NULL, 0);
+        hf_core_memory(other.store, other.module, &other.core, 0, &mem);
+        assert_int_equal(hf_memimage_apply(other.store, &mem, lent), HF_OK);
+        hf_memory_get(other.store, &mem, &base, &size);
+        assert_memory_equal(base, s.base, size);
+        guest_done(&other);
+        hf_memimage_free(lent);
+        hf_buf_done(&data);
+        hf_core_memory(fresh.store, fresh.module, &fresh.core, 0, &mem);
         /* It knows too little to be reset to. */
         assert_int_equal(hf_memory_reset(scanner, fresh.store, &mem, again, 0, NULL), HF_UNKNOWN);
         hf_memimage_free(img);

@@ -217,6 +217,28 @@ static void end_with_very_many_children_is_quick(void **state)
     world_close(&w);
 }
 
+/* What a guest with all handles there are has taken is not the worker's for ever. */
+static void what_very_many_took_goes_back(void **state)
+{
+    struct world w;
+    world_open(&w, state);
+    for (unsigned round = 0; round < 2; round++) {
+        size_t i = post(&w, very_many);
+        world_run(&w);
+        expect_dead(&w, i, "empty");
+        const struct hf_obj_pool *pool = &w.worker->pool;
+        for (unsigned c = 0; c < HF_POOL_CLASSES; c++) {
+            uint32_t n = 0;
+            for (void *p = pool->free[c]; p != NULL; memcpy(&p, p, sizeof p))
+                n++;
+            assert_int_equal(n, pool->n[c]);
+            assert_true(n <= HF_POOL_KEEP);
+        }
+        assert_true(pool->given < 8u << 20); /* it was passed on at the guest's end */
+    }
+    world_close(&w);
+}
+
 /* ---- being cancelled while it waits ---- */
 
 static void waits_in(struct guest *t)
@@ -602,6 +624,7 @@ int main(void)
         cmocka_unit_test(end_with_an_argument_taken_and_not_used),
         cmocka_unit_test(end_of_a_chain_in_all_24_orders),
         cmocka_unit_test(end_with_very_many_children_is_quick),
+        cmocka_unit_test(what_very_many_took_goes_back),
         cmocka_unit_test(cancel_by_timeout_in_each_blocking_call),
         cmocka_unit_test(cancel_by_shutdown_in_each_blocking_call),
         cmocka_unit_test(cancel_before_an_answer_is_a_timeout),

@@ -164,12 +164,80 @@ static void a_clock_follows_the_seconds(void **state)
     assert_memory_equal(room, "018446744073709551615", 21);
 }
 
+/* Byte by byte, as doc/logs.md says it. */
+static size_t slowly(uint8_t *to, const uint8_t *from, size_t len, enum hf_escape how)
+{
+    static const char digits[] = "0123456789abcdef";
+    struct hf_pen p = {to};
+    bool quotes = how == HF_ESCAPE_QUOTED || how == HF_ESCAPE_JSON;
+    for (size_t i = 0; i < len; i++) {
+        uint8_t c = from[i];
+        if (c >= 0x20 && c < 0x7f && !(quotes && (c == '"' || c == '\\'))) {
+            *p.at++ = c;
+        } else if (c == '"' || c == '\\') {
+            *p.at++ = '\\';
+            *p.at++ = c;
+        } else {
+            hf_pen_text(&p, how != HF_ESCAPE_JSON ? "\\x" : c < 0x80 ? "\\u00" : "\\\\x");
+            *p.at++ = (uint8_t)digits[c >> 4];
+            *p.at++ = (uint8_t)digits[c & 15];
+        }
+    }
+    return (size_t)(p.at - to);
+}
+
+/* Words of eight bytes, few bytes and what is left: the same, wherever the strange one stands, and whatever stands beside it. */
+static void a_strange_byte_is_found_at_every_place(void **state)
+{
+    static const enum hf_escape hows[] = {HF_ESCAPE_TEXT, HF_ESCAPE_QUOTED, HF_ESCAPE_JSON};
+    static const uint8_t others[] = {' ', '!', '#', '[', ']', 'a', '~', '\\', '"', 0x7f, 0x1f};
+    uint8_t in[24], want[24 * HF_ESCAPE_MAX], got[24 * HF_ESCAPE_MAX];
+    (void)state;
+    for (size_t o = 0; o < sizeof others; o++)
+        for (size_t len = 0; len <= 20; len++)
+            for (size_t at = 0; at < (len > 0 ? len : 1); at++)
+                for (unsigned c = 0; c < 256; c++) {
+                    memset(in, others[o], sizeof in);
+                    in[at] = (uint8_t)c; /* alone it is never UTF-8 */
+                    for (size_t h = 0; h < 3; h++) {
+                        struct hf_pen p = {got};
+                        memset(got, 0xee, sizeof got);
+                        size_t n = slowly(want, in, len, hows[h]);
+                        hf_pen_escaped(&p, hf_view(in, len), hows[h]);
+                        assert_int_equal(p.at - got, n);
+                        if (memcmp(got, want, n) != 0)
+                            fail_msg("0x%02x at %zu of %zu, beside 0x%02x", c, at, len, others[o]);
+                        assert_int_equal(got[n], 0xee);
+                    }
+                }
+}
+
+static void numbers_are_written_whole(void **state)
+{
+    (void)state;
+    for (uint64_t n = 0, ten = 1; n != UINT64_MAX; n = ten - 1, ten = ten > UINT64_MAX / 10 ? 0 : ten * 10)
+        for (unsigned i = 0; i < 3; i++) { /* before, at and after a power of ten */
+            char want[32];
+            uint8_t got[HF_PEN_NUMBER_MAX];
+            struct hf_pen p = {got};
+            int len = snprintf(want, sizeof want, "%llu", (unsigned long long)(n + i));
+            hf_pen_number(&p, n + i);
+            assert_int_equal(p.at - got, len);
+            assert_memory_equal(got, want, (size_t)len);
+        }
+    uint8_t got[HF_PEN_NUMBER_MAX];
+    struct hf_pen p = {got};
+    hf_pen_number(&p, UINT64_MAX);
+    assert_memory_equal(got, "18446744073709551615", 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden_own),      cmocka_unit_test(golden_common),
         cmocka_unit_test(golden_combined), cmocka_unit_test(golden_json),
         cmocka_unit_test(no_byte_breaks_a_line), cmocka_unit_test(a_clock_follows_the_seconds),
+        cmocka_unit_test(a_strange_byte_is_found_at_every_place), cmocka_unit_test(numbers_are_written_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -378,6 +378,30 @@ static void a_ring_that_is_taken_away_can_be_freed(void **state)
     hf_os_fake_free(os);
 }
 
+/* The time of day is not asked for at each line: it goes on with the other clock, and is not lost where that one is set back. */
+static void access_lines_say_when(void **state)
+{
+    static const struct {
+        uint64_t end_ns;
+        const char *want;
+    } rows[] = {{5 * S, "41.000Z"}, {5 * S + S / 1000, "41.001Z"}, {5 * S + 99 * S / 1000, "41.099Z"}, {4 * S, "41.000Z"}, {6 * S, "41.000Z"}};
+    struct hf_os *os = hf_os_fake_new(1);
+    struct hf_log *log;
+    struct hf_buf b = {0};
+    struct hf_log_clock clock = {0};
+    (void)state;
+    assert_int_equal(hf_log_new(&(struct hf_log_settings){.os = os, .fd = -1}, &log), HF_OK);
+    for (size_t i = 0; i < HF_ARRAY_LEN(rows); i++) { /* the time of day stands still in it */
+        struct hf_access a = {.protocol = "HTTP/1.1", .how = "ok", .end_ns = rows[i].end_ns};
+        hf_buf_clear(&b);
+        hf_log_access(log, &clock, &b, &a);
+        assert_memory_equal(b.ptr + 17, rows[i].want, 7);
+    }
+    hf_buf_done(&b);
+    hf_log_free(log);
+    hf_os_fake_free(os);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -391,6 +415,7 @@ int main(void)
         cmocka_unit_test(golden_guest_lines),
         cmocka_unit_test(a_flood_leaves_its_neighbour_alone),
         cmocka_unit_test(a_ring_that_is_taken_away_can_be_freed),
+        cmocka_unit_test(access_lines_say_when),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
