@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PROCESSES_MAX 10000u /* of a class that says nothing */
 #define TOTALS_MAX 1024u /* names that are counted for; beyond it those that are over go first */
 
 /* ---- totals ---- */
@@ -192,11 +193,18 @@ struct hf_named_settings hf_named_settings_of(const struct hf_service_options *o
     return ns;
 }
 
+uint32_t hf_share_processes_max(const struct hf_app_service *service)
+{
+    const struct hf_process_options *p = service->options->o.process;
+    uint32_t max = p != NULL && p->processes_max != 0 ? p->processes_max : PROCESSES_MAX;
+    uint32_t workers = service->node->opt.workers;
+    return max / workers + (max % workers != 0);
+}
+
 static enum hf_err make_named(struct hf_share *s, struct hf_report *report)
 {
     struct hf_named_settings ns = hf_named_settings_of(&s->service->options->o);
-    uint32_t workers = s->worker->node->opt.workers; /* names are spread evenly: so is their number */
-    ns.processes_max = ns.processes_max / workers + (ns.processes_max % workers != 0);
+    ns.processes_max = hf_share_processes_max(s->service);
     ns.behaviour = &hf_service_behaviour;
     ns.ctx = s->host;
     ns.start_timeout_ns = s->service->class_settings.start_timeout_ns;
