@@ -188,7 +188,8 @@ static void on_answer(struct hf_port *port, void *tag, struct hf_answer *a)
 }
 
 /* A name of that class on that worker. */
-static void name_on(const struct pair *p, const char *class, unsigned worker, unsigned skip, char *ret)
+static void name_on(const struct pair *p, const char *class, unsigned worker, unsigned skip,
+                    char *ret)
 {
     for (unsigned i = 0;; i++) {
         snprintf(ret, 16, "%s/%u", class, i);
@@ -207,7 +208,8 @@ static double pair_run(unsigned clients)
     for (uint32_t i = 0; i < 2; i++) {
         struct worker *w = &p.w[i];
         struct hf_class *c;
-        must(hf_kernel_new(&(struct hf_kernel_settings){.id_base = (uint64_t)i << 48}, &w->k) == HF_OK);
+        must(hf_kernel_new(&(struct hf_kernel_settings){.id_base = (uint64_t)i << 48}, &w->k) ==
+             HF_OK);
         must(hf_wake_new(&w->wake, NULL) == HF_OK);
         must(hf_shards_new(w->k, w->wake, 0, i, &p.table, &w->shards) == HF_OK);
         p.all[i] = w->shards;
@@ -251,7 +253,8 @@ static double pair_run(unsigned clients)
 int main(void)
 {
     double raw[RUNS], one[RUNS], many[RUNS];
-    for (int i = -1; i < RUNS; i++) { /* side by side, so that who else computes meets all; the first warms */
+    for (int i = -1; i < RUNS;
+         i++) { /* side by side, so that who else computes meets all; the first warms */
         double r = raw_run(), o = pair_run(1), m = pair_run(64);
         if (i < 0)
             continue;

@@ -153,9 +153,7 @@ static enum hf_end on_turn(void *state, struct hf_turn *turn)
         }
         hf_buf_done(&s.body);
         return HF_END_DONE;
-    case 'd':
-        c->has_token = hf_turn_defer(turn, &c->token) == HF_SAID_OK;
-        return HF_END_DONE;
+    case 'd': c->has_token = hf_turn_defer(turn, &c->token) == HF_SAID_OK; return HF_END_DONE;
     case 't': /* several to one, then the answer */
         for (int i = 0; i < 3; i++) {
             s.target = HF_VIEW("c/0");
@@ -234,7 +232,8 @@ static struct hf_blob *some_blob(struct worker *w, size_t *len)
 
 static void post_one(struct worker *w)
 {
-    static const char *const ways[] = {"r", "fr", "ffffr", "kr", "kfkr", "d", "t", "ft", "x", "fkt"};
+    static const char *const ways[] = {"r", "fr", "ffffr", "kr", "kfkr",
+                                       "d", "t",  "ft",    "x",  "fkt"};
     char name[20];
     size_t len;
     uint64_t id;
