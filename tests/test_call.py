@@ -72,7 +72,7 @@ def test_a_call_prints_the_answer():
 
 
 def test_every_failure_has_its_code_and_words():
-    with App(THREE) as app:
+    with App(THREE, "--workers", "3") as app:
         def fails(code, words, *args, stdin=None):
             r = app.run(*args, stdin=stdin)
             check(" ".join(map(str, args))[:60], r[0] == code and r[1] == b"" and words in r[2], r)

@@ -115,7 +115,7 @@ struct hf_process_options {
     enum hf_restarts restart;  /* when one fails: never; always, with back-off; or at most restart_max in restart_within_ns */
     uint32_t restart_max;      /* 0 = 5 */
     uint64_t restart_within_ns, backoff_ns, backoff_max_ns; /* 0 = 60 s, 100 ms, 60 s */
-    uint32_t processes_max;    /* of this class; 0 = 10000 */
+    uint32_t processes_max;    /* of this class; 0 = 10000. Each worker has its share, rounded up */
     uint32_t mailbox_max;      /* requests that wait, each; 0 = 1024 */
     uint64_t turn_timeout_ns;  /* a message that takes longer fails the process; 0 = never */
     bool spawned;              /* only another process makes one */

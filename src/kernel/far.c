@@ -340,7 +340,7 @@ static void bounce(struct hf_kernel *k, struct hf_far_letter *l, enum hf_answer_
                                                    HF_FMT(l->target), HF_FMT(why))
                                    : hf_buf_add_view(&l->body, why);
     if (err != HF_OK)
-        hf_buf_clear(&l->body); /* the kind says enough */
+        hf_buf_clear(&l->body);                         /* the kind says enough */
     if (l->blob != NULL && hf_blob_complete(l->blob)) { /* its origin has it */
         hf_blob_unref(l->blob);
         l->blob = NULL;

@@ -3,8 +3,8 @@
  *
  * Whether the name is taken is known there only, so spawn says OK here, and what goes wrong is told
  * to who watches the child from its beginning, as its end: those watches leave before the SPAWN, so
- * that there is no moment at which the child lives and is not watched. The parent holds its name from the start
- * (hf_cap.far_child: it may end it), the child its parent's.
+ * that there is no moment at which the child lives and is not watched. The parent holds its name
+ * from the start (hf_cap.far_child: it may end it), the child its parent's.
  */
 #include "kernel/named_int.h"
 
@@ -30,7 +30,8 @@ static struct hf_far_wish *wish_new(struct hf_process *p, enum hf_far_kind kind,
     struct hf_kernel *k = p->kernel;
     struct hf_far_wish *w = calloc(1, sizeof *w);
     struct hf_far_letter *l = w == NULL ? NULL : hf_far_make(k, kind, 0);
-    if (l == NULL || !hf_far_pack(l, child, hf_named_name(p->named), (struct hf_view){0}, NULL, 0)) {
+    if (l == NULL ||
+        !hf_far_pack(l, child, hf_named_name(p->named), (struct hf_view){0}, NULL, 0)) {
         hf_far_drop(k, l);
         free(w);
         return NULL;

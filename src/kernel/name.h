@@ -13,7 +13,8 @@
  * without a name): such a process is never made because somebody sends to it.
  *
  * A shard is the hash of the name's group: the text in braces, else the parent's group, else the
- * whole name.
+ * whole name. Where a process lives is decided by what every sender sees, so not by a group that
+ * only the parent knows (far.h, link/shards.h).
  */
 #ifndef HF_KERNEL_NAME_H
 #define HF_KERNEL_NAME_H

@@ -35,8 +35,9 @@ struct hf_carry {
     struct hf_blob *blob; /* being filled; NULL: refused, stopped or ended */
     struct hf_waitset space;
     struct hf_waiter space_waiter;
-    struct hf_list held; /* parcels */
-    bool stop_sent;
+    struct hf_list held;   /* parcels whose bytes are in the blob */
+    struct hf_list full;   /* ... that came when it had no room: its bytes are pushed when it has */
+    bool stop_sent, ended; /* ended: `last` came, and waits behind those that are full */
     /* what crosses */
     struct parcel parcels[HF_CARRY_PARCELS];
     struct hf_letter last, stop, over;
@@ -191,6 +192,25 @@ static void all_home(struct hf_carry *c)
         send_home(HF_LIST_ENTRY(n, struct parcel, link));
 }
 
+/* It ends, with all its bytes or by a failure; the carry is the source's from here. */
+static void end_there(struct hf_carry *c)
+{
+    struct hf_blob *blob = c->blob;
+    there_unpark(c);
+    c->blob = NULL;
+    hf_list_remove(&c->in_to);
+    hf_list_remove(&c->in_room);
+    all_home(c);
+    if (blob != NULL && c->err == HF_CLOSED && c->trailers.len > 0 &&
+        hf_blob_set_trailers(blob, hf_buf_view(&c->trailers)) != HF_OK)
+        c->err = HF_LIMIT;
+    if (blob != NULL && c->err == HF_CLOSED)
+        hf_blob_finish(blob);
+    else if (blob != NULL)
+        hf_blob_fail(blob, c->err);
+    hf_wake_post(c->from->wake, &c->over);
+}
+
 static void send_stop(struct hf_carry *c)
 {
     if (!c->stop_sent) {
@@ -206,8 +226,27 @@ static void let_go(struct hf_carry *c, enum hf_err err)
     c->blob = NULL;
     if (blob != NULL)
         hf_blob_fail(blob, err);
+    hf_list_splice_back(&c->held, &c->full);
     all_home(c);
     send_stop(c);
+    if (c->ended)
+        end_there(c);
+}
+
+/* What came goes into the blob while it has room: a reader that comes and goes (one that reads by
+ * ranges) takes its room along. False: it is over. */
+static bool push_some(struct hf_carry *c)
+{
+    while (!hf_list_empty(&c->full) && hf_blob_room(c->blob) > 0) {
+        struct parcel *p = HF_LIST_ENTRY(hf_list_pop_front(&c->full), struct parcel, link);
+        enum hf_err err = hf_blob_push(c->blob, hf_view(p->bytes, p->len));
+        hf_list_push_back(&c->held, &p->link);
+        if (err != HF_OK) {
+            let_go(c, err == HF_CLOSED ? HF_CANCELLED : err);
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Parcels go home while there is room; a reader that is gone ends it. */
@@ -218,6 +257,12 @@ static void make_room(struct hf_carry *c)
         return;
     if (!hf_blob_wanted(c->blob)) {
         let_go(c, HF_CANCELLED);
+        return;
+    }
+    if (!push_some(c))
+        return;
+    if (c->ended && hf_list_empty(&c->full)) {
+        end_there(c);
         return;
     }
     if (hf_blob_room(c->blob) > 0) {
@@ -239,33 +284,20 @@ static void on_piece(struct hf_letter *letter)
         send_home(p);
         return;
     }
-    enum hf_err err = hf_blob_push(c->blob, hf_view(p->bytes, p->len));
-    hf_list_push_back(&c->held, &p->link);
-    if (err != HF_OK)
-        let_go(c, err == HF_CLOSED ? HF_CANCELLED : err);
-    else
-        make_room(c);
+    hf_list_push_back(&c->full, &p->link);
+    make_room(c);
 }
 
 static void on_last(struct hf_letter *letter)
 {
     struct hf_carry *c = HF_CONTAINER_OF(letter, struct hf_carry, last);
-    struct hf_blob *blob = c->blob;
     if (c->to->closing)
         return;
-    there_unpark(c);
-    c->blob = NULL;
-    hf_list_remove(&c->in_to);
-    hf_list_remove(&c->in_room);
-    all_home(c);
-    if (blob != NULL && c->err == HF_CLOSED && c->trailers.len > 0 &&
-        hf_blob_set_trailers(blob, hf_buf_view(&c->trailers)) != HF_OK)
-        c->err = HF_LIMIT;
-    if (blob != NULL && c->err == HF_CLOSED)
-        hf_blob_finish(blob);
-    else if (blob != NULL)
-        hf_blob_fail(blob, c->err);
-    hf_wake_post(c->from->wake, &c->over); /* it is the source's from here */
+    c->ended = true;
+    if (c->blob == NULL || hf_list_empty(&c->full))
+        end_there(c);
+    else
+        make_room(c);
 }
 
 /* ---- beginning ---- */
@@ -282,6 +314,7 @@ struct hf_carry *hf_carry_new(struct hf_carrier *from, struct hf_carrier *to, st
     hf_waitset_init(&c->space, on_space);
     hf_list_init(&c->home);
     hf_list_init(&c->held);
+    hf_list_init(&c->full);
     hf_list_init(&c->in_to);
     hf_list_init(&c->in_room);
     hf_list_init(&c->in_ready);

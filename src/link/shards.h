@@ -37,8 +37,8 @@ void hf_shards_flush(struct hf_shards *s);
 bool hf_shards_busy(const struct hf_shards *s);
 /* No letter is on its way to it, and no body from it. */
 bool hf_shards_idle(const struct hf_shards *s);
-/* The end, as of hf_between: stop every worker's, free every kernel, deliver every worker's letters,
- * free every worker's. NULL is fine. */
+/* The end, as of hf_between: stop every worker's, free every kernel, deliver every worker's
+ * letters, free every worker's. NULL is fine. */
 void hf_shards_stop(struct hf_shards *s);
 void hf_shards_free(struct hf_shards *s);
 

@@ -65,7 +65,7 @@ static void describe(struct hf_shot_service *s, const struct hf_app_service *ser
     s->max = service->class_settings.max;
     s->queue_max = service->class_settings.queue_max != 0 ? service->class_settings.queue_max : 1024;
     if (o->kind != HF_KIND_SERVICE)
-        s->max = o->process != NULL && o->process->processes_max != 0 ? o->process->processes_max : 10000;
+        s->max = hf_share_processes_max(service);
     s->old = false;
 }
 

@@ -38,8 +38,13 @@ struct hf_call {
 
 struct hf_worker *hf_post_worker(struct hf_node *node, struct hf_view name)
 {
-    (void)name; /* all processes live on the first */
-    return &node->workers[0];
+    char class[HF_NAME_CLASS_MAX + 1];
+    if (node->n_workers == 1 || hf_name_check(name, NULL) != HF_OK) /* the first one says what is wrong */
+        return &node->workers[0];
+    snprintf(class, sizeof class, "%.*s", HF_FMT(hf_name_class(name)));
+    if (hf_native_find(node, class) != NULL) /* all on the first */
+        return &node->workers[0];
+    return &node->workers[hf_shard_worker(&node->shard_table, name)];
 }
 
 static void call_free(struct hf_call *c)

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PROCESSES_MAX 10000u /* of a class that says nothing */
 #define TOTALS_MAX 1024u /* names that are counted for; beyond it those that are over go first */
 
 /* ---- totals ---- */
@@ -193,10 +194,17 @@ struct hf_named_settings hf_named_settings_of(const struct hf_service_options *o
     return ns;
 }
 
+uint32_t hf_share_processes_max(const struct hf_app_service *service)
+{
+    const struct hf_process_options *p = service->options->o.process;
+    uint32_t max = p != NULL && p->processes_max != 0 ? p->processes_max : PROCESSES_MAX;
+    return (uint32_t)hf_node_part(service->node, max);
+}
+
 static enum hf_err make_named(struct hf_share *s, struct hf_report *report)
 {
     struct hf_named_settings ns = hf_named_settings_of(&s->service->options->o);
-    ns.processes_max = (uint32_t)hf_node_part(s->worker->node, ns.processes_max);
+    ns.processes_max = hf_share_processes_max(s->service);
     ns.resident_max = (uint32_t)hf_node_part(s->worker->node, ns.resident_max);
     ns.behaviour = &hf_service_behaviour;
     ns.ctx = s->host;

@@ -72,6 +72,8 @@ void hf_shares_switch(struct hf_worker *w);
 void hf_shares_retire(struct hf_worker *w);
 void hf_shares_undo(struct hf_worker *w);
 
+/* A worker's share of the processes that a class may have at a time: names are spread evenly, and so is their number. */
+uint32_t hf_share_processes_max(const struct hf_app_service *service);
 /* The counts of a name, or NULL. */
 struct hf_total *hf_total_find(struct hf_worker *w, const char *name);
 /* The share of exactly that service, or NULL. */

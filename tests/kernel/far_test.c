@@ -38,7 +38,8 @@ static void what_is_near_sends_no_letter(void **state)
     stage_close(&s);
 }
 
-/* A request and its answer are two letters; each forward one more, and one to take its stub away. */
+/* A request and its answer are two letters; each forward one more, and one to take its stub away.
+ */
 static void an_answer_goes_straight_home_over_any_number_of_places(void **state)
 {
     struct stage s;
@@ -125,8 +126,8 @@ static void full_and_nobody_are_messages(void **state)
     stage_close(&s);
 }
 
-/* Three tells are one batch of sends; it runs again when the last of them is taken, and what it says
- * then comes behind them. */
+/* Three tells are one batch of sends; it runs again when the last of them is taken, and what it
+ * says then comes behind them. */
 static void a_sender_that_parks_waits_for_room_there(void **state)
 {
     struct stage s;
@@ -347,7 +348,8 @@ static void letters_that_cannot_be_made_are_limits(void **state)
     assert_true(limits > 5);
 }
 
-/* Everything is under way somewhere: whatever goes first, each post is told, and nothing is left. */
+/* Everything is under way somewhere: whatever goes first, each post is told, and nothing is left.
+ */
 static void kernels_may_be_freed_in_the_middle_of_everything(void **state)
 {
     (void)state;

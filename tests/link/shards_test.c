@@ -153,9 +153,7 @@ static enum hf_end on_turn(void *state, struct hf_turn *turn)
         }
         hf_buf_done(&s.body);
         return HF_END_DONE;
-    case 'd':
-        c->has_token = hf_turn_defer(turn, &c->token) == HF_SAID_OK;
-        return HF_END_DONE;
+    case 'd': c->has_token = hf_turn_defer(turn, &c->token) == HF_SAID_OK; return HF_END_DONE;
     case 't': /* several to one, then the answer */
         for (int i = 0; i < 3; i++) {
             s.target = HF_VIEW("c/0");
@@ -234,7 +232,8 @@ static struct hf_blob *some_blob(struct worker *w, size_t *len)
 
 static void post_one(struct worker *w)
 {
-    static const char *const ways[] = {"r", "fr", "ffffr", "kr", "kfkr", "d", "t", "ft", "x", "fkt"};
+    static const char *const ways[] = {"r", "fr", "ffffr", "kr", "kfkr",
+                                       "d", "t",  "ft",    "x",  "fkt"};
     char name[20];
     size_t len;
     uint64_t id;
@@ -409,12 +408,75 @@ static void workers_may_end_with_letters_on_their_way(void **state)
     }
 }
 
+/* A reader that comes and goes, as a guest's that reads by ranges, takes its room along: what is on
+ * its way then waits, and breaks nothing. */
+static void a_body_that_is_read_by_ranges_comes_whole(void **state)
+{
+    enum { LENGTH = 5 << 20, RANGE = 64 << 10 };
+    struct hf_wake *wakes[2];
+    struct hf_carrier carriers[2];
+    struct hf_buf bytes = {0};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(hf_wake_new(&wakes[i], NULL), HF_OK);
+        hf_carrier_init(&carriers[i], wakes[i]);
+    }
+    for (size_t i = 0; i < LENGTH; i++)
+        assert_int_equal(hf_buf_add_byte(&bytes, (uint8_t)(i * 31)), HF_OK);
+    struct hf_blob *from = hf_blob_of_buf(&bytes);
+    struct hf_carry *carry = hf_carry_new(&carriers[0], &carriers[1], &from);
+    assert_non_null(carry);
+    struct hf_blob *to = hf_carry_open(carry, NULL, 256u << 10);
+    size_t at = 0;
+    for (unsigned idle = 0; at < LENGTH; idle++) {
+        assert_true(idle < 100000);
+        for (int i = 0; i < 2; i++) {
+            hf_wake_deliver_all(wakes[i]);
+            hf_carrier_flush(&carriers[i]);
+        }
+        struct hf_blob_reader r = {0};
+        struct hf_blob *ref = hf_blob_ref(to);
+        struct hf_view v;
+        hf_blob_reader_open(&r, &ref);
+        for (size_t skip = at; skip > 0; skip -= v.len) {
+            assert_int_equal(hf_blob_reader_peek(&r, &v), HF_OK);
+            v = hf_view_take(v, skip);
+            hf_blob_reader_advance(&r, v.len);
+        }
+        hf_carrier_flush(&carriers[1]); /* there is room while it reads */
+        for (size_t left = RANGE; left > 0; left -= v.len) {
+            enum hf_err err = hf_blob_reader_peek(&r, &v);
+            if (err == HF_AGAIN)
+                break;
+            assert_int_equal(err, HF_OK);
+            v = hf_view_take(v, left);
+            for (size_t i = 0; i < v.len; i++)
+                assert_int_equal(v.ptr[i], (uint8_t)((at + i) * 31));
+            at += v.len;
+            hf_blob_reader_advance(&r, v.len);
+            idle = 0;
+        }
+        hf_blob_reader_close(&r);
+    }
+    for (int i = 0; i < 6; i++) {
+        hf_wake_deliver_all(wakes[i % 2]);
+        hf_carrier_flush(&carriers[i % 2]);
+    }
+    assert_true(hf_blob_complete(to));
+    assert_true(hf_list_empty(&carriers[0].from_here));
+    hf_blob_unref(to);
+    for (int i = 0; i < 2; i++) {
+        hf_wake_free(wakes[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_shard_has_a_worker_and_a_name_one_for_ever),
         cmocka_unit_test(all_that_is_asked_is_answered_once_over_threads),
         cmocka_unit_test(workers_may_end_with_letters_on_their_way),
+        cmocka_unit_test(a_body_that_is_read_by_ranges_comes_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
