@@ -9,20 +9,29 @@
  * After a verb that sends or answers: + inherits a blob, = makes one, * parks where the mailbox is
  * full.
  *
- *     r TEXT              respond                     a TEXT        answer the oldest token
- *     s NAME {BODY} {CTX} send                        a! NUMBER     answer with that token
- *     t NAME {BODY}       tell                        d             defer        A   drop the token
- *     f NAME {BODY}       forward                     v             note the state, V the token's
- *     k NAME {BODY}       ask, and note the answer    c             cancel the last sent   c!
- * NUMBER b                   note the current blob's bytes (n: the nested one's) S CLASS [KEY or -]
- * spawn, SM with a monitor, SL with a link     K, O  kill, stop the last child m NAME  l NAME  U
- * monitor, link, unwatch      h NAME, H NAME, ? NAME  keep, release, holds g NAME              the
- * next that is sent or answered carries NAME's capability to MS, size N, meta N, ctx N   of the
- * next that is sent: timeout; body, metadata, context of N bytes T MS, C             set a timer,
- * clear it       on {SCRIPT}   run by every notice say TEXT            note it self          note
- * name and parent x N {SCRIPT}        N times                     keep          hold the current
- * blob for ever F                   trap                        L             memory until there is
- * none loop                compute for ever
+ *     r TEXT               respond
+ *     s NAME {BODY} {CTX}  send; CTX is run when the answer or the failure comes
+ *     t NAME {BODY}        tell
+ *     f NAME {BODY}        forward
+ *     k NAME {BODY}        ask, and note the answer
+ *     d                    defer;  a TEXT answers the oldest token, A drops it
+ *     a! NUMBER            answer with that token, whosever it is
+ *     c                    cancel what was sent last;  c! NUMBER
+ *     v                    note the state of the request in question;  V of the oldest token
+ *     b                    note the current blob's bytes;  n the nested one's
+ *     keep                 hold the current blob for ever
+ *     S CLASS KEY          spawn, KEY - for a made name;  SM with a monitor, SL with a link
+ *     K, O                 kill, stop the last child
+ *     m NAME, l NAME, U    monitor, link, unwatch the last
+ *     h NAME, H NAME       keep, release a capability;  ? NAME notes whether it is held
+ *     g NAME               the next that is sent or answered carries NAME's capability
+ *     to MS                timeout of the next that is sent
+ *     size N, meta N       bytes of its body, of its metadata;  ctx N of its context
+ *     T MS, C              set a timer, clear it
+ *     on {SCRIPT}          run at every notice
+ *     say TEXT             note it;  self notes name and parent
+ *     x N {SCRIPT}         N times
+ *     F                    trap;  L takes memory until there is none;  loop computes for ever
  */
 #include "holdfast.h"
 
@@ -369,6 +378,7 @@ static void set_own(void)
     memcpy(own + 3, name.ptr, name.len);
     service_string_free(&name);
 }
+static char *volatile taken; /* so that the compiler leaves it in */
 static void grow(void)
 {
     for (;;) {
@@ -376,6 +386,7 @@ static void grow(void)
         if (p == NULL)
             __builtin_trap();
         memset(p, 1, 1 << 20);
+        taken = p;
     }
 }
 
