@@ -79,5 +79,6 @@ int cmd_rollback(int argc, char **argv);
 int cmd_kill(int argc, char **argv);
 int cmd_stop(int argc, char **argv);
 int cmd_kv(int argc, char **argv);
+int cmd_components(int argc, char **argv);
 
 #endif

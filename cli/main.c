@@ -28,6 +28,7 @@ static const struct {
     {"reload", cmd_reload, "have it read its manifest again"},
     {"deploy", cmd_deploy, "give one of its services another component"},
     {"rollback", cmd_rollback, "undo a deploy"},
+    {"components", cmd_components, "components kept by their content: list, add, remove"},
     {"kill", cmd_kill, "end instances, or a process by name"},
     {"stop", cmd_stop, "have it finish what it has in hand, and end"},
 };

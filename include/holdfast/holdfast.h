@@ -1,8 +1,9 @@
 /* holdfast.h - the public C API of libholdfast: open a node, add services, listen, run, close.
  *
- * Everything hangs off a node, so several nodes fit in one process. No function here installs a signal handler; threads are
- * started only for workers beyond the first, for jobs that block, for the log, and as a ticker that interrupts guests which
- * compute too long. Strings are UTF-8 and borrowed for the call unless said otherwise. Errors: a status, and words in the
+ * Everything hangs off a node, so several nodes fit in one process. Of signals only the engine's faults are touched: SIGSEGV,
+ * SIGILL, SIGFPE and SIGBUS get a handler with the first node, which takes those of guests and hands on all others to the one
+ * before. Threads are started only for workers beyond the first, for jobs that block, for the log, for compiling, and as a ticker
+ * that interrupts guests which compute too long (hf_node_options.no_threads; doc/embedding.md). Strings are UTF-8 and borrowed for the call unless said otherwise. Errors: a status, and words in the
  * caller's hf_words.
  *
  * Version 1. Structs begin with `size`, filled by their *_init: a library newer than its caller reads what is there.
@@ -72,7 +73,15 @@ struct hf_node_options {
     enum hf_access_format access; /* of the access log, when `log` is text; COMBINED adds its two fields to JSON too */
     const char *guest_tool;     /* the program holdfast-guest, which makes components of core modules for hf_exec; NULL: those are
                                  * refused */
+    /* Of the component store in data_dir, which has what was deployed: components, and bytes of all of them. What nothing uses leaves,
+     * oldest first. 0 = 100 and 1 GiB */
+    uint32_t components_max;
+    uint64_t components_bytes_max;
     bool no_trace; /* trace context and request ids are neither taken in nor made: what a client sends is a header like any other */
+    /* No thread is started for serving: one worker, no ticker (so a guest that computes without end holds everything up, whatever
+     * its limits of time say), compiling and writing the log on the caller's thread. Jobs that block still have theirs, and
+     * data_dir and the admin door one each, when they are asked for (doc/embedding.md). */
+    bool no_threads;
 };
 HF_API void hf_node_options_init(struct hf_node_options *o);
 /* *ret is NULL on failure. */
@@ -163,6 +172,15 @@ HF_API enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_
 HF_API enum hf_status hf_node_listen(struct hf_node *node, const char *addr, char bound[128], struct hf_words *msg);
 /* Serves until hf_node_stop; drains; returns. OK: everything in hand was finished. TIMEOUT: the drain deadline cut it short. */
 HF_API enum hf_status hf_node_run(struct hf_node *node, struct hf_words *msg);
+/* Instead of hf_node_run, in a loop of the caller's, on one thread: *fd is readable when there is something to do, timers
+ * included; it stays the node's. The first of either call begins to serve. Workers beyond the first run on threads of their
+ * own (hf_node_options.workers = 1: none do). */
+HF_API enum hf_status hf_node_fd(struct hf_node *node, int *fd, struct hf_words *msg);
+/* Does what there is to do without waiting, for max_ns at most and a guest's slice (0: one turn of the loop). OK: it goes on, and
+ * the descriptor says when. STOPPED: hf_node_stop was called, and everything in hand was finished; TIMEOUT: it was cut short.
+ * USAGE: from inside a callback of this node, or it runs on another thread. A change of its services by the same thread turns
+ * the loop meanwhile. */
+HF_API enum hf_status hf_node_step(struct hf_node *node, uint64_t max_ns, struct hf_words *msg);
 /* Any thread, and async-signal-safe. The second call ends without waiting. hf_exec and hf_invoke end too (STOPPED), and the
  * node runs nothing any more. */
 HF_API void hf_node_stop(struct hf_node *node);
@@ -175,7 +193,9 @@ HF_API void hf_node_stop(struct hf_node *node);
 HF_API enum hf_status hf_node_apply(struct hf_node *node, const struct hf_service_options *services, size_t n, struct hf_words *msg);
 /* Service `name` gets another component: these bytes (copied), all else as before. The same promises as hf_node_apply. The
  * component that it had is kept for hf_node_rollback, which puts it back (and itself can be undone by another). A later
- * hf_node_apply with the same options as before keeps what was deployed. */
+ * hf_node_apply with the same options as before keeps what was deployed, and with a data_dir so does a later node: as long as
+ * `path` has the bytes that it had at the deploy. OK: msg says what serves and for how long. IO may also mean that it serves and
+ * will not after a restart; msg says so then. */
 HF_API enum hf_status hf_node_deploy(struct hf_node *node, const char *name, const void *bytes, size_t len, struct hf_words *msg);
 HF_API enum hf_status hf_node_rollback(struct hf_node *node, const char *name, struct hf_words *msg);
 
@@ -199,6 +219,25 @@ HF_API char *hf_manifest_keys(void);
 /* Reads the manifest again and applies its services: what a SIGHUP means. Listeners and node options do not change in a running
  * node: that they differ is said in msg with OK. Any thread. */
 HF_API enum hf_status hf_node_reload(struct hf_node *node, const char *path, struct hf_words *msg);
+
+/* ---- the component store: components by what is in them, in a data folder (doc/change.md) --------------------- */
+
+/* What lies in data folder `dir`, which a node may run on meanwhile. A name is "sha256:" and 64 hexadecimal digits, what the
+ * component's bytes hash to: a manifest may say component = "sha256:...". */
+struct hf_stored_component {
+    const char *name;
+    uint64_t bytes;
+    uint64_t added_unix_ms; /* put there, by a deploy or by hand, the last time */
+    const char *used_by;    /* "web, api": services that run it or would roll back to it; "": none */
+};
+/* Copies the component in `path` there, durably; `name` gets its name. INVALID: it is none. `dir` is made if it is not there. */
+HF_API enum hf_status hf_components_add(const char *dir, const char *path, char name[80], struct hf_words *msg);
+/* `name` may be cut to 8 digits or more if it is still one component's, and leave out "sha256:". USAGE: there is none such, or a
+ * service uses it. */
+HF_API enum hf_status hf_components_remove(const char *dir, const char *name, struct hf_words *msg);
+/* All of them, those added last first; what `each` gets is lent for its call. */
+HF_API enum hf_status hf_components_list(const char *dir, void (*each)(void *ctx, const struct hf_stored_component *c), void *ctx,
+                                         struct hf_words *msg);
 
 /* ---- the admin door (doc/admin.md) -------------------------------------------------------------------------- */
 

@@ -79,6 +79,8 @@ void hf_named_describe(const struct hf_named *n, struct hf_buf *ret)
         n->caps.len, n->n_watching, n->n_alarms, n->n_life);
     if (n->parent != NULL)
         add(ret, "    child of %.*s\n", HF_FMT(hf_named_name(n->parent)));
+    if (n->far_parent.len > 0)
+        add(ret, "    child of %.*s, elsewhere\n", HF_FMT(hf_buf_view(&n->far_parent)));
     if (n->showing)
         add(ret, "    in hand: %s %llu\n", n->back != NULL ? "the answer to" : "a notice about",
             (unsigned long long)n->shown.id);

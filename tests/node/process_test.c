@@ -1,6 +1,8 @@
 /* process_test.c - classes of named processes in a node that is changed: what may change, and what is refused in which words. */
 #include "support.h"
 
+#include <unistd.h>
+
 #define FIXED "change only when the node is started again"
 
 /* "front" takes every request and asks the process that the path names; "c" says how many bytes it got, and their sum. */
@@ -144,8 +146,10 @@ static void a_failed_change_leaves_no_class(void **state)
     }
     a.so[1].process = NULL;
     expect(&a.n, apply(&a, 2), HF_STATUS_OK, "");
-    for (int tries = 0; http_ask(&a.n, "/c", body, sizeof body) != 200; tries++)
-        assert_true(tries < 200); /* instances of the failed change are on their way out */
+    for (int tries = 0; http_ask(&a.n, "/c", body, sizeof body) != 200; tries++) {
+        assert_true(tries < 20000); /* instances of the failed change are on their way out */
+        usleep(2000);
+    }
     assert_string_equal(body, "0 0");
     node_close(&a.n);
 }
