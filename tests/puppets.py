@@ -31,7 +31,7 @@ class Puppets:
         self.path = tempfile.mkdtemp(prefix="hf-puppets-")
         with open(os.path.join(self.path, "holdfast.toml"), "w") as f:
             f.write("holdfast = 1\n[node]\ndata = false\ndrain = \"100ms\"\n" + (text or "".join(puppet(n) for n in "pqsd")))
-        self.args = args
+        self.args = args or ("--workers", "1")  # bounds of a class and refused tells are of each worker
 
     def __enter__(self):
         self.server = Server(self.path, *self.args, command="run").__enter__()

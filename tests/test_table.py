@@ -6,7 +6,7 @@ import os, sys, time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from puppets import *
 
-ALL = Puppets()
+ALL = Puppets(None, "--workers", "2")  # so that half of all messages go over
 N = [0]
 
 

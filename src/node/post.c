@@ -38,8 +38,8 @@ struct hf_call {
 
 struct hf_worker *hf_post_worker(struct hf_node *node, struct hf_view name)
 {
-    (void)name; /* all processes live on the first */
-    return &node->workers[0];
+    uint32_t at = hf_name_check(name, NULL) == HF_OK ? hf_shard_worker(&node->shard_table, name) : 0;
+    return &node->workers[at]; /* of a name that is none, the first says so */
 }
 
 static void call_free(struct hf_call *c)
