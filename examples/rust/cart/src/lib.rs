@@ -94,7 +94,7 @@ fn begin_checkout(state: &mut State) -> Result<(), String> {
         said: Vec::new(),
     };
     for (what, n) in &state.goods {
-        match ask_stock(&format!("take {what} {n}"), what) {
+        match ask_stock(&format!("take {what} {n}"), &format!("{token} {what}")) {
             Ok(_) => checkout.open += 1,
             Err(why) => checkout.said.push(format!("{what}: {why:?}")),
         }
@@ -104,14 +104,20 @@ fn begin_checkout(state: &mut State) -> Result<(), String> {
     Ok(())
 }
 
-/// Stock has said something about `what`.
-fn one_line(state: &mut State, what: &str, said: Result<(), String>) {
+/// Stock has said something about what the context names: the token of the checkout it was asked for, and the goods. That checkout may
+/// be over, for its customer left; what stock gave is his all the same.
+fn one_line(state: &mut State, context: &[u8], said: Result<(), String>) {
+    let context = String::from_utf8_lossy(context);
+    let (token, what) = context.split_once(' ').unwrap_or(("", &context));
     if said.is_ok() {
         state.goods.remove(what);
     }
     let Some(checkout) = &mut state.checkout else {
         return;
     };
+    if token != checkout.token.to_string() {
+        return;
+    }
     checkout.open -= 1;
     checkout.said.push(match said {
         Ok(()) => format!("{what}: yours"),
@@ -183,20 +189,15 @@ impl Guest for Shop {
                 }
             }
             Message::Response(response) => {
-                let what = String::from_utf8_lossy(&response.context).into_owned();
                 let said = match response.body.as_slice() {
                     b"yours" => Ok(()),
                     other => Err(String::from_utf8_lossy(other).into_owned()),
                 };
-                one_line(state, &what, said);
+                one_line(state, &response.context, said);
             }
             Message::Failure(failure) => {
-                let what = String::from_utf8_lossy(&failure.context).into_owned();
-                one_line(
-                    state,
-                    &what,
-                    Err(format!("{:?}", failure.kind).to_lowercase()),
-                );
+                let why = format!("{:?}", failure.kind).to_lowercase();
+                one_line(state, &failure.context, Err(why));
             }
             Message::Notice(Notice::Unwanted(_)) => state.checkout = None, // the customer has left
             Message::Notice(_) => {}
