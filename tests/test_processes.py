@@ -5,7 +5,7 @@ import hashlib, os, re, shutil, signal, subprocess, sys, tempfile, threading, zl
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from hf import *
 
-CHAIN, FRONT, SHELF = guest("c-chain"), guest("c-front"), guest("c-shelf")
+CHAIN, FRONT, SHELF, TALLY = guest("c-chain"), guest("c-front"), guest("c-shelf"), guest("c-tally")
 HEAD = "holdfast = 1\n[node]\ndata = false\n"
 
 
@@ -31,10 +31,10 @@ def on_workers(test):
 
 
 class App:
-    def __init__(self, text):
+    def __init__(self, text, node=""):
         self.path = tempfile.mkdtemp(prefix="hf-processes-")
         with open(os.path.join(self.path, "holdfast.toml"), "w") as f:
-            f.write(HEAD + text)
+            f.write(HEAD + node + text)
 
     def __enter__(self):
         self.server = Server(self.path, "--workers", WORKERS, command="run").__enter__()
@@ -82,6 +82,58 @@ def test_a_middleman_asks_two_others_before_it_forwards():
         body = os.urandom(5000)
         r = said(app.ask("/m??x+?y+d", body))
         check("with its blob", r == (200, "%d %d" % (len(body), sum(body))), r)
+
+
+# ---- eviction: more names than there is room for in memory ----
+def tally(more=""):
+    return front() + '[services.tally]\ncomponent = "%s"\n[services.tally.process]\n%s' % (TALLY, more)
+
+
+def test_each_count_is_exact_when_a_thousand_go_through_ten():
+    with App(tally(), "resident_max = 10\n") as app:
+        wrong = [(i, r) for n in (1, 2, 3) for i in range(0, 1000 if n < 3 else 100)
+                 for r in [said(app.ask("/tally/%d" % (i * 7 % 1000)))] if r != (200, "tally/%d %d" % (i * 7 % 1000, n))]
+        check("counts", wrong == [], wrong[:3])
+
+
+def test_many_names_at_once_go_through_ten():
+    with App(tally(), "resident_max = 10\n") as app:
+        wrong = []
+
+        def some(k):
+            for n in (1, 2):
+                for i in range(40):
+                    r = said(app.ask("/tally/%d-%d" % (k, i)))
+                    if r != (200, "tally/%d-%d %d" % (k, i, n)):
+                        wrong.append((k, i, n, r))
+
+        threads = [threading.Thread(target=some, args=(k,)) for k in range(8)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        check("counts", wrong == [], wrong[:3])
+
+
+def test_a_class_may_have_its_own_room():
+    with App(tally("resident_max = 1\n")) as app:
+        wrong = [(n, i) for n in (1, 2, 3) for i in range(5) if said(app.ask("/tally/%d" % i)) != (200, "tally/%d %d" % (i, n))]
+        check("counts", wrong == [], wrong)
+
+
+def test_who_keeps_a_pollable_stays_and_says_why():
+    with App(tally(), "resident_max = 2\n") as app:
+        check("it keeps one", said(app.ask("/tally/a?keep")) == (200, "tally/a 1"))
+        for i in range(5):
+            app.ask("/tally/%d" % i)
+        check("it goes on", said(app.ask("/tally/a")) == (200, "tally/a 2"))
+        app.ask("/tally/a?drop")
+        for n in (1, 2):
+            for i in range(5):
+                app.ask("/tally/x%d" % i)
+        check("and when it let go of it", said(app.ask("/tally/a")) == (200, "tally/a 4"))
+        check("said in the log", app.server.wait_line(r"process tally/a cannot be evicted and stays in memory: it keeps .*pollable", 30),
+              app.server.text()[-600:])
 
 
 # ---- errors of the table, from guests that provoke them ----

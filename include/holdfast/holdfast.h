@@ -82,6 +82,11 @@ struct hf_node_options {
      * its limits of time say), compiling and writing the log on the caller's thread. Jobs that block still have theirs, and
      * data_dir and the admin door one each, when they are asked for (doc/embedding.md). */
     bool no_threads;
+    /* Of named processes (doc/processes.md, "Eviction"): instances in memory, past which those that were idle for longest are put
+     * into a file; 0 = a sixteenth of instances_max. Names, those included; 0 = 1 million. Bytes of that file; 0 = 4 GiB. It has
+     * no name, and lies in data_dir, or else in $TMPDIR or /tmp. All for the whole node. */
+    uint32_t resident_max, names_max;
+    uint64_t spill_max;
 };
 HF_API void hf_node_options_init(struct hf_node_options *o);
 /* *ret is NULL on failure. */
@@ -115,6 +120,7 @@ struct hf_process_options {
     uint64_t turn_timeout_ns;  /* a message that takes longer fails the process; 0 = never */
     bool spawned;              /* only another process makes one */
     bool trap_links;           /* hears of the death of a linked process instead of dying with it */
+    uint32_t resident_max;     /* of this class in memory, a HANDLER's; 0 = as many as the node has */
 };
 
 struct hf_service_options {

@@ -109,6 +109,11 @@ enum hf_err hf_image_take(struct hf_instance *template_inst, struct hf_image **r
 /* Of any instance at rest, in the time that its written pages take; not to reset to. `s` is the thread's; NULL: it reads
  * every page. Errors as above, and HF_UNKNOWN when the scan failed. */
 enum hf_err hf_image_take_written(struct hf_instance *inst, struct hf_scanner *s, struct hf_image **ret, struct hf_report *report);
+/* The same, but of its memories only what is not as in `base`, an image of hf_image_take of the same component (shared: for as
+ * long as the image lives). Its bytes do not say so: whoever parses them says hf_image_set_base before it loads. */
+enum hf_err hf_image_take_since(struct hf_instance *inst, struct hf_scanner *s, struct hf_image *base, struct hf_image **ret,
+                                struct hf_report *report);
+void hf_image_set_base(struct hf_image *img, struct hf_image *base);
 struct hf_image *hf_image_ref(struct hf_image *img);
 void hf_image_unref(struct hf_image *img);
 /* Can it be saved and loaded? False: the report says which host object cannot be made again (HF_UNSUPPORTED). */

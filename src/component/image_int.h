@@ -36,6 +36,7 @@ struct hf_image {
     union hf_val *globals;
     struct hf_image_table *tables; /* one for each component instance */
     struct hf_buf recipes;
+    struct hf_image *base; /* a reference: memories hold what is not as there; or NULL */
 };
 
 /* With its arrays, all empty; counts are the program's. NULL: memory is out. */

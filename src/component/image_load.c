@@ -35,6 +35,12 @@ static enum hf_err put_cores(struct hf_instance *inst, const struct hf_image *im
     struct hf_parts *parts = hf_instance_parts(inst);
     if (parts == NULL)
         return hf_report_set(report, HF_LIMIT, "out of memory");
+    for (uint32_t i = 0; img->base != NULL && i < img->n_memories; i++)
+        if (hf_memimage_apply_base(inst->store, &parts->memories[i], img->base->memories[i]) != HF_OK)
+            return hf_report_set(report, HF_INVALID,
+                                 "memory %u of the image has %zu bytes: fewer than that which it is "
+                                 "the difference to",
+                                 i, hf_memimage_size(img->memories[i]));
     for (uint32_t i = 0; i < img->n_memories; i++)
         if (hf_memimage_apply(inst->store, &parts->memories[i], img->memories[i]) != HF_OK)
             return hf_report_set(report, HF_INVALID,

@@ -77,6 +77,7 @@ static void image_free(struct hf_image *img)
     free(img->globals);
     free(img->tables);
     hf_buf_done(&img->recipes);
+    hf_image_unref(img->base);
     hf_component_unref(img->component);
     free(img);
 }
@@ -214,9 +215,14 @@ static enum hf_err take_state(struct hf_instance *inst, struct hf_scanner *s, st
     if (parts == NULL)
         return HF_LIMIT;
     HF_ASSERT(parts->n_memories == img->n_memories && parts->n_globals == img->n_globals);
-    for (uint32_t i = 0; i < img->n_memories; i++)
-        HF_TRY(
-            hf_memimage_take(s, inst->store, &parts->memories[i], img->whole, &img->memories[i]));
+    for (uint32_t i = 0; i < img->n_memories; i++) {
+        const struct hf_memory *m = &parts->memories[i];
+        if (img->base != NULL)
+            HF_TRY(hf_memimage_take_since(s, inst->store, m, img->base->memories[i],
+                                          &img->memories[i]));
+        else
+            HF_TRY(hf_memimage_take(s, inst->store, m, img->whole, &img->memories[i]));
+    }
     for (uint32_t i = 0; i < img->n_globals; i++)
         img->globals[i] = hf_image_global(inst, &parts->globals[i]);
     for (uint32_t i = 0; i < img->n_cis; i++) {
@@ -260,12 +266,13 @@ static enum hf_err check(const struct hf_instance *inst, struct hf_report *repor
 }
 
 static enum hf_err take(struct hf_instance *inst, struct hf_scanner *s, bool whole,
-                        struct hf_image **ret, struct hf_report *report)
+                        struct hf_image *base, struct hf_image **ret, struct hf_report *report)
 {
     struct hf_image *img = hf_image_new(inst->component);
     if (img == NULL)
         return hf_report_set(report, HF_LIMIT, "out of memory for an image");
     img->whole = whole;
+    img->base = base == NULL ? NULL : hf_image_ref(base);
     enum hf_err err = take_state(inst, s, img);
     if (err != HF_OK) {
         hf_report_set(report, err, "taking an image: %s",
@@ -285,7 +292,7 @@ enum hf_err hf_image_take(struct hf_instance *template_inst, struct hf_image **r
     enum hf_err err = hf_scanner_new(&s, NULL);
     if (err != HF_OK && err != HF_UNSUPPORTED) /* without one, every page counts as written */
         return hf_report_set(report, err, "taking an image: %s", hf_err_text(err));
-    err = take(template_inst, s, true, ret, report);
+    err = take(template_inst, s, true, NULL, ret, report);
     hf_scanner_free(s);
     return err;
 }
@@ -294,5 +301,20 @@ enum hf_err hf_image_take_written(struct hf_instance *inst, struct hf_scanner *s
                                   struct hf_image **ret, struct hf_report *report)
 {
     HF_TRY(check(inst, report));
-    return take(inst, s, s == NULL, ret, report);
+    return take(inst, s, s == NULL, NULL, ret, report);
+}
+
+enum hf_err hf_image_take_since(struct hf_instance *inst, struct hf_scanner *s,
+                                struct hf_image *base, struct hf_image **ret,
+                                struct hf_report *report)
+{
+    HF_ASSERT(base->whole && base->component == inst->component);
+    HF_TRY(check(inst, report));
+    return take(inst, s, false, base, ret, report);
+}
+
+void hf_image_set_base(struct hf_image *img, struct hf_image *base)
+{
+    HF_ASSERT(img->base == NULL && base->whole && base->component == img->component);
+    img->base = hf_image_ref(base);
 }

@@ -121,6 +121,11 @@ static json_t *worker_json(const struct hf_shot_worker *w)
                                 {"faults", c->faults}, {"open", c->open}, {"idle", c->idle},
                                 {"waiting", c->waiting}));
     json_object_set_new(o, "bodies", NUMBERS({"live", w->blobs}, {"bytes", w->blob_bytes}));
+    json_object_set_new(o, "processes",
+                        NUMBERS({"resident", w->resident}, {"evicted", w->evicted},
+                                {"spilled_bytes", w->spilled_bytes}, {"evictions", w->evictions},
+                                {"revivals", w->revivals}, {"stays", w->stays},
+                                {"failures", w->spill_failures}, {"lost", w->lost}));
     return o;
 }
 

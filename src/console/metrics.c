@@ -127,6 +127,14 @@ static void workers(struct out *o)
          WORKER(client.waiting)},
         {"holdfast_bodies", "gauge", "Bodies on their way.", WORKER(blobs)},
         {"holdfast_body_bytes", "gauge", "Memory of bodies on their way.", WORKER(blob_bytes)},
+        {"holdfast_processes_resident", "gauge", "Instances of named processes in memory.", WORKER(resident)},
+        {"holdfast_processes_evicted", "gauge", "Named processes whose instance is in the spill file.", WORKER(evicted)},
+        {"holdfast_spilled_bytes", "gauge", "Bytes of evicted instances in the spill file.", WORKER(spilled_bytes)},
+        {"holdfast_evictions_total", "counter", "Idle processes that were put into the spill file.", WORKER(evictions)},
+        {"holdfast_revivals_total", "counter", "Processes that were brought back from it.", WORKER(revivals)},
+        {"holdfast_evictions_refused_total", "counter", "Idle processes that could not be put there for what they keep.", WORKER(stays)},
+        {"holdfast_spill_failures_total", "counter", "Writes to the spill file, and images for it, that failed.", WORKER(spill_failures)},
+        {"holdfast_processes_lost_total", "counter", "Evicted processes that could not be brought back.", WORKER(lost)},
     };
     const struct hf_picture *p = o->look->picture;
     head(o, "holdfast_worker_silent", "gauge",

@@ -52,6 +52,10 @@ struct hf_shot_worker {
     bool silent;    /* it did not answer in time: what it said last stands here */
     bool draining;
     uint64_t processes, blobs, blob_bytes;
+    /* Named processes: instances in memory, names whose instance is in the spill file, and its
+     * bytes; evictions, revivals, images refused by who has something in hand, failed writes and
+     * images, lost ones. */
+    uint64_t resident, evicted, spilled_bytes, evictions, revivals, stays, spill_failures, lost;
     struct hf_shot_gateway gateway;
     struct hf_shot_client client;
 };

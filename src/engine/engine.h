@@ -329,6 +329,11 @@ enum hf_err hf_memimage_take(struct hf_scanner *s, struct hf_store *store,
                              const struct hf_memory *m, bool whole, struct hf_memimage **ret);
 /* An image of written pages, so far none, and pages put into it: n from `first` (asserted to be in
  * it), bytes NULL for zeroes. For a reader of files. */
+/* The pages that are not as `base` has them, which is whole and of a memory of the same module. What
+ * is zero beyond it counts as equal: so a memory begins that grows. */
+enum hf_err hf_memimage_take_since(struct hf_scanner *s, struct hf_store *store,
+                                   const struct hf_memory *m, const struct hf_memimage *base,
+                                   struct hf_memimage **ret);
 enum hf_err hf_memimage_new(uint64_t size, struct hf_memimage **ret);
 void hf_memimage_put(struct hf_memimage *img, size_t first, size_t n, const uint8_t *bytes);
 void hf_memimage_free(struct hf_memimage *img);
@@ -342,6 +347,9 @@ bool hf_memimage_next(const struct hf_memimage *img, size_t *page, size_t *n, bo
  * HF_INVALID: another size. */
 enum hf_err hf_memimage_apply(struct hf_store *store, const struct hf_memory *m,
                               const struct hf_memimage *img);
+/* The same of a memory that may be larger than the image. */
+enum hf_err hf_memimage_apply_base(struct hf_store *store, const struct hf_memory *m,
+                                   const struct hf_memimage *base);
 
 struct hf_reset_stats {
     uint64_t pages_copied, pages_zero, regions;

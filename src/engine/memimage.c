@@ -131,6 +131,65 @@ enum hf_err hf_memimage_take(struct hf_scanner *s, struct hf_store *store,
     return HF_OK;
 }
 
+static void clear_bit(uint64_t *bits, size_t i)
+{
+    bits[i / 64] &= ~(UINT64_C(1) << i % 64);
+}
+
+static bool is_as_in(const struct hf_memimage *base, size_t i, const uint8_t *page, bool zero)
+{
+    if (i >= base->size / base->page)
+        return zero;
+    if (bit(base->zero, i))
+        return zero;
+    return memcmp(page, base->bytes + i * base->page, base->page) == 0;
+}
+
+enum hf_err hf_memimage_take_since(struct hf_scanner *s, struct hf_store *store,
+                                   const struct hf_memory *m, const struct hf_memimage *base,
+                                   struct hf_memimage **ret)
+{
+    uint8_t *bytes;
+    size_t size;
+    struct hf_memimage *img;
+    hf_memory_get(store, m, &bytes, &size);
+    if (!base->whole || base->size > size)
+        return HF_INVALID;
+    enum hf_err err = hf_memimage_new(size, &img);
+    if (err != HF_OK)
+        return err;
+    size_t pages = size / img->page;
+    if (s == NULL)
+        hf_memimage_mark(img, 0, pages);
+    else
+        err = hf_memory_written(s, bytes, img); /* before anything is read */
+    if (err != HF_OK) {
+        hf_memimage_free(img);
+        return err;
+    }
+    for (size_t word = 0; word < (base->size / base->page + 63) / 64; word++)
+        img->written[word] |= base->written[word]; /* this one need not have written them, too */
+    for (size_t i = 0; i < pages; i++) {
+        if (img->written[i / 64] == 0) {
+            i |= 63;
+            continue;
+        }
+        if (!bit(img->written, i))
+            continue;
+        const uint8_t *page = bytes + i * img->page;
+        bool zero = hf_is_zero(page, img->page);
+        if (is_as_in(base, i, page, zero))
+            clear_bit(img->written, i);
+        else if (zero)
+            set_bits(img->zero, i, i + 1);
+        else
+            memcpy(img->bytes + i * img->page, page, img->page);
+    }
+    seal(img);
+    *ret = img;
+    return HF_OK;
+}
+
 /* ---- asking ---- */
 
 size_t hf_memimage_size(const struct hf_memimage *img)
@@ -170,10 +229,21 @@ enum hf_err hf_memimage_apply(struct hf_store *store, const struct hf_memory *m,
                               const struct hf_memimage *img)
 {
     uint8_t *base;
+    size_t size;
+    hf_memory_get(store, m, &base, &size);
+    if (size != img->size)
+        return HF_INVALID;
+    return hf_memimage_apply_base(store, m, img);
+}
+
+enum hf_err hf_memimage_apply_base(struct hf_store *store, const struct hf_memory *m,
+                                   const struct hf_memimage *img)
+{
+    uint8_t *base;
     size_t size, at = 0, n;
     bool zero;
     hf_memory_get(store, m, &base, &size);
-    if (size != img->size)
+    if (size < img->size)
         return HF_INVALID;
     for (; hf_memimage_next(img, &at, &n, &zero); at += n) {
         uint8_t *to = base + at * img->page;

@@ -6,6 +6,8 @@
  */
 #include "host/service_int.h"
 
+#include "kernel/message.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -475,6 +477,35 @@ static enum hf_err guest_load(void *class_ctx, struct hf_view bytes, void **stat
     return HF_OK;
 }
 
+static enum hf_err guest_evict(void *state, struct hf_buf *ret, struct hf_report *why)
+{
+    struct hf_guest *g = state;
+    enum hf_err err = hf_guest_evict(g, ret, why);
+    if (err == HF_UNSUPPORTED && !g->worker->stays_said) {
+        struct hf_view name = hf_turn_name(g->turn);
+        char text[320];
+        int n = snprintf(text, sizeof text, "process %.*s cannot be evicted and stays in memory: %.*s (said once)", HF_FMT(name),
+                         HF_FMT(hf_view_take(hf_view_of(why->text), 160)));
+        hf_guest_log_event(g, hf_view(text, n < (int)sizeof text ? (size_t)n : sizeof text - 1));
+        g->worker->stays_said = true;
+    }
+    return err;
+}
+
+static enum hf_err guest_revive(void *class_ctx, struct hf_turn *turn, struct hf_view bytes, void **state, struct hf_report *why)
+{
+    struct hf_service_worker *w = class_ctx;
+    struct hf_guest *g = make_guest(w, turn);
+    if (g == NULL)
+        return hf_report_set(why, HF_LIMIT, "out of memory for an instance");
+    *state = g;
+    hf_turn_set_selective(turn, true);
+    enum hf_err err = hf_guest_revive(g, bytes, why);
+    if (err == HF_OK && w->svc->s.on_instance != NULL)
+        w->svc->s.on_instance(w->svc->s.on_instance_ctx, g->inst);
+    return err;
+}
+
 const struct hf_behaviour hf_service_behaviour = {
     .name = "wasi:http service",
     .start = guest_start,
@@ -486,4 +517,6 @@ const struct hf_behaviour hf_service_behaviour = {
     .inspect = guest_inspect,
     .save = guest_save,
     .load = guest_load,
+    .evict = guest_evict,
+    .revive = guest_revive,
 };

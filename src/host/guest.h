@@ -15,12 +15,23 @@ struct hf_names;
 struct hf_net_rules;
 struct hf_tls_context;
 
-/* Freed objects by size class (steps of 64 bytes), one pool a worker. */
-#define HF_POOL_CLASSES 8
+/* Freed objects by size class (steps of 64 bytes), and buffers for heads and texts; one pool a worker. */
+#define HF_POOL_CLASSES 16
+#define HF_POOL_BUFS    64u   /* kept at most */
+#define HF_POOL_BUF     511u  /* room of a new one */
+#define HF_POOL_BUF_MAX 2048u /* larger ones go back to the heap */
 struct hf_obj_pool {
     void *free[HF_POOL_CLASSES];
+    uint32_t n_bufs;
+    struct hf_buf bufs[HF_POOL_BUFS];
 };
 void hf_pool_done(struct hf_obj_pool *pool);
+/* Uninitialised; NULL: memory is out. give takes back what take gave for the same size; p may be NULL. */
+void *hf_pool_take(struct hf_obj_pool *pool, size_t size);
+void hf_pool_give(struct hf_obj_pool *pool, void *p, size_t size);
+/* An empty buffer with room for most heads, if memory is not out. give takes any; the caller's is zeroes after. */
+struct hf_buf hf_pool_take_buf(struct hf_obj_pool *pool);
+void hf_pool_give_buf(struct hf_obj_pool *pool, struct hf_buf *buf);
 
 struct hf_obj {
     struct hf_guest *guest;
@@ -228,6 +239,9 @@ enum hf_err hf_host_bind_images(struct hf_registry *reg, struct hf_report *repor
 enum hf_err hf_guest_save(struct hf_guest *g, struct hf_buf *ret, struct hf_report *report);
 /* Into a guest without an instance. HF_CORRUPT, HF_INVALID (another component or engine), HF_UNSUPPORTED, HF_LIMIT. */
 enum hf_err hf_guest_load(struct hf_guest *g, struct hf_view bytes, struct hf_report *report);
+/* The same for one that is evicted: for this process and service only, and shorter where the service has an image of its start. */
+enum hf_err hf_guest_evict(struct hf_guest *g, struct hf_buf *ret, struct hf_report *report);
+enum hf_err hf_guest_revive(struct hf_guest *g, struct hf_view bytes, struct hf_report *report);
 struct hf_instance_settings hf_guest_instance_settings(struct hf_guest *g);
 
 /* ---- sockets, for the behaviour (host_net.c) ---- */

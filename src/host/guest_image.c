@@ -1,7 +1,7 @@
 /* guest_image.c - a guest at rest as bytes, and back: its instance's image, and how host objects
  * that it keeps are made again.
  *
- * Bytes: "HFGUEST1", the two halves of the insecure seed (8 each, little endian; guests may have
+ * Kept beyond this process: "HFGUEST1", the two halves of the insecure seed (8 each, little endian; guests may have
  * remembered it), CRC-32C of these 24, then the image (component/image_file.c).
  *
  * Objects that can be kept: standard streams, the network, requests that are over and fields.
@@ -17,6 +17,8 @@
 #include <stdlib.h>
 
 static const uint8_t magic[8] = {'H', 'F', 'G', 'U', 'E', 'S', 'T', '1'};
+/* Of an instance that is evicted: what is in its image is the difference to the service's, where that has one. */
+static const uint8_t evicted[8] = {'H', 'F', 'E', 'V', 'I', 'C', 'T', '1'};
 #define HEAD_LEN 28u
 
 /* ---- recipes ---- */
@@ -142,7 +144,7 @@ static enum hf_err load_fields(void *ctx, struct hf_view recipe, void **ret,
     if (recipe.len < 1 || recipe.ptr[0] > 1 ||
         hf_head_read(hf_view_skip(recipe, 1), &head, NULL) != HF_OK)
         return bad_recipe(report);
-    struct hf_field_store *s = hf_field_store_new();
+    struct hf_field_store *s = hf_field_store_new(ctx);
     if (s != NULL && hf_buf_add_view(&s->buf, head.fields) != HF_OK) {
         hf_field_store_unref(s);
         s = NULL;
@@ -202,16 +204,18 @@ enum hf_err hf_host_bind_images(struct hf_registry *reg, struct hf_report *repor
 
 /* ---- a guest as bytes ---- */
 
-static enum hf_err save_head(const struct hf_guest *g, struct hf_buf *ret)
+static enum hf_err save_head(const struct hf_guest *g, const uint8_t what[8], struct hf_buf *ret)
 {
     size_t start = ret->len;
-    enum hf_err err = hf_buf_add(ret, magic, sizeof magic);
+    enum hf_err err = hf_buf_add(ret, what, sizeof magic);
     for (size_t i = 0; i < HF_ARRAY_LEN(g->seed) && err == HF_OK; i++)
         err = hf_write_u64le(ret, g->seed[i]);
     return err == HF_OK ? hf_write_u32le(ret, hf_crc32c(0, ret->ptr + start, 24)) : err;
 }
 
-enum hf_err hf_guest_save(struct hf_guest *g, struct hf_buf *ret, struct hf_report *report)
+/* `base`: NULL, all of it. */
+static enum hf_err save(struct hf_guest *g, const uint8_t what[8], struct hf_image *base, struct hf_buf *ret,
+                        struct hf_report *report)
 {
     struct hf_service_worker *w = g->worker;
     struct hf_image *img = NULL;
@@ -221,9 +225,12 @@ enum hf_err hf_guest_save(struct hf_guest *g, struct hf_buf *ret, struct hf_repo
     hf_guest_log_flush(g);
     if (w->scanner == NULL) /* without one, every page is read */
         (void)hf_scanner_new(&w->scanner, NULL);
-    enum hf_err err = hf_image_take_written(g->inst, w->scanner, &img, report);
+    enum hf_err err = base == NULL ? hf_image_take_written(g->inst, w->scanner, &img, report)
+                                   : hf_image_take_since(g->inst, w->scanner, base, &img, report);
+    if (err == HF_OK && !hf_image_portable(img, report))
+        err = HF_UNSUPPORTED;
     if (err == HF_OK)
-        err = save_head(g, ret);
+        err = save_head(g, what, ret);
     if (err == HF_OK)
         err = hf_image_save_buf(img, ret, report);
     hf_image_unref(img);
@@ -234,13 +241,24 @@ enum hf_err hf_guest_save(struct hf_guest *g, struct hf_buf *ret, struct hf_repo
     return err == HF_OK ? HF_OK : hf_report_set(report, err, "%s", hf_err_text(err));
 }
 
-enum hf_err hf_guest_load(struct hf_guest *g, struct hf_view bytes, struct hf_report *report)
+enum hf_err hf_guest_save(struct hf_guest *g, struct hf_buf *ret, struct hf_report *report)
+{
+    return save(g, magic, NULL, ret, report);
+}
+
+enum hf_err hf_guest_evict(struct hf_guest *g, struct hf_buf *ret, struct hf_report *report)
+{
+    return save(g, evicted, g->worker->svc->image, ret, report);
+}
+
+static enum hf_err load(struct hf_guest *g, const uint8_t what[8], struct hf_image *base, struct hf_view bytes,
+                        struct hf_report *report)
 {
     const struct hf_service *svc = g->worker->svc;
     struct hf_reader r = hf_reader(bytes);
     struct hf_image *img = NULL;
     struct hf_instance_settings settings = hf_guest_instance_settings(g);
-    bool ok = hf_view_eq(hf_read_bytes(&r, sizeof magic), hf_view(magic, sizeof magic));
+    bool ok = hf_view_eq(hf_read_bytes(&r, sizeof magic), hf_view(what, sizeof magic));
     for (size_t i = 0; i < HF_ARRAY_LEN(g->seed); i++)
         g->seed[i] = hf_read_u64le(&r);
     uint32_t crc = hf_read_u32le(&r);
@@ -248,8 +266,20 @@ enum hf_err hf_guest_load(struct hf_guest *g, struct hf_view bytes, struct hf_re
         return hf_report_set(report, HF_CORRUPT,
                              "the saved guest is damaged (in its first %u bytes)", HEAD_LEN);
     enum hf_err err = hf_image_parse(svc->component, hf_view_skip(bytes, HEAD_LEN), &img, report);
+    if (err == HF_OK && base != NULL)
+        hf_image_set_base(img, base);
     if (err == HF_OK)
         err = hf_image_load(img, &settings, &g->inst, report);
     hf_image_unref(img);
     return err;
+}
+
+enum hf_err hf_guest_load(struct hf_guest *g, struct hf_view bytes, struct hf_report *report)
+{
+    return load(g, magic, NULL, bytes, report);
+}
+
+enum hf_err hf_guest_revive(struct hf_guest *g, struct hf_view bytes, struct hf_report *report)
+{
+    return load(g, evicted, g->worker->svc->image, bytes, report);
 }

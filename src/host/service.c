@@ -271,6 +271,11 @@ bool hf_service_has_image(const struct hf_service *svc)
     return svc->image != NULL;
 }
 
+bool hf_service_has_shutdown(const struct hf_service *svc)
+{
+    return svc->shutdown != NULL;
+}
+
 void hf_service_reset_from_now_on(struct hf_service *svc)
 {
     HF_ASSERT(svc->image != NULL);

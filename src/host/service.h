@@ -75,6 +75,7 @@ const char *hf_service_name(const struct hf_service *svc);
  * skip (then every request gets a new instance); the report says why none is possible. */
 enum hf_err hf_service_take_image(struct hf_service *svc, void *state, struct hf_report *report);
 bool hf_service_has_image(const struct hf_service *svc);
+bool hf_service_has_shutdown(const struct hf_service *svc); /* the hook */
 /* Instances are put back to the image after each request, whatever the lifecycle. Any thread, after the image is taken. */
 void hf_service_reset_from_now_on(struct hf_service *svc);
 

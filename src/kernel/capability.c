@@ -58,6 +58,7 @@ static void sweep(struct hf_named *n)
         struct hf_view name = hf_view(c->name, c->len);
         uint32_t place;
         if (!hf_name_is_made(name) || hf_map_get(&n->kernel->named_by_name, name) != NULL ||
+            hf_asleep_has(n->kernel, name) ||
             hf_far_place(n->kernel, name, &place)) /* elsewhere it may live */
             continue;
         c->next = over;

@@ -109,6 +109,7 @@ enum hf_err hf_named_class_add(struct hf_kernel *k, const char *name,
         return hf_report_wrap(report, err, "class %s", name);
     }
     (*ret)->named = nc;
+    hf_asleep_class_open(nc, *ret);
     return HF_OK;
 }
 
@@ -121,11 +122,12 @@ void hf_named_class_close(struct hf_class *c)
         if (n->class != c)
             continue;
         hf_wait_fire(&n->mail_wait);
-        if (n->process == NULL && n->n_requests == 0)
+        if (n->process == NULL && n->asleep == NULL && n->n_requests == 0)
             hf_named_over(n);
         else if (n->process != NULL && n->process->phase == HF_PHASE_IDLE)
             hf_named_settle(n);
     }
+    hf_asleep_class_close(c);
 }
 
 /* ---- ports ---- */

@@ -152,7 +152,7 @@ static void arrive_watch(struct hf_kernel *k, struct hf_far_letter *l)
 {
     enum hf_answer_kind none;
     struct hf_named *n = hf_named_find(k, l->target, false, &none);
-    if (n == NULL || n->process == NULL) {
+    if (n == NULL || (n->process == NULL && n->asleep == NULL)) {
         refuse(k, l, HF_ANSWER_NO_SUCH, HF_VIEW("no process has this name"));
         return;
     }

@@ -24,12 +24,16 @@ static const char *state_text(const struct hf_named *n)
     const struct hf_process *p = n->process;
     if (n->state == HF_NAMED_RESTARTING)
         return "restarting";
+    if (n->state == HF_NAMED_ASLEEP)
+        return "evicted";
     if (n->suspended)
         return "suspended";
     if (!hf_list_empty(&n->parked))
         return "parked";
     if (p == NULL)
         return "over";
+    if (n->asleep != NULL)
+        return "reviving";
     return hf_phase_text(p->phase);
 }
 
@@ -91,16 +95,40 @@ void hf_named_describe(const struct hf_named *n, struct hf_buf *ret)
     add_pending(ret, HF_CONTAINER_OF(p, struct hf_request, talk.in_from));
     EACH(ret, &n->tokens, t, in_tokens)
     add_request(ret, "token of", HF_CONTAINER_OF(t, struct hf_request, talk.in_token));
+    if (n->asleep != NULL)
+        add(ret, "    evicted: %u bytes are kept of it\n", n->asleep->len);
+    if (n->stays.len > 0)
+        add(ret, "    stays in memory: %.*s\n", HF_FMT(hf_buf_view(&n->stays)));
     if (n->why.len > 0)
         add(ret, "    last ended: %.*s\n", HF_FMT(hf_buf_view(&n->why)));
+}
+
+static struct hf_view group_of(const struct hf_asleep *a)
+{
+    struct hf_view none = {0};
+    return hf_name_group_of(hf_view(a->name, a->name_len),
+                            a->parent == NULL ? none : a->parent->group);
+}
+
+static void describe_folded(const struct hf_asleep *a, struct hf_buf *ret)
+{
+    struct hf_view group = group_of(a);
+    add(ret, "named %.*s: evicted, shard %u of group %.*s; nothing waits, %u bytes are kept of it\n",
+        (int)a->name_len, a->name, hf_name_shard(group, HF_SHARDS), HF_FMT(group), a->len);
+    if (a->parent != NULL)
+        add(ret, "    child of %.*s\n", HF_FMT(hf_named_name(a->parent)));
 }
 
 enum hf_err hf_named_inspect(const struct hf_kernel *k, struct hf_view name, struct hf_buf *ret)
 {
     const struct hf_named *n = hf_map_get(&k->named_by_name, name);
-    if (n == NULL)
+    const struct hf_asleep *a = n != NULL ? NULL : hf_map_get(&k->evict.asleep, name);
+    if (n == NULL && a == NULL)
         return HF_NOT_FOUND;
-    hf_named_describe(n, ret);
+    if (n != NULL)
+        hf_named_describe(n, ret);
+    else
+        describe_folded(a, ret);
     return HF_OK;
 }
 
@@ -121,7 +149,32 @@ static struct hf_named_info info_of(const struct hf_named *n)
         .restarts = n->n_life,
         .last_failure = hf_buf_view(&n->why),
         .state = state_text(n),
+        .stays = hf_buf_view(&n->stays),
     };
+}
+
+static struct hf_named_info info_of_folded(const struct hf_asleep *a)
+{
+    struct hf_view group = group_of(a);
+    return (struct hf_named_info){
+        .name = hf_view(a->name, a->name_len),
+        .group = group,
+        .shard = hf_name_shard(group, HF_SHARDS),
+        .mailbox_max = a->class->named->s.mailbox_max,
+        .state = "evicted",
+    };
+}
+
+struct each {
+    void (*each)(void *ctx, const struct hf_named_info *i);
+    void *ctx;
+};
+
+static void each_folded(void *ctx, const struct hf_asleep *a)
+{
+    const struct each *e = ctx;
+    const struct hf_named_info i = info_of_folded(a);
+    e->each(e->ctx, &i);
 }
 
 void hf_named_each(const struct hf_kernel *k,
@@ -132,6 +185,8 @@ void hf_named_each(const struct hf_kernel *k,
         const struct hf_named_info i = info_of(HF_LIST_ENTRY(at, struct hf_named, in_kernel));
         each(ctx, &i);
     }
+    struct each e = {each, ctx};
+    hf_asleep_each(k, each_folded, &e);
 }
 
 /* ---- walking ---- */
@@ -198,10 +253,12 @@ enum hf_err hf_named_look(const struct hf_kernel *k, struct hf_view name, struct
                           uint64_t *blobs)
 {
     const struct hf_named *n = hf_map_get(&k->named_by_name, name);
-    if (n == NULL)
-        return HF_NOT_FOUND;
-    *ret = info_of(n);
+    const struct hf_asleep *a = n != NULL ? NULL : hf_map_get(&k->evict.asleep, name);
     *blobs = 0;
-    walk_named(&(struct walk){count_blob, blobs}, n);
+    if (n == NULL && a == NULL)
+        return HF_NOT_FOUND;
+    *ret = n != NULL ? info_of(n) : info_of_folded(a);
+    if (n != NULL)
+        walk_named(&(struct walk){count_blob, blobs}, n);
     return HF_OK;
 }

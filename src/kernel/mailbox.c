@@ -133,7 +133,8 @@ struct hf_view hf_mail_why(enum hf_answer_kind kind)
     switch (kind) {
     case HF_ANSWER_NO_SUCH: return HF_VIEW("no process has this name");
     case HF_ANSWER_FULL: return HF_VIEW("its mailbox is full");
-    case HF_ANSWER_LIMITED: return HF_VIEW("there are too many processes");
+    case HF_ANSWER_LIMITED:
+        return HF_VIEW("there are too many processes, or none can be put aside now");
     case HF_ANSWER_CYCLE: return HF_VIEW("it would wait for itself");
     default: return HF_VIEW("");
     }

@@ -10,6 +10,7 @@
  *     watch.c        monitors and links                  effect.c       effects happen, or do not
  *     far.c          requests to and of other places     far_watch.c    monitors and links there
  *     far_spawn.c    children there
+ *     evict.c        which instances are in memory       asleep.c       names whose instance is not
  *
  * `hf_named` is the name: it outlives its instances (`process`) over restarts, keeps the mailbox
  * and what a restart keeps, and is freed when nobody refers to it. Everything that lies in a
@@ -30,12 +31,21 @@ struct hf_named_class {
     char **grants, **spawns;
     size_t n_grants, n_spawns;
     uint32_t n_named;
+    /* ---- evict.c, asleep.c ---- */
+    uint32_t n_resident, n_leaving, n_asleep;
+    struct hf_class *class;
+    struct hf_list idle;     /* hf_process.in_class_idle */
+    struct hf_list entrance; /* hf_process.in_run: new ones that wait for room in memory */
+    struct hf_list asleep;   /* hf_asleep.in_class, idle for longest first */
+    struct hf_list in_waiting, in_closing; /* the kernel's */
+    struct hf_timer clock;                 /* the first of `asleep` has been idle too long */
 };
 
 enum hf_named_state {
     HF_NAMED_UNBORN,     /* its parent's batch is not acknowledged */
     HF_NAMED_LIVE,       /* has an instance */
     HF_NAMED_RESTARTING, /* its clock will make one */
+    HF_NAMED_ASLEEP,     /* is evicted; LIVE again when it has a process to be revived in */
     HF_NAMED_OVER        /* gone; somebody still refers to it */
 };
 
@@ -91,11 +101,32 @@ struct hf_named {
     struct hf_buf why, kill_text;
     bool has_why;
 
+    /* ---- asleep.c ---- */
+    struct hf_asleep *asleep; /* it is evicted, or is being revived; or NULL */
+    struct hf_list in_evict;  /* one of three lists of hf_evict */
+    const char *parting;      /* static; why it ends when it is revived and has nothing to do */
+    bool lost, lost_in_order; /* evicted, and ends */
+    struct hf_buf stays;      /* why it could not be evicted */
+    uint32_t n_stays;         /* how often */
+
     uint32_t mark; /* of a walk through who waits for whom */
     struct hf_list in_walk;
     struct hf_view group;
     size_t name_len;
     char name[]; /* behind it, when it is not in the name, the group */
+};
+
+/* An evicted name. Folded, it is all that there is of the name; else there is a hf_named beside it,
+ * which then has more than a name: capabilities, watches, timers, pending requests, mail. */
+struct hf_asleep {
+    struct hf_list in_class;
+    struct hf_class *class;
+    struct hf_named *named;  /* NULL: folded */
+    struct hf_named *parent; /* of a folded one (a reference), or NULL */
+    uint64_t idle_ns, place, next_id;
+    uint32_t len; /* of its bytes */
+    uint32_t name_len;
+    char name[];
 };
 
 struct hf_cap {
@@ -190,6 +221,52 @@ void hf_named_set_blocked(struct hf_named *n);
 void hf_named_clock(struct hf_process *p); /* a turn that takes too long, or idleness */
 /* The name is free; whoever waits in its mailbox is told why. */
 void hf_named_over(struct hf_named *n);
+
+/* One that is in no map and has no process; NULL: memory. */
+struct hf_named *hf_named_alloc(struct hf_class *c, struct hf_view name,
+                                struct hf_view parent_group);
+
+/* ---- evict.c: which instances are in memory ---- */
+void hf_evict_init(struct hf_kernel *k);
+/* It has nothing to do: it may be evicted. */
+void hf_evict_idle(struct hf_process *p);
+/* It is used, or ends: it is not evicted, whatever is under way. */
+void hf_evict_keep(struct hf_process *p);
+void hf_evict_gone(struct hf_process *p); /* the process is freed */
+/* May it start? False: it stands in its class's entrance, and is made runnable when it may. */
+bool hf_evict_admits(struct hf_process *p);
+/* No new name: nothing can be evicted at present, and there are as many as may be. */
+bool hf_evict_refuses(const struct hf_class *c);
+/* In place of start for who is evicted: WAIT, or FAILED. */
+enum hf_end hf_evict_revive(struct hf_process *p);
+bool hf_evict_is_reviving(const struct hf_process *p);
+enum hf_end hf_evict_resume(struct hf_process *p);
+/* A step's share: at most one image is taken. */
+void hf_evict_work(struct hf_kernel *k);
+void hf_evict_done(struct hf_kernel *k); /* every process and name is gone */
+
+/* ---- asleep.c: names whose instance is not ---- */
+struct hf_asleep *hf_asleep_new(const struct hf_named *n);
+/* Its instance is stopped: it is evicted now. */
+void hf_asleep_begin(struct hf_named *n, struct hf_asleep *a, uint64_t idle_ns);
+/* Its bytes are not wanted any more: it is revived, or gone. */
+void hf_asleep_end(struct hf_named *n);
+/* A folded name is a hf_named again; NULL: there is none (*limited false), or memory. */
+struct hf_named *hf_asleep_unfold(struct hf_kernel *k, struct hf_view name, bool *limited);
+bool hf_asleep_has(const struct hf_kernel *k, struct hf_view name);
+void hf_asleep_fold_later(struct hf_named *n);
+void hf_asleep_wake(struct hf_named *n); /* there is mail */
+/* It ends with the next step, as it lies there; why: n->parting, or what hf_named_dying would note. */
+void hf_asleep_lose(struct hf_named *n, bool in_order);
+void hf_asleep_stop(struct hf_named *n);
+void hf_asleep_class_open(struct hf_named_class *nc, struct hf_class *c);
+void hf_asleep_class_close(struct hf_class *c);
+void hf_asleep_class_done(struct hf_class *c);
+void hf_asleep_work(struct hf_kernel *k);
+uint32_t hf_asleep_leaving(const struct hf_kernel *k); /* of closed classes */
+void hf_asleep_free_all(struct hf_kernel *k);
+void hf_asleep_each(const struct hf_kernel *k,
+                    void (*each)(void *ctx, const struct hf_asleep *folded), void *ctx);
 
 /* ---- named_turn.c ---- */
 void hf_named_started(struct hf_process *p);

@@ -196,7 +196,9 @@ static void become_idle(struct hf_process *p)
 
 void hf_named_started(struct hf_process *p)
 {
-    p->named->born_ns = p->kernel->now;
+    if (!p->revived)
+        p->named->born_ns = p->kernel->now;
+    p->revived = false;
     become_idle(p);
 }
 
@@ -208,6 +210,8 @@ enum hf_end hf_named_begin(struct hf_process *p)
     if (s->shape == HF_SHAPE_HANDLE) {
         if (hf_list_empty(&n->mail))
             return HF_END_DONE;
+        hf_evict_keep(p);
+        n->parting = NULL;
         p->phase = HF_PHASE_BUSY;
         if (!hf_named_take_mail(n))
             return HF_END_FAILED;

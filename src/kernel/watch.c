@@ -149,7 +149,7 @@ void hf_watch_begin(struct hf_kernel *k, struct hf_watch *w)
         hf_far_watch(k, w, place);
         return;
     }
-    if (n == NULL || n->process == NULL) {
+    if (n == NULL || (n->process == NULL && n->asleep == NULL)) {
         hf_watch_tell(w, HF_ANSWER_NO_SUCH, HF_VIEW("no process has this name"));
         return;
     }

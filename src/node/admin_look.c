@@ -64,8 +64,8 @@ static void describe(struct hf_shot_service *s, const struct hf_app_service *ser
     s->min = service->class_settings.min;
     s->max = service->class_settings.max;
     s->queue_max = service->class_settings.queue_max != 0 ? service->class_settings.queue_max : 1024;
-    if (o->kind != HF_KIND_SERVICE)
-        s->max = o->process != NULL && o->process->processes_max != 0 ? o->process->processes_max : 10000;
+    if (o->kind != HF_KIND_SERVICE) /* this worker's part, as share.c has it; 0 there is the kernel's own bound */
+        s->max = o->process != NULL && o->process->processes_max != 0 ? (uint32_t)hf_node_part(service->node, o->process->processes_max) : 10000;
     s->old = false;
 }
 
@@ -116,6 +116,16 @@ static void take_shot(struct hf_worker *w, struct hf_shot *shot)
     to->processes = hf_kernel_processes(w->kernel);
     to->blobs = hf_blob_pool_live(hf_kernel_blobs(w->kernel));
     to->blob_bytes = hf_blob_pool_memory(hf_kernel_blobs(w->kernel));
+    struct hf_evict_stats e;
+    hf_kernel_evict_stats(w->kernel, &e);
+    to->resident = e.resident;
+    to->evicted = e.evicted;
+    to->spilled_bytes = e.bytes;
+    to->evictions = e.evictions;
+    to->revivals = e.revivals;
+    to->stays = e.refused;
+    to->spill_failures = e.failed;
+    to->lost = e.lost;
     to->gateway = (struct hf_shot_gateway){
         .accepted = g.accepted,
         .closed = g.closed,

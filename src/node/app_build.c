@@ -214,7 +214,7 @@ static enum hf_status service_new(struct hf_node *node, struct hf_options *optio
     hf_report_init(&report);
     enum hf_err err = hf_node_service_of(node, o, component, for_app, s, &s->svc, &argument, &report);
     if (err == HF_OK)
-        err = hf_template_try(node, s->svc, o->instances == HF_INSTANCES_PER_REQUEST, s->class_settings.start_timeout_ns, &report);
+        err = hf_template_try(node, s->svc, o->instances == HF_INSTANCES_PER_REQUEST || o->kind == HF_KIND_HANDLER, s->class_settings.start_timeout_ns, &report);
     if (err != HF_OK) {
         enum hf_status st = hf_node_result(err, &report, msg);
         hf_app_service_unref(s, NULL);

@@ -59,15 +59,21 @@ static void admin(struct hf_reading *r)
         m->admin[m->n_admin++] = r->admin.listen;
 }
 
+#define RESIDENT 500u /* named processes, where nobody says */
+
 /* Components have up to a dozen core instances. */
 static uint32_t instances(const struct hf_manifest *m)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    uint64_t workers = m->node.workers != 0 ? m->node.workers : cores > 0 ? (uint64_t)cores : 1, sum = 0;
+    uint64_t workers = m->node.workers != 0 ? m->node.workers : cores > 0 ? (uint64_t)cores : 1, sum = 0, named = 0;
     for (size_t i = 0; i < m->n_services; i++) {
         const struct hf_service_options *s = &m->services[i];
-        sum += s->instances == HF_INSTANCES_SINGLETON ? 1 : s->max != 0 ? s->max : 64 * workers;
+        if (s->kind != HF_KIND_SERVICE) /* of all of them those that may be in memory */
+            named = m->node.resident_max != 0 ? m->node.resident_max : RESIDENT;
+        else
+            sum += s->instances == HF_INSTANCES_SINGLETON ? 1 : s->max != 0 ? s->max : 64 * workers;
     }
+    sum += named;
     return sum * 16 < 1000 ? 1000 : sum * 16 > 20000 ? 20000 : (uint32_t)(sum * 16);
 }
 

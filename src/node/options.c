@@ -56,6 +56,8 @@ static enum hf_status check_process(const struct hf_service_options *o, struct h
         return usage(msg, "a RUNNER takes its messages itself: it has no idle_timeout_ns and no turn_timeout_ns");
     if (p == NULL)
         return HF_STATUS_OK;
+    if (o->kind == HF_KIND_RUNNER && p->resident_max != 0)
+        return usage(msg, "a RUNNER is never evicted: it has no resident_max");
     if (p->restart > HF_RESTARTS_SOME)
         return usage(msg, "hf_process_options.restart is none of enum hf_restarts");
     enum hf_status st = check_patterns(p->sends, msg);
@@ -221,7 +223,8 @@ static bool same_process(const struct hf_process_options *a, const struct hf_pro
     return same_list(a->sends, b->sends) && same_list(a->spawns, b->spawns) && a->restart == b->restart &&
            a->restart_max == b->restart_max && a->restart_within_ns == b->restart_within_ns && a->backoff_ns == b->backoff_ns &&
            a->backoff_max_ns == b->backoff_max_ns && a->processes_max == b->processes_max && a->mailbox_max == b->mailbox_max &&
-           a->turn_timeout_ns == b->turn_timeout_ns && a->spawned == b->spawned && a->trap_links == b->trap_links;
+           a->turn_timeout_ns == b->turn_timeout_ns && a->spawned == b->spawned && a->trap_links == b->trap_links &&
+           a->resident_max == b->resident_max;
 }
 
 bool hf_options_same(const struct hf_options *one, const struct hf_options *other)

@@ -1,8 +1,11 @@
-/* worker.c - one thread that serves: its poller, kernel, gateway and the loop that carries data between them.
+/* worker.c - one thread that serves: its poller, kernel, gateway and the loop that carries data
+ * between them.
  *
- * A loop turn: wait for events (or the next deadline), let the gateway read, run turns of the kernel for a bounded time (at most one that may be long), let
- * effects whose batches are acknowledged leave, let the client (outgoing requests) and the gateway write. Nothing here is shared with other workers but the
- * node's read-only parts; letters between workers come through os/wake.h.
+ * A loop turn: wait for events (or the next deadline), let the gateway read, run turns of the
+ * kernel for a bounded time (at most one that may be long), let effects whose batches are
+ * acknowledged leave, let the client (outgoing requests) and the gateway write. Nothing here is
+ * shared with other workers but the node's read-only parts; letters between workers come through
+ * os/wake.h.
  */
 #include "node/node_int.h"
 
@@ -11,6 +14,11 @@
 #define EVENTS_MAX 256
 #define TURNS_NS   2000000u /* look at the sockets again after that much computing */
 #define ACCESS_MAX 32768u
+/* Named processes: all of them; those that have come to be made or are in memory, so that a burst
+ * of messages to evicted ones finds its places; bytes of the file for the others. */
+#define NAMES_MAX     1000000u
+#define PROCESSES_MAX 100000u
+#define SPILL_MAX     (UINT64_C(4) << 30)
 
 static void on_wake(struct hf_os_watch *watch, uint32_t ready)
 {
@@ -21,10 +29,13 @@ static void on_access(void *ctx, const struct hf_access *a)
 {
     struct hf_worker *w = ctx;
     struct hf_access timed = *a;
-    timed.end_ns = w->node->os->now_ns(w->node->os); /* the gateway's time is that of the loop turn */
+    timed.end_ns =
+        w->node->os->now_ns(w->node->os); /* the gateway's time is that of the loop turn */
     hf_meter_note(&w->meter, a->service,
-                  &(struct hf_meter_note){
-                      .status = a->status, .ns = timed.end_ns - a->start_ns, .bytes_in = a->bytes_in, .bytes_out = a->bytes_out});
+                  &(struct hf_meter_note){.status = a->status,
+                                          .ns = timed.end_ns - a->start_ns,
+                                          .bytes_in = a->bytes_in,
+                                          .bytes_out = a->bytes_out});
     if (w->node->opt.quiet)
         return;
     hf_log_access(w->node->log, &w->clock, &w->access, &timed);
@@ -32,7 +43,48 @@ static void on_access(void *ctx, const struct hf_access *a)
         hf_log_write(w->node->log, &w->access);
 }
 
-enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t number, struct hf_report *report)
+static void on_spill_trouble(void *worker, const char *text)
+{
+    const struct hf_worker *w = worker;
+    hf_log_say(w->node->log, "warning",
+               "the spill file, where idle processes are put: %s; they stay in memory", text);
+}
+
+/* Where what may be gone with the process has its place. */
+static const char *spill_folder(const struct hf_node *node)
+{
+    const char *tmp = getenv("TMPDIR");
+    if (node->opt.data_dir != NULL)
+        return node->opt.data_dir;
+    return tmp != NULL && tmp[0] == '/' ? tmp : "/tmp";
+}
+
+static enum hf_err make_spill(struct hf_worker *w)
+{
+    struct hf_node *node = w->node;
+    struct hf_spill_settings s = {
+        .folder = spill_folder(node),
+        .max = hf_node_part(node, node->opt.spill_max != 0 ? node->opt.spill_max : SPILL_MAX),
+        .jobs = node->jobs,
+        .home = w->wake,
+        .trouble = on_spill_trouble,
+        .ctx = w,
+    };
+    enum hf_err err = hf_spill_file_new(&s, &w->spill);
+    if (err == HF_OK)
+        hf_kernel_spill_to(w->kernel, &hf_spill_file_ops, w->spill);
+    return err;
+}
+
+/* Components have up to a dozen core instances. */
+static uint32_t resident_of(uint32_t instances_max)
+{
+    uint32_t n = (instances_max != 0 ? instances_max : 1000) / 16;
+    return n == 0 ? 1 : n;
+}
+
+enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t number,
+                           struct hf_report *report)
 {
     struct hf_os *os = node->os;
     w->node = node;
@@ -41,8 +93,18 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
     hf_meter_init(&w->meter);
     hf_desk_init(&w->desk, w);
 
-    struct hf_kernel_settings ks = {.id_base = (uint64_t)number << 48};
-    enum hf_err err = hf_kernel_new(&ks, &w->kernel);
+    struct hf_kernel_settings ks = {
+        .id_base = (uint64_t)number << 48,
+        .processes_max = PROCESSES_MAX,
+        .names_max = (uint32_t)hf_node_part(node, node->opt.names_max != 0 ? node->opt.names_max
+                                                                           : NAMES_MAX),
+        .resident_max = (uint32_t)hf_node_part(node, node->opt.resident_max != 0
+                                                         ? node->opt.resident_max
+                                                         : resident_of(node->opt.instances_max)),
+    };
+    enum hf_err err = os->random(os, &ks.hash_seed, sizeof ks.hash_seed);
+    if (err == HF_OK)
+        err = hf_kernel_new(&ks, &w->kernel);
     if (err == HF_OK)
         err = hf_store_open("memory:", &w->store, report);
     if (err == HF_OK)
@@ -53,11 +115,14 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
     if (err == HF_OK)
         err = hf_node_kv_door(node, &w->io);
     if (err == HF_OK)
+        err = make_spill(w);
+    if (err == HF_OK)
         err = os->poller_add(w->poller, hf_wake_fd(w->wake), HF_OS_IN, &w->wake_watch);
     if (err != HF_OK)
         return hf_report_set(report, err, "a worker could not be made: %s", hf_err_text(err));
     if (node->opt.workers > 1) /* before anything is made in the kernel */
-        err = hf_shards_new(w->kernel, w->wake, HF_BODY_WINDOW, number, &node->shard_table, &w->shards);
+        err = hf_shards_new(w->kernel, w->wake, HF_BODY_WINDOW, number, &node->shard_table,
+                            &w->shards);
     if (err != HF_OK)
         return hf_report_set(report, err, "out of memory");
     hf_kernel_step(w->kernel, os->now_ns(os)); /* tells it the time */
@@ -128,6 +193,7 @@ void hf_worker_done(struct hf_worker *w)
 {
     hf_between_free(w->between);
     hf_shards_free(w->shards);
+    hf_spill_file_free(w->spill);
     if (w->io.os != NULL)
         hf_io_collect(&w->io);
     hf_store_close(w->store);
@@ -139,13 +205,15 @@ void hf_worker_done(struct hf_worker *w)
     memset(w, 0, sizeof *w);
 }
 
-enum hf_err hf_worker_listen(struct hf_worker *w, const struct hf_os_addr *addr, struct hf_os_addr *bound, struct hf_report *report)
+enum hf_err hf_worker_listen(struct hf_worker *w, const struct hf_os_addr *addr,
+                             struct hf_os_addr *bound, struct hf_report *report)
 {
     return hf_gateway_listen(w->gateway, addr, w->node->n_workers > 1, bound, report);
 }
 
-/* Turns until nothing is runnable or it is time to look at the sockets. True: there is more. A turn that may take long
- * comes first after a look at the sockets or not at all: so nothing that is done waits for it, nor what just came. */
+/* Turns until nothing is runnable or it is time to look at the sockets. True: there is more. A turn
+ * that may take long comes first after a look at the sockets or not at all: so nothing that is done
+ * waits for it, nor what just came. */
 static bool run_turns(struct hf_worker *w, uint64_t now)
 {
     struct hf_os *os = w->node->os;
@@ -177,9 +245,10 @@ static bool serving(struct hf_worker *w, uint64_t now)
     }
     struct hf_gateway_stats gs;
     hf_gateway_get_stats(w->gateway, &gs);
-    bool idle = gs.open == 0 && hf_kernel_idle(w->kernel) && hf_between_idle(w->between) && hf_desk_idle(&w->desk) &&
-                (w->shards == NULL || hf_shards_idle(w->shards));
-    if (idle && !w->at_rest) { /* nothing can come to it any more but from other workers: it serves them to the end */
+    bool idle = gs.open == 0 && hf_kernel_idle(w->kernel) && hf_between_idle(w->between) &&
+                hf_desk_idle(&w->desk) && (w->shards == NULL || hf_shards_idle(w->shards));
+    if (idle && !w->at_rest) { /* nothing can come to it any more but from other workers: it serves
+                                  them to the end */
         w->at_rest = true;
         if (atomic_fetch_add(&node->at_rest, 1) + 1 == node->n_workers)
             for (uint32_t i = 0; i < node->n_workers; i++)
@@ -203,10 +272,11 @@ static bool serving(struct hf_worker *w, uint64_t now)
 
 static uint64_t sleep_until(struct hf_worker *w)
 {
-    uint64_t until = hf_kernel_next_ns(w->kernel), g = hf_gateway_next_ns(w->gateway), c = hf_client_next_ns(w->client);
+    uint64_t until = hf_kernel_next_ns(w->kernel), g = hf_gateway_next_ns(w->gateway),
+             c = hf_client_next_ns(w->client);
     uint64_t change = hf_change_next_ns(w);
-    if (hf_gateway_busy(w->gateway) || hf_client_busy(w->client) || hf_between_busy(w->between) || hf_desk_busy(&w->desk) ||
-        (w->shards != NULL && hf_shards_busy(w->shards)))
+    if (hf_gateway_busy(w->gateway) || hf_client_busy(w->client) || hf_between_busy(w->between) ||
+        hf_desk_busy(&w->desk) || (w->shards != NULL && hf_shards_busy(w->shards)))
         return 0;
     if (g < until)
         until = g;

@@ -393,6 +393,58 @@ static void test_no_handle_yet(void **state)
     close_fixture(&fx);
 }
 
+/* Bytes of an image less the template's, and an instance made of them: equal to the one that the
+ * image was taken of. */
+static size_t goes_through_the_difference(struct fixture *fx, struct hf_scanner *scanner)
+{
+    struct hf_report report = {0};
+    struct hf_image *img, *again;
+    struct hf_instance *copy;
+    struct hf_buf bytes = {0};
+    struct hf_instance_settings s = {.ctx = &fx->w};
+    assert_int_equal(hf_image_take_since(fx->inst, scanner, fx->img, &img, &report), HF_OK);
+    assert_int_equal(hf_image_save_buf(img, &bytes, &report), HF_OK);
+    if (hf_image_parse(fx->c, hf_buf_view(&bytes), &again, &report) != HF_OK)
+        fail_msg("%s", report.text);
+    hf_image_set_base(again, fx->img);
+    if (hf_image_load(again, &s, &copy, &report) != HF_OK)
+        fail_msg("%s", report.text);
+    assert_equal_state(fx->inst, copy);
+    size_t len = bytes.len;
+    hf_instance_free(copy);
+    hf_image_unref(img);
+    hf_image_unref(again);
+    hf_buf_done(&bytes);
+    return len;
+}
+
+static void test_the_difference_to_the_start(void **state)
+{
+    struct fixture fx;
+    struct hf_report report = {0};
+    struct hf_image *whole;
+    struct hf_buf bytes = {0};
+    (void)state;
+    open_fixture(&fx, state_wat);
+    size_t untouched = goes_through_the_difference(&fx, fx.scanner);
+    request(&fx);
+    world_u32(&fx.w, fx.inst, "drop", 4, 0); /* a thing 13 cannot be made again */
+    size_t some = goes_through_the_difference(&fx, fx.scanner);
+    assert_in_range(some, untouched + 4 * 4096, untouched + 6 * 4096);
+    assert_int_equal(goes_through_the_difference(&fx, NULL), some); /* without a scan: slower */
+    assert_int_equal(hf_image_take_written(fx.inst, fx.scanner, &whole, &report), HF_OK);
+    assert_int_equal(hf_image_save_buf(whole, &bytes, &report), HF_OK);
+    assert_true(bytes.len >= some);
+    hf_image_unref(whole);
+    hf_buf_done(&bytes);
+    world_u32(&fx.w, fx.inst, "grow", 2, 0); /* larger than the start's */
+    world_u32(&fx.w, fx.inst, "write", 4 * 65536 + 8, 5);
+    assert_in_range(goes_through_the_difference(&fx, fx.scanner), some + 4096, some + 2 * 4096);
+    world_u32(&fx.w, fx.inst, "write", 4096, 77); /* again what the start wrote there */
+    assert_in_range(goes_through_the_difference(&fx, fx.scanner), some, some + 4096);
+    close_fixture(&fx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -404,6 +456,7 @@ int main(void)
         cmocka_unit_test(test_handle_of_the_image_gone),
         cmocka_unit_test(test_handle_of_the_image_replaced),
         cmocka_unit_test(test_no_handle_yet),
+        cmocka_unit_test(test_the_difference_to_the_start),
         cmocka_unit_test(test_not_at_rest),
         cmocka_unit_test(test_gate_says_no),
         cmocka_unit_test(test_image_outlives_its_template),

@@ -130,7 +130,15 @@ static void take_shots(struct hf_picture *picture)
                                           .at_ns = 99999 * MS,
                                           .processes = 3 - w,
                                           .blobs = w,
-                                          .blob_bytes = 4096 * w}};
+                                          .blob_bytes = 4096 * w,
+                                          .resident = 10 + w,
+                                          .evicted = 20 + w,
+                                          .spilled_bytes = 8192 * w,
+                                          .evictions = 30 + w,
+                                          .revivals = 5 + w,
+                                          .stays = w,
+                                          .spill_failures = w,
+                                          .lost = w}};
         shot.worker.gateway =
             (struct hf_shot_gateway){.accepted = 10 + w, .open = 2, .busy = w, .requests = 8};
         shot.worker.client =

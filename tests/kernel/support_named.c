@@ -1,5 +1,6 @@
 /* support_named.c - see support_named.h. */
 #include "support_named.h"
+#include "support_spill.h"
 
 enum { TOKENS = 16, CAPS = 65 /* one more than a message may carry */ };
 
@@ -17,7 +18,7 @@ struct puppet {
     char cap[HF_NAME_MAX + 1];
     size_t n_caps;
     struct hf_view lent; /* the last capability of the last answer that was awaited */
-    bool asking;
+    bool asking, keeps;
 };
 
 static void note(struct stage *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -267,6 +268,8 @@ static void do_simple(struct puppet *p, const char *word)
     case 'v': note(p->s, "%s: %s", p->name, hf_said_text(hf_turn_state(t))); return;
     case 'b': hf_blob_unref(hf_turn_take_blob(t)); return;
     case 'x': hf_turn_retire(t, "script"); return;
+    case 'e': p->keeps = true; return;
+    case 'E': p->keeps = false; return;
     case 'm': said(p, word, hf_turn_monitor(t, name, &p->last_watch)); return;
     case 'l': said(p, word, hf_turn_link(t, name, &p->last_watch)); return;
     case 'U': said(p, word, hf_turn_unwatch(t, p->last_watch)); return;
@@ -427,12 +430,46 @@ static void puppet_stop(void *state)
     free(p);
 }
 
+static enum hf_err puppet_evict(void *state, struct hf_buf *ret, struct hf_report *why)
+{
+    const struct puppet *p = state;
+    assert_true(*p->at == '\0' && !p->asking); /* nothing in hand */
+    assert_false(hf_list_linked(&p->waiter.in_wait));
+    if (p->keeps)
+        return hf_report_set(why, HF_UNSUPPORTED, "it keeps a secret");
+    return hf_buf_add(ret, p, sizeof *p);
+}
+
+static enum hf_err puppet_revive(void *class_ctx, struct hf_turn *turn, struct hf_view bytes,
+                                 void **state, struct hf_report *why)
+{
+    struct stage *s = class_ctx;
+    struct puppet *p = malloc(sizeof *p);
+    (void)why;
+    assert_non_null(p);
+    assert_int_equal(bytes.len, sizeof *p);
+    memcpy(p, bytes.ptr, sizeof *p);
+    p->turn = turn;
+    p->at = p->words + strlen(p->words);
+    p->waiter = (struct hf_waiter){0};
+    p->lent = (struct hf_view){0};
+    assert_true(hf_view_eq_text(hf_turn_name(turn), p->name)); /* its own bytes, nobody else's */
+    hf_list_init(&p->in_stage);
+    hf_list_push_back(&s->puppets, &p->in_stage);
+    s->n_puppets++;
+    note(s, "%s is back", p->name);
+    *state = p;
+    return HF_OK;
+}
+
 const struct hf_behaviour puppet_behaviour = {.name = "puppet",
                                               .start = puppet_start,
                                               .turn = puppet_turn,
                                               .resume = puppet_resume,
                                               .cancel = puppet_cancel,
-                                              .stop = puppet_stop};
+                                              .stop = puppet_stop,
+                                              .evict = puppet_evict,
+                                              .revive = puppet_revive};
 
 /* ---- the stage ---- */
 
@@ -510,9 +547,17 @@ void stage_open(struct stage *s)
     stage_open_with(s, &(struct hf_kernel_settings){0});
 }
 
+void stage_spill(struct stage *s, struct keeper *r)
+{
+    keeper_open(r, s->k);
+    s->keeper = r;
+}
+
 void stage_close(struct stage *s)
 {
     net_close(&s->net);
+    if (s->keeper != NULL)
+        keeper_close(s->keeper);
     assert_int_equal(s->n_puppets, 0);
     assert_int_equal(s->n_told, s->n_posts);
     for (struct hf_list *n; (n = hf_list_pop_front(&s->scripts)) != NULL;)
@@ -597,6 +642,8 @@ static void run_one(struct stage *s, struct hf_kernel *k)
         if (seq > 0)
             hf_kernel_acked(k, seq);
         hf_kernel_flush(k);
+        if (k == s->k && s->keeper != NULL && !s->keeper->late && keeper_go(s->keeper, SIZE_MAX))
+            continue;
         if (hf_kernel_next_ns(k) != 0)
             break;
     }

@@ -20,6 +20,7 @@
  *     g:NAME the next send or `r` carries NAME's capability; G:NAME carries it 65 times
  *     h:NAME keep              H:NAME drop                          ?:NAME log whether held
  *     T timer in 10 ms         C clear it                           i:MS timeout of the next send
+ *     e it keeps what has no image                                  E no more
  *
  * What a verb says is logged unless it is ok; so is every message, and every answer to a port.
  *
@@ -40,10 +41,14 @@ struct script {
     char name[64], words[256];
 };
 
+struct keeper; /* support_spill.h */
+
 struct stage {
     struct net net;
     uint64_t rnd;
     struct hf_kernel *k; /* the first one: of the ports */
+    struct keeper *keeper; /* of the first kernel; NULL: nobody is evicted. Moves are done as the stage
+                            * runs, unless late */
     struct hf_port port;
     uint64_t now;
     struct hf_buf log;
@@ -60,6 +65,8 @@ extern const struct hf_behaviour puppet_behaviour;
 void stage_open(struct stage *s);
 void stage_open_with(struct stage *s, const struct hf_kernel_settings *ks);
 void stage_close(struct stage *s); /* checks that nothing is left */
+/* From now on (before any class has a process) idle ones past the kernel's bound are evicted. */
+void stage_spill(struct stage *s, struct keeper *r);
 /* May message and spawn everybody, unless grants or spawns say otherwise. */
 struct hf_class *stage_class(struct stage *s, const char *name, struct hf_named_settings ns);
 void stage_classes(struct stage *s, const char *letters); /* one class a letter, all defaults */

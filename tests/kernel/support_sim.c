@@ -461,6 +461,7 @@ static enum hf_end actor_on_start(void *ctx, struct hf_turn *turn, void **state)
     a->w = w;
     a->turn = turn;
     a->id = ++w->instances;
+    snprintf(a->name, sizeof a->name, "%.*s", HF_FMT(hf_turn_name(turn)));
     a->recorded = hf_view_starts(hf_turn_name(turn), HF_VIEW("rec/"));
     a->loop = hf_view_starts(hf_turn_name(turn), HF_VIEW("loop/"));
     hf_list_push_back(&w->actors, &a->in_sim);
@@ -506,18 +507,82 @@ static void actor_on_cancel(void *state, struct hf_turn *turn, enum hf_err why)
     hf_waiter_disarm(&a->waiter);
 }
 
+static uint64_t id_of(struct hf_view image)
+{
+    struct actor a;
+    if (image.len != 32 + sizeof a)
+        return 0;
+    memcpy(&a, image.ptr + 32, sizeof a);
+    return a.id;
+}
+
+/* Neither in memory nor kept: nobody will hear what it waits for. */
+static void gone_perhaps(struct sim *w, uint64_t id)
+{
+    HF_LIST_FOR (n, &w->actors) {
+        if (HF_LIST_ENTRY(n, struct actor, in_sim)->id == id)
+            return;
+    }
+    for (size_t i = 0; i < w->net.n * (size_t)SLOTS; i++) {
+        const struct keeper *r = &w->keepers[i / SLOTS];
+        if (r->used[i % SLOTS] && id_of(hf_buf_view(&r->slots[i % SLOTS])) == id)
+            return;
+    }
+    for (size_t i = 0; i < w->n_serials; i++)
+        if (w->serials[i].by == id)
+            w->serials[i].dropped = true;
+}
+
+void sim_image_dropped(void *w, struct hf_view bytes)
+{
+    gone_perhaps(w, id_of(bytes));
+}
+
 static void actor_on_stop(void *state)
 {
     struct actor *a = state;
     if (a == NULL)
         return;
-    for (size_t i = 0; i < a->w->n_serials; i++)
-        if (a->w->serials[i].by == a->id)
-            a->w->serials[i].dropped = true;
+    struct sim *w = a->w;
+    uint64_t id = a->id;
     hf_waiter_disarm(&a->waiter);
     hf_blob_unref(a->kept);
     hf_list_remove(&a->in_sim);
     free(a);
+    gone_perhaps(w, id);
+}
+
+/* Eviction. An instance is itself again when it is back: what it waits for still comes to it. */
+static enum hf_err actor_on_evict(void *state, struct hf_buf *ret, struct hf_report *why)
+{
+    struct actor *a = state;
+    MUST(a->w, !a->loop && !a->asked && !hf_list_linked(&a->waiter.in_wait));
+    if (a->kept != NULL) {
+        sim_count(a->w, EV_stayed);
+        return hf_report_set(why, HF_UNSUPPORTED, "it keeps a blob");
+    }
+    return hf_buf_add(ret, a, sizeof *a);
+}
+
+static enum hf_err actor_on_revive(void *ctx, struct hf_turn *turn, struct hf_view bytes,
+                                   void **state, struct hf_report *why)
+{
+    struct sim *w = ctx;
+    struct actor *a = malloc(sizeof *a);
+    (void)why;
+    assert_non_null(a);
+    MUST(w, bytes.len == sizeof *a);
+    memcpy(a, bytes.ptr, sizeof *a);
+    MUST(w, hf_view_eq_text(hf_turn_name(turn), a->name)); /* its own, and nobody else's */
+    HF_LIST_FOR (n, &w->actors) {
+        MUST(w, HF_LIST_ENTRY(n, struct actor, in_sim)->id != a->id); /* once */
+    }
+    a->turn = turn;
+    a->waiter = (struct hf_waiter){0};
+    hf_list_init(&a->in_sim);
+    hf_list_push_back(&w->actors, &a->in_sim);
+    *state = a;
+    return HF_OK;
 }
 
 const struct hf_behaviour sim_actors = {.name = "sim",
@@ -525,4 +590,6 @@ const struct hf_behaviour sim_actors = {.name = "sim",
                                         .turn = actor_on_turn,
                                         .resume = actor_on_resume,
                                         .cancel = actor_on_cancel,
-                                        .stop = actor_on_stop};
+                                        .stop = actor_on_stop,
+                                        .evict = actor_on_evict,
+                                        .revive = actor_on_revive};

@@ -103,6 +103,7 @@ static const char all_keys[] =
     HEAD "[node]\nworkers = 3\ndata = \"state\"\ncache = \"/var/cache/hf\"\ndrain = \"1.5s\"\nlog = \"json\"\naccess = \"combined\"\nquiet = true\n"
          "debug = true\nno_trace = true\nconnections = 500\nhead_max = \"16KiB\"\nbody_max = 1000\nhead_timeout = \"2s\"\nbody_timeout = \"3s\"\n"
          "keep_alive = \"4s\"\noutbound_max = 5\ninstances_max = 700\n"
+         "resident_max = 31\nnames_max = 32\nspill_max = \"33MiB\"\n"
          "[node.keyvalue]\nvalue_max = \"2MiB\"\nkeys_max = 6\nbytes_max = \"1GB\"\n"
          "[node.components]\nmax = 24\nbytes_max = \"25MiB\"\n"
          "[listen]\nhttp = [\"127.0.0.1:8080\", \"[::1]:0\", \"localhost:81\"]\n"
@@ -118,7 +119,7 @@ static const char all_keys[] =
          "[services.cart]\ncomponent = \"cart.wasm\"\n"
          "[services.cart.process]\nshape = \"handler\"\nsends = [\"web\", \"cart/*\"]\nspawns = [\"item\"]\nrestart = \"some\"\nrestart_max = 17\n"
          "restart_within = \"18s\"\nbackoff = \"19ms\"\nbackoff_max = \"20s\"\nmax = 21\nmailbox = 22\nturn_timeout = \"23s\"\nspawned = true\n"
-         "trap_links = true\n"
+         "trap_links = true\nresident_max = 24\n"
          "[services.loop]\ncomponent = \"loop.wasm\"\n[services.loop.process]\nshape = \"runner\"\n";
 
 static void each_key_goes_where_it_says(void **state)
@@ -141,6 +142,9 @@ static void each_key_goes_where_it_says(void **state)
     assert_int_equal(o->body_timeout_ns, 3000000000);
     assert_int_equal(o->idle_timeout_ns, 4000000000);
     assert_int_equal(o->outbound_max, 5);
+    assert_int_equal(o->resident_max, 31);
+    assert_int_equal(o->names_max, 32);
+    assert_int_equal(o->spill_max, 33 << 20);
     assert_int_equal(o->instances_max, 700);
     assert_int_equal(o->keyvalue_value_max, 2 << 20);
     assert_int_equal(o->keyvalue_keys_max, 6);
@@ -245,6 +249,7 @@ static void each_key_of_a_process_goes_where_it_says(void **state)
     assert_int_equal(p->mailbox_max, 22);
     assert_int_equal(p->turn_timeout_ns, 23000000000);
     assert_true(p->spawned && p->trap_links);
+    assert_int_equal(p->resident_max, 24);
     hf_manifest_free(m);
 }
 
