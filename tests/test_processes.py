@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Processes of a manifest: guests that send each other messages, the example app, and what is refused."""
-import hashlib, os, re, shutil, signal, sys, tempfile, threading, zlib
+import hashlib, os, re, shutil, signal, subprocess, sys, tempfile, threading, zlib
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from hf import *
@@ -248,6 +248,27 @@ def test_the_upload_app():
         check("again", app.ask("/uploads/2", method="GET").body == big)
         check("an empty shelf", app.ask("/uploads/9", method="GET").status == 404)
         check("another method", app.ask("/uploads", method="PUT").status == 405)
+
+
+def test_the_shop_in_rust():
+    if not have("rust-cart"):
+        return skip("the shop", "no Rust guests")
+    text = "".join('[services.%s]\ncomponent = "%s"\n[services.%s.process]\nsends = %s\n' % (n, guest("rust-cart"), n, s)
+                   for n, s in (("cart", '["stock"]'), ("stock", "[]")))
+    with App(text) as app:
+        def call(name, line):
+            env = dict(os.environ, HF_ADMIN="unix:" + os.path.join(app.path, ".holdfast", "admin.sock"))
+            p = subprocess.run([BIN, "call", name, line], capture_output=True, stdin=subprocess.DEVNULL, env=env, timeout=60 * SLOW)
+            return p.stdout.decode() if p.returncode == 0 else "%d %s" % (p.returncode, p.stderr.decode())
+        check("fill", call("stock", "fill apples 5") == "apples 5" and call("stock", "fill pears 1") == "apples 5, pears 1")
+        check("two carts", call("cart/anna", "add apples 3") == "apples 3" and call("cart/ben", "add apples 4") == "apples 4")
+        check("more", call("cart/anna", "add pears 2") == "apples 3, pears 2")
+        r = call("cart/anna", "checkout")
+        check("stock is asked for each line", sorted(r.split(", ")) == ["apples: yours", "pears: only 1"], r)
+        check("what there was not stays", call("cart/anna", "show") == "pears 2")
+        check("another's is its own", call("cart/ben", "checkout") == "apples: only 2" and call("cart/ben", "show") == "apples 4")
+        check("nothing", call("cart/eve", "checkout") == "nothing")
+        check("no such word", call("cart/eve", "dance") == "add WHAT N, show or checkout")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """doc/rules.md is true: every test it names exists and is run, every rule of the numbered families is there, every rule has a
-test or says why it has none, and no rule stands twice.
+test or says why it has none, every row of the kernel's table has one in C and one with guests, and no rule stands twice.
 
 A C test is run when its name stands in a table of tests below in its file (cmocka_unit_test(name) or a macro for it); a Python
 test when its file calls run_tests. Nothing is said about whether a test is a good one: tests/mutants/run does that.
@@ -11,6 +11,11 @@ top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FAMILIES = [("L", 6), ("F", 5), ("V", 10), ("W", 10), ("C", 6), ("H", 8), ("E", 4), ("S", 17), ("T", 10), ("1.5.", 15), ("R", 80), ("X", 20)]
 NAMED = ["2.1 ", "2.2 ", "2.3 ", "2.4 ", "2.5 ", "1.4 ", "B.4 ", "engine: ", "poll: ", "life: ", "kv: ", "membrane: ",
          "fs: ", "net: ", "admin: ", "exec: ", "invoke: ", "log: ", "trace: ", "kernel: ", "manifest: "]  # at least one of each
+# The table of doc/kernel.md: each row has a test of behaviours in C and one in which guests do it.
+TABLE = ["verbs", "ids", "1 receive", "1a respond", "1b send", "1b forward", "1c next receive", "2 receive a response", "2a respond", "2b send",
+         "2b forward", "2c next receive", "blob choice", "fan-out", "duty", "send-and-await", "context", "timeout", "cancel", "errors",
+         "where errors appear", "never refused", "backpressure", "death", "links", "order", "capability", "restart", "control"]
+GUESTS = ("test_table.py", "test_processes.py", "test_hostile_processes.py")
 passed, errors = 0, []
 files = {}
 
@@ -67,6 +72,14 @@ for family, count in FAMILIES:
     missing = [family + str(i) for i in range(1, count + 1) if family + str(i) not in rules]
     errors += ["doc/rules.md: rule %s is missing" % r for r in missing]
     passed += not missing
+for row in ["kernel: " + name for name in TABLE]:
+    tests = [t.strip() for t in rules[row][2].split(",")] if row in rules else []
+    if not any(re.match(r"kernel/\w+_test\.c:", t) for t in tests):
+        errors.append("doc/rules.md: \"%s\", a row of the kernel's table, has no test of behaviours" % row)
+    elif not any(t.split(":")[0] in GUESTS for t in tests):
+        errors.append("doc/rules.md: \"%s\", a row of the kernel's table, has no test with guests" % row)
+    else:
+        passed += 1
 for prefix in NAMED:
     if any(r.startswith(prefix) for r in rules):
         passed += 1

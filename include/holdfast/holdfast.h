@@ -296,13 +296,13 @@ struct hf_call_answer {
     size_t blob_len;
 };
 
-/* A request to a process, from whoever has the node: all four from any thread, while hf_node_run runs (else USAGE; where it has not
+/* A request to a process, from whoever has the node: all four from any thread, while the node runs (else USAGE; where that has not
  * begun yet it is waited for, 10 s). Everything in `o` is copied. LIMIT: memory, or more bytes than may be. OK: it is on its way, `done` is called once: on the thread of the
  * worker where the process lives, which it should not hold up; at the latest while the node is closed. */
 HF_API enum hf_status hf_node_call_begin(struct hf_node *node, const struct hf_call_options *o,
                                          void (*done)(void *ctx, const struct hf_call_answer *a), void *ctx, struct hf_words *msg);
-/* The same, waiting: not from a thread that runs the node (a callback), which would wait for itself. OK: *ret is what it came to,
- * whatever that is. STOPPED: hf_node_run returned meanwhile. */
+/* The same, waiting: USAGE in a callback of the node, which would wait for itself; where the caller steps the node this does. OK: *ret is what it came to,
+ * whatever that is. STOPPED: the node stopped meanwhile. */
 HF_API enum hf_status hf_node_call(struct hf_node *node, const struct hf_call_options *o, struct hf_call_answer **ret,
                                    struct hf_words *msg);
 HF_API void hf_call_answer_free(struct hf_call_answer *a); /* of hf_node_call; NULL is fine */

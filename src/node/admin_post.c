@@ -77,7 +77,8 @@ void hf_door_post_end(void *door, struct hf_admin_post *p)
 struct visit {
     struct hf_letter letter;
     struct hf_door *door;
-    struct hf_worker *worker;
+    struct hf_worker *worker;   /* whose turn it is; from where its name says on, until one has it */
+    uint32_t left;              /* workers that were not asked */
     struct hf_admin_task *task; /* NULL: nobody waits any more */
     enum hf_admin_kind kind;
     enum hf_err err;
@@ -139,8 +140,13 @@ static void at_worker(struct hf_letter *letter)
             hf_named_kill(w->kernel, hf_view_of(v->process.name), HF_VIEW("killed by an operator"));
     else
         look(w, v);
-    v->letter.deliver = come_back;
-    hf_wake_post(v->door->wake, &v->letter);
+    bool next = v->err == HF_NOT_FOUND && v->left > 0;
+    if (next) {
+        v->left--;
+        v->worker = &w->node->workers[(w->number + 1) % w->node->n_workers];
+    }
+    v->letter.deliver = next ? at_worker : come_back;
+    hf_wake_post(next ? v->worker->wake : v->door->wake, &v->letter);
 }
 
 static void come_back(struct hf_letter *letter)
@@ -184,6 +190,7 @@ void hf_door_process_begin(struct hf_door *door, struct hf_admin_task *task)
     v->kind = task->kind;
     v->process = task->process;
     v->worker = hf_post_worker(door->node, hf_view_of(task->process.name));
+    v->left = door->node->n_workers - 1;
     v->letter.deliver = at_worker;
     task->hold = v;
     hf_wake_post(v->worker->wake, &v->letter);

@@ -193,8 +193,8 @@ enum hf_status hf_node_call_begin(struct hf_node *node, const struct hf_call_opt
 static enum hf_status wait_for(struct hf_node *node, struct caller *c, struct hf_words *msg)
 {
     pthread_mutex_lock(&node->run_lock);
-    while (!c->over && node->run == HF_RUN_RUNNING)
-        pthread_cond_wait(&node->run_changed, &node->run_lock);
+    while (!c->over && node->run == HF_RUN_RUNNING && hf_change_wait(node))
+        ;
     bool over = c->over;
     c->left = !over;
     pthread_mutex_unlock(&node->run_lock);
@@ -202,12 +202,20 @@ static enum hf_status wait_for(struct hf_node *node, struct caller *c, struct hf
                 : refuse(msg, HF_STATUS_STOPPED, "the node stopped before there was an answer");
 }
 
+/* Whoever is in a turn of a worker would wait for himself. */
+static enum hf_status may_wait(const struct hf_node *node, struct hf_words *msg)
+{
+    return hf_node_inside(node) ? refuse(msg, HF_STATUS_USAGE, "a callback of the node cannot wait for it: hf_node_call_begin does not") : HF_STATUS_OK;
+}
+
 enum hf_status hf_node_call(struct hf_node *node, const struct hf_call_options *o,
                             struct hf_call_answer **ret, struct hf_words *msg)
 {
     struct caller *c;
     *ret = NULL;
-    enum hf_status st = begin(node, o, false, NULL, NULL, &c, msg);
+    enum hf_status st = may_wait(node, msg);
+    if (st == HF_STATUS_OK)
+        st = begin(node, o, false, NULL, NULL, &c, msg);
     if (st == HF_STATUS_OK)
         st = wait_for(node, c, msg);
     if (st == HF_STATUS_OK)
@@ -225,7 +233,9 @@ enum hf_status hf_node_send(struct hf_node *node, const struct hf_call_options *
                             enum hf_outcome *outcome, struct hf_words *msg)
 {
     struct caller *c;
-    enum hf_status st = begin(node, o, true, NULL, NULL, &c, msg);
+    enum hf_status st = may_wait(node, msg);
+    if (st == HF_STATUS_OK)
+        st = begin(node, o, true, NULL, NULL, &c, msg);
     if (st == HF_STATUS_OK)
         st = wait_for(node, c, msg);
     if (st != HF_STATUS_OK)

@@ -118,8 +118,7 @@ static void on_step(struct hf_letter *letter)
 
 /* ---- the leader's ---- */
 
-/* With run_lock and a node that runs. Until something may have changed; false: never again. Who steps the node itself turns its first worker. */
-static bool wait_turn(struct hf_node *node)
+bool hf_change_wait(struct hf_node *node)
 {
     if (!hf_node_steps_here(node)) {
         pthread_cond_wait(&node->run_changed, &node->run_lock);
@@ -145,7 +144,7 @@ static bool run_phase(struct hf_change *c, enum change_phase phase)
         hf_wake_post(node->workers[i].wake, &c->steps[i].letter);
     }
     pthread_mutex_lock(&node->run_lock);
-    while (c->waiting > 0 && node->run == HF_RUN_RUNNING && wait_turn(node))
+    while (c->waiting > 0 && node->run == HF_RUN_RUNNING && hf_change_wait(node))
         ;
     bool ok = c->waiting == 0;
     pthread_mutex_unlock(&node->run_lock);

@@ -23,6 +23,9 @@ struct hf_change_step;
  * worker's. HF_CANCELLED: the node stops or has stopped. On failure everything is as it was. */
 enum hf_err hf_change_run(struct hf_node *node, struct hf_app *to, struct hf_report *report);
 
+/* With run_lock and a node that runs: until something may have changed (run_changed); false: never again. Who steps the node itself
+ * turns its first worker. */
+bool hf_change_wait(struct hf_node *node);
 bool hf_change_running(struct hf_node *node); /* the workers' loops run */
 /* A reference to what is served now, or NULL; any thread, waits for no change. */
 struct hf_app *hf_node_app(struct hf_node *node);

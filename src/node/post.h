@@ -17,8 +17,9 @@ struct hf_node;
 struct hf_worker;
 struct hf_call;
 
-/* The worker on which a process of that name lives, or would be made: the one place that knows. Any
- * thread, while there are workers. */
+/* The worker on which a process of that name lives, or would be made, as far as its name tells: a child
+ * may live with its parent, and a native class on the first worker; kernels hand on what is sent
+ * there all the same. Any thread, while there are workers. */
 struct hf_worker *hf_post_worker(struct hf_node *node, struct hf_view name);
 
 /* ---- a worker's part: in struct hf_worker, its thread's ---- */

@@ -2,6 +2,7 @@
  * callback, while the node runs, stops and has stopped. */
 #include "support.h"
 
+#include <sched.h>
 #include <stdatomic.h>
 
 struct app {
@@ -239,6 +240,57 @@ static void a_stop_leaves_nobody_waiting(void **state)
     }
 }
 
+struct inside {
+    struct app *app;
+    enum hf_status status;
+    char words[128];
+    _Atomic bool over;
+};
+static void call_again(void *ctx, const struct hf_call_answer *r)
+{
+    struct inside *in = ctx;
+    struct hf_call_answer *other;
+    struct hf_words msg;
+    struct hf_call_options o = to("c", NULL, NULL);
+    (void)r;
+    in->status = hf_node_call(in->app->n.node, &o, &other, &msg);
+    snprintf(in->words, sizeof in->words, "%.100s", msg.text);
+    atomic_store(&in->over, true);
+}
+
+static void a_callback_cannot_wait_for_its_own_thread(void **state)
+{
+    struct app a;
+    struct inside in = {.app = &a};
+    struct hf_call_options o = to("c", NULL, NULL);
+    (void)state;
+    begin(&a);
+    node_run(&a.n);
+    expect(&a.n, hf_node_call_begin(a.n.node, &o, call_again, &in, &a.n.msg), HF_STATUS_OK, "");
+    while (!atomic_load(&in.over))
+        sched_yield();
+    assert_int_equal(in.status, HF_STATUS_USAGE);
+    assert_non_null(strstr(in.words, "a callback of the node cannot wait for it"));
+    node_close(&a.n);
+}
+
+static void who_steps_the_node_may_call_it(void **state)
+{
+    struct app a;
+    struct hf_call_options o = to("c/one", "d c/two", "abc");
+    enum hf_outcome outcome;
+    (void)state;
+    begin(&a);
+    node_listen(&a.n);
+    expect(&a.n, hf_node_step(a.n.node, 0, &a.n.msg), HF_STATUS_OK, "");
+    for (int i = 0; i < 20; i++) {
+        answered(&a, &o, HF_OUTCOME_ANSWERED, "3 294");
+        expect(&a.n, hf_node_send(a.n.node, &o, &outcome, &a.n.msg), HF_STATUS_OK, "");
+        assert_int_equal(outcome, HF_OUTCOME_ANSWERED);
+    }
+    node_close(&a.n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +299,8 @@ int main(void)
         cmocka_unit_test(mistakes_are_said),
         cmocka_unit_test(many_threads_at_once),
         cmocka_unit_test(a_stop_leaves_nobody_waiting),
+        cmocka_unit_test(a_callback_cannot_wait_for_its_own_thread),
+        cmocka_unit_test(who_steps_the_node_may_call_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
