@@ -142,7 +142,7 @@ def test_commands_find_the_node_and_show_it():
             check("found from %r" % cwd, p.returncode == 0 and "c-hello" in p.stdout, p)
         s.get("/")
         code, out, err = s.run("ps")
-        check("ps", code == 0 and re.search(rb"c-hello +reuse +1 ", out) and re.search(rb"\n1 +c-hello +idle +0 ", out), out)
+        check("ps", code == 0 and re.search(rb"c-hello +reuse +[0-9a-f]{12} start +1 ", out) and re.search(rb"\n1 +c-hello +idle +0 ", out), out)
         code, out, err = s.run("ps", "c-hello", "--json")
         check("ps --json", code == 0 and json.loads(out)["instances"][0]["served"] == 1, out)
         check("ps of no service", s.run("ps", "nix")[0] == 2)

@@ -83,7 +83,6 @@ static void copy_what_runs(struct hf_shot_service *to, const struct hf_shot_serv
     memcpy(to->component, from->component, sizeof to->component);
     to->lifecycle = from->lifecycle;
     to->single_use |= from->single_use;
-    to->deployed_ns = from->deployed_ns;
     to->old = false;
     to->min += from->min;
     to->max += from->max;
@@ -128,6 +127,14 @@ const struct hf_shot_service *hf_picture_service(const struct hf_picture *p, str
 {
     size_t i = find(p, name);
     return i < p->services.len ? &p->services.ptr[i] : NULL;
+}
+
+void hf_picture_deployed(struct hf_picture *p, struct hf_view name, const char *component,
+                         uint64_t unix_ms)
+{
+    size_t i = find(p, name);
+    if (i < p->services.len && strcmp(p->services.ptr[i].component, component) == 0)
+        p->services.ptr[i].deployed_unix_ms = unix_ms;
 }
 
 static enum hf_err add_service(struct hf_picture *p, const struct hf_shot_service *s, uint32_t *at)
