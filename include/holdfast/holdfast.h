@@ -237,6 +237,60 @@ HF_API enum hf_status hf_admin_call(const char *addr, const char *token, const c
                                     size_t body_len, bool (*each)(void *ctx, const void *bytes, size_t n), void *ctx,
                                     uint32_t *http, char **answer, size_t *len, struct hf_words *msg);
 
+/* ---- messages to processes (doc/processes.md) --------------------------------------------------------------- */
+
+/* What a request came to. */
+enum hf_outcome {
+    HF_OUTCOME_ANSWERED = 0,
+    HF_OUTCOME_TIMEOUT,    /* no answer in time */
+    HF_OUTCOME_NO_SUCH,    /* no process has this name, and none is made */
+    HF_OUTCOME_FULL,       /* its mailbox, or there are too many processes */
+    HF_OUTCOME_DEAD,       /* it died with the request in hand */
+    HF_OUTCOME_UNANSWERED, /* it let go of the request */
+    HF_OUTCOME_LIMIT,      /* a limit or memory */
+    HF_OUTCOME_CANCELLED   /* the node is stopping, or it was cancelled on its way */
+};
+HF_API const char *hf_outcome_text(enum hf_outcome outcome); /* "answered", "timeout", "no-such-process" ...; a constant */
+
+struct hf_call_options {
+    size_t size;
+    const char *to; /* "shelf", "cart/42" */
+    const void *body;
+    size_t body_len;      /* 16 MiB at most */
+    const char *metadata; /* NULL: none */
+    const void *blob;     /* NULL: none, unless has_blob */
+    size_t blob_len;
+    bool has_blob;        /* an empty one counts */
+    uint64_t timeout_ns;  /* 0 = what the class says */
+    uint64_t blob_max;    /* bytes of the answer's blob; 0 = 64 MiB. More is HF_OUTCOME_LIMIT */
+};
+HF_API void hf_call_options_init(struct hf_call_options *o);
+
+/* Bytes are lent: for the callback, or until hf_call_answer_free. */
+struct hf_call_answer {
+    enum hf_outcome outcome;
+    const void *body; /* the answer's; of another outcome: words for people, NUL-terminated in any case */
+    size_t body_len;
+    const char *metadata; /* "": none */
+    const void *blob;     /* NULL: none */
+    size_t blob_len;
+};
+
+/* A request to a process, from whoever has the node: all four from any thread, while hf_node_run runs (else USAGE; where it has not
+ * begun yet it is waited for, 10 s). Everything in `o` is copied. LIMIT: memory, or more bytes than may be. OK: it is on its way, `done` is called once: on the thread of the
+ * worker where the process lives, which it should not hold up; at the latest while the node is closed. */
+HF_API enum hf_status hf_node_call_begin(struct hf_node *node, const struct hf_call_options *o,
+                                         void (*done)(void *ctx, const struct hf_call_answer *a), void *ctx, struct hf_words *msg);
+/* The same, waiting: not from a thread that runs the node (a callback), which would wait for itself. OK: *ret is what it came to,
+ * whatever that is. STOPPED: hf_node_run returned meanwhile. */
+HF_API enum hf_status hf_node_call(struct hf_node *node, const struct hf_call_options *o, struct hf_call_answer **ret,
+                                   struct hf_words *msg);
+HF_API void hf_call_answer_free(struct hf_call_answer *a); /* of hf_node_call; NULL is fine */
+/* A message that wants no answer; waits until it lies in the mailbox, as hf_node_call waits. *outcome (may be NULL) is ANSWERED
+ * when it does. */
+HF_API enum hf_status hf_node_send(struct hf_node *node, const struct hf_call_options *o, enum hf_outcome *outcome,
+                                   struct hf_words *msg);
+
 /* ---- times and sizes as people write them ------------------------------------------------------------------- */
 
 /* "3s", "250ms", "2m", "1.5h", "7d", "500us"; a bare number is seconds. False: it is none, or more than 292 years. */

@@ -79,6 +79,8 @@ void hf_named_describe(const struct hf_named *n, struct hf_buf *ret)
         n->caps.len, n->n_watching, n->n_alarms, n->n_life);
     if (n->parent != NULL)
         add(ret, "    child of %.*s\n", HF_FMT(hf_named_name(n->parent)));
+    if (n->far_parent.len > 0)
+        add(ret, "    child of %.*s, elsewhere\n", HF_FMT(hf_buf_view(&n->far_parent)));
     if (n->showing)
         add(ret, "    in hand: %s %llu\n", n->back != NULL ? "the answer to" : "a notice about",
             (unsigned long long)n->shown.id);
@@ -102,23 +104,32 @@ enum hf_err hf_named_inspect(const struct hf_kernel *k, struct hf_view name, str
     return HF_OK;
 }
 
+static struct hf_named_info info_of(const struct hf_named *n)
+{
+    return (struct hf_named_info){
+        .name = hf_named_name(n),
+        .group = n->group,
+        .process = n->process == NULL ? 0 : n->process->id,
+        .shard = hf_name_shard(n->group, HF_SHARDS),
+        .mailbox = n->n_requests,
+        .mailbox_max = hf_named_set(n)->mailbox_max,
+        .pending = n->n_pending,
+        .tokens = n->n_tokens,
+        .capabilities = (uint32_t)n->caps.len,
+        .watches = n->n_watching,
+        .timers = n->n_alarms,
+        .restarts = n->n_life,
+        .last_failure = hf_buf_view(&n->why),
+        .state = state_text(n),
+    };
+}
+
 void hf_named_each(const struct hf_kernel *k,
                    void (*each)(void *ctx, const struct hf_named_info *i), void *ctx)
 {
     HF_LIST_FOR(at, &k->named)
     {
-        const struct hf_named *n = HF_LIST_ENTRY(at, struct hf_named, in_kernel);
-        const struct hf_named_info i = {
-            .name = hf_named_name(n),
-            .group = n->group,
-            .process = n->process == NULL ? 0 : n->process->id,
-            .shard = hf_name_shard(n->group, HF_SHARDS),
-            .mailbox = n->n_requests,
-            .pending = n->n_pending,
-            .tokens = n->n_tokens,
-            .restarts = n->n_life,
-            .state = state_text(n),
-        };
+        const struct hf_named_info i = info_of(HF_LIST_ENTRY(at, struct hf_named, in_kernel));
         each(ctx, &i);
     }
 }
@@ -175,4 +186,22 @@ void hf_named_walk_blobs(const struct hf_kernel *k, void (*each)(void *ctx, stru
     {
         walk_named(&w, HF_LIST_ENTRY(at, struct hf_named, in_kernel));
     }
+}
+
+static void count_blob(void *ctx, struct hf_blob *blob)
+{
+    (void)blob;
+    ++*(uint64_t *)ctx;
+}
+
+enum hf_err hf_named_look(const struct hf_kernel *k, struct hf_view name, struct hf_named_info *ret,
+                          uint64_t *blobs)
+{
+    const struct hf_named *n = hf_map_get(&k->named_by_name, name);
+    if (n == NULL)
+        return HF_NOT_FOUND;
+    *ret = info_of(n);
+    *blobs = 0;
+    walk_named(&(struct walk){count_blob, blobs}, n);
+    return HF_OK;
 }

@@ -102,9 +102,15 @@ struct hf_named_info {
     struct hf_view name, group;
     uint64_t process; /* instance, 0: none now (waits for its restart) */
     uint32_t shard, mailbox, pending, tokens, restarts;
+    uint32_t mailbox_max, capabilities, watches, timers;
+    struct hf_view
+        last_failure; /* why its last instance ended otherwise than in order; may be empty */
     /* Static: "new", "starting", "idle", "busy", "suspended", "parked", "restarting", "leaving". */
     const char *state;
 };
+/* One of them, with the blobs it can name; views are lent until the next step. HF_NOT_FOUND. */
+enum hf_err hf_named_look(const struct hf_kernel *k, struct hf_view name, struct hf_named_info *ret,
+                          uint64_t *blobs);
 void hf_named_each(const struct hf_kernel *k,
                    void (*each)(void *ctx, const struct hf_named_info *i), void *ctx);
 uint32_t hf_named_count(const struct hf_kernel *k);

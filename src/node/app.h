@@ -27,7 +27,7 @@ struct hf_app_service {
     struct hf_component *component;
     struct hf_service *svc;
     struct hf_class_settings class_settings; /* a worker's share of the limits; each worker fills in what is its own */
-    bool singleton; /* on worker `home` alone, the others send their requests there: one instance, or a class of processes */
+    bool singleton; /* one instance, on worker `home`: the others send their requests there */
     uint32_t home;
     uint64_t generation; /* unique in the node: later ones are higher */
     struct hf_job ending;

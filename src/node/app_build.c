@@ -145,9 +145,8 @@ static void set_class(struct hf_app_service *s)
     const struct hf_service_options *o = &s->options->o;
     uint32_t workers = s->node->opt.workers;
     bool process = hf_app_service_is_class(s);
-    s->singleton = process || o->instances == HF_INSTANCES_SINGLETON;
-    /* Singletons are spread over the workers; processes are together, for a message costs least on one thread. */
-    s->home = process ? 0 : (uint32_t)(hf_hash(hf_view_of(o->name), 0) % workers);
+    s->singleton = !process && o->instances == HF_INSTANCES_SINGLETON;
+    s->home = (uint32_t)(hf_hash(hf_view_of(o->name), 0) % workers); /* singletons are spread over the workers */
     s->class_settings = (struct hf_class_settings){
         .min = process ? 0 : o->min == 0 || s->singleton ? 1 : (o->min + workers - 1) / workers,
         .max = s->singleton ? 1 : o->max != 0 ? (o->max + workers - 1) / workers : 64,

@@ -215,7 +215,9 @@ static void free_workers(struct hf_node *node, uint32_t n)
     for (uint32_t i = 0; i < n; i++)
         hf_worker_done(&node->workers[i]);
     free(node->workers);
+    free(node->shards);
     node->workers = NULL;
+    node->shards = NULL;
     node->n_workers = 0;
 }
 
@@ -255,8 +257,10 @@ static enum hf_err init_workers(struct hf_node *node, struct hf_report *report)
 {
     uint32_t n = node->opt.workers;
     node->workers = calloc(n, sizeof *node->workers);
-    if (node->workers == NULL)
+    node->shards = calloc(n, sizeof(struct hf_shards *));
+    if (node->workers == NULL || node->shards == NULL)
         return hf_report_set(report, HF_LIMIT, "out of memory");
+    hf_shard_table_init(&node->shard_table, n);
     enum hf_err err = HF_OK;
     for (uint32_t i = 0; i < n; i++) {
         hf_list_init(&node->workers[i].shares);
@@ -265,6 +269,10 @@ static enum hf_err init_workers(struct hf_node *node, struct hf_report *report)
     }
     for (uint32_t i = 0; i < n && err == HF_OK; i++)
         err = hf_worker_init(&node->workers[i], node, i, report);
+    for (uint32_t i = 0; i < n; i++)
+        node->shards[i] = node->workers[i].shards;
+    for (uint32_t i = 0; i < n && node->shards[i] != NULL; i++)
+        hf_shards_join(node->shards[i], node->shards, n);
     if (err == HF_OK) {
         node->n_workers = n; /* last: a signal may call hf_node_stop meanwhile */
     } else {

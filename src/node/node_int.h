@@ -14,6 +14,7 @@
 #include "host/service.h"
 #include "kernel/kernel.h"
 #include "link/between.h"
+#include "link/shards.h"
 #include "node/app.h"
 #include "node/change.h"
 #include "node/ends.h"
@@ -21,6 +22,7 @@
 #include "node/keep.h"
 #include "node/log.h"
 #include "node/options.h"
+#include "node/post.h"
 #include "node/share.h"
 #include "os/wake.h"
 #include "store/kv.h"
@@ -48,6 +50,8 @@ struct hf_worker {
     struct hf_wake *wake;
     struct hf_io io;
     struct hf_between *between;
+    struct hf_desk desk; /* post.h: messages from outside */
+    struct hf_shards *shards; /* named processes of others; NULL: there is one worker */
     struct hf_os_watch wake_watch;
     /* share.h: what it serves */
     struct hf_list shares, totals; /* hf_share, hf_total: in_worker */
@@ -92,6 +96,8 @@ struct hf_node {
     uint32_t n_listen;
     struct hf_worker *workers;
     uint32_t n_workers;
+    struct hf_shard_table shard_table; /* which worker has which processes */
+    struct hf_shards **shards;         /* of the workers, by number */
     struct hf_door *door;     /* the admin door (admin.h), or NULL */
     _Atomic uint32_t stop;    /* how often stop was asked for */
     _Atomic uint32_t at_rest; /* workers that have nothing of their own left to do */

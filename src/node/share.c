@@ -107,10 +107,10 @@ struct hf_share *hf_share_find(struct hf_worker *w, const struct hf_app_service 
     return NULL;
 }
 
-/* Its class is one of named processes, here. */
+/* Its class is one of named processes: those of the shards that this worker has. */
 static bool is_named(const struct hf_share *s)
 {
-    return hf_app_service_is_class(s->service) && s->host != NULL;
+    return hf_app_service_is_class(s->service);
 }
 
 /* Does one that is older still live? A singleton's next instance starts when the one before has gone. */
@@ -183,7 +183,8 @@ static enum hf_err make_named(struct hf_share *s, struct hf_report *report)
     if (p != NULL) {
         ns.spawned = p->spawned;
         ns.trap_links = p->trap_links;
-        ns.processes_max = p->processes_max;
+        uint32_t workers = s->worker->node->opt.workers; /* names are spread evenly: so is their number */
+        ns.processes_max = p->processes_max / workers + (p->processes_max % workers != 0);
         ns.mailbox_max = p->mailbox_max;
         ns.turn_timeout_ns = p->turn_timeout_ns;
         ns.restart = p->restart == HF_RESTARTS_ALWAYS ? HF_RESTART_ALWAYS
@@ -230,7 +231,7 @@ static enum hf_err share_new(struct hf_worker *w, struct hf_app_service *service
 {
     struct hf_share *s = calloc(1, sizeof *s);
     struct hf_total *t = s == NULL ? NULL : total_of(w, hf_app_service_name(service));
-    if (t != NULL && hf_app_service_is_class(service) && service->home == w->number && t->shares > 0) {
+    if (t != NULL && hf_app_service_is_class(service) && t->shares > 0) {
         free(s);
         return hf_report_set(report, HF_AGAIN, "service \"%s\": what had this name before still finishes what it accepted; try again",
                              hf_app_service_name(service));
