@@ -183,8 +183,8 @@ static void what_says_nothing_of_a_class_is_refused(void **state)
     REFUSED((o->kind = HF_KIND_RUNNER, a.other.turn_timeout_ns = 1), "a RUNNER takes its messages itself");
     REFUSED(o->kind = HF_KIND_SERVICE, "hf_service_options.process is of a HANDLER or a RUNNER");
     REFUSED(a.other.restart = (enum hf_restarts)3, "hf_process_options.restart");
-    REFUSED(a.other.sends = bad, "name Not: 'N' cannot stand at byte 0");
-    REFUSED(a.other.spawns = bad, "name Not: 'N' cannot stand at byte 0");
+    REFUSED(a.other.sends = bad, "name Not a name: 'N' cannot stand at byte 0");
+    REFUSED(a.other.spawns = bad, "name Not a name: 'N' cannot stand at byte 0");
     *o = good;
     o->name = "C";
     expect(&a.n, apply(&a, 2), HF_STATUS_USAGE, "name C: 'C' cannot stand at byte 0");
