@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/class_counts.h"
 #include "base/vec.h"
 
 void hf_shot_done(struct hf_shot *s)
@@ -111,18 +112,9 @@ static void add_counts(struct hf_shot_service *to, const struct hf_shot_service 
     to->busy += from->busy;
     to->leaving += from->leaving;
     to->queued += from->queued;
-    to->requests += from->requests;
-    to->answered += from->answered;
-    to->unanswered += from->unanswered;
-    to->dead += from->dead;
-    to->timeouts += from->timeouts;
-    to->refused += from->refused;
-    to->cancelled += from->cancelled;
-    to->started += from->started;
-    to->start_failures += from->start_failures;
-    to->retired += from->retired;
-    to->killed += from->killed;
-    to->cold += from->cold;
+#define ADD(count) to->count += from->count;
+    HF_CLASS_COUNTS(ADD)
+#undef ADD
     to->memory += from->memory;
     for (unsigned i = 0; i < HF_SHOT_ENDS_MAX && from->ends[i].why != NULL; i++)
         hf_shot_add_end(to, from->ends[i].why, from->ends[i].n);

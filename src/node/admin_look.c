@@ -7,6 +7,8 @@
  */
 #include "node/admin_int.h"
 
+#include "base/class_counts.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,18 +37,9 @@ static void add_stats(struct hf_shot_service *s, const struct hf_class_stats *k)
 {
     s->single_use |= k->single_use;
     s->queued += k->queued;
-    s->requests += k->requests;
-    s->answered += k->answered;
-    s->unanswered += k->unanswered;
-    s->dead += k->dead;
-    s->timeouts += k->timeouts;
-    s->refused += k->refused;
-    s->cancelled += k->cancelled;
-    s->started += k->started;
-    s->start_failures += k->start_failures;
-    s->retired += k->retired;
-    s->killed += k->killed;
-    s->cold += k->cold;
+#define ADD(count) s->count += k->count;
+    HF_CLASS_COUNTS(ADD)
+#undef ADD
 }
 
 /* What runs under the name now. */

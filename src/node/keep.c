@@ -28,10 +28,12 @@ enum hf_err hf_keep_open(const char *dir, uint64_t count_max, uint64_t bytes_max
         hf_report_set(report, err, "out of memory");
     else
         err = hf_deployed_read(dir, &k->record, report);
-    if (err == HF_OK)
+    if (err == HF_OK) {
+        hf_whole_file_abort(k->path); /* what one that was killed was about to write */
         *ret = k;
-    else
+    } else {
         hf_keep_close(k);
+    }
     return err;
 }
 
