@@ -400,3 +400,21 @@ bool hf_json_keys(struct hf_buf *ret, struct hf_view bucket, const struct hf_vie
     json_object_set_new(o, "cursor", cursor == 0 ? json_null() : json_string(at));
     return write_out(ret, o);
 }
+
+bool hf_json_buckets(struct hf_buf *ret, const struct hf_buckets *b)
+{
+    json_t *o = begin(), *all = json_array();
+    json_object_set_new(o, "partial", json_boolean(b->partial));
+    for (size_t i = 0; i < b->len; i++) {
+        const struct hf_bucket *one = &b->ptr[i];
+        json_t *x = json_object();
+        json_object_set_new(x, "service", one->shared ? json_null() : word(one->owner));
+        json_object_set_new(x, "tenant", one->shared ? word(one->owner) : json_null());
+        json_object_set_new(x, "bucket", word(one->name));
+        json_object_set_new(x, "keys", number(one->keys));
+        json_object_set_new(x, "bytes", number(one->bytes));
+        json_array_append_new(all, x);
+    }
+    json_object_set_new(o, "buckets", all);
+    return write_out(ret, o);
+}
