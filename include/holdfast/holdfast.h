@@ -1,8 +1,9 @@
 /* holdfast.h - the public C API of libholdfast: open a node, add services, listen, run, close.
  *
- * Everything hangs off a node, so several nodes fit in one process. No function here installs a signal handler; threads are
- * started only for workers beyond the first, for jobs that block, for the log, and as a ticker that interrupts guests which
- * compute too long. Strings are UTF-8 and borrowed for the call unless said otherwise. Errors: a status, and words in the
+ * Everything hangs off a node, so several nodes fit in one process. Of signals only the engine's faults are touched: SIGSEGV,
+ * SIGILL, SIGFPE and SIGBUS get a handler with the first node, which takes those of guests and hands on all others to the one
+ * before. Threads are started only for workers beyond the first, for jobs that block, for the log, for compiling, and as a ticker
+ * that interrupts guests which compute too long (hf_node_options.no_threads; doc/embedding.md). Strings are UTF-8 and borrowed for the call unless said otherwise. Errors: a status, and words in the
  * caller's hf_words.
  *
  * Version 1. Structs begin with `size`, filled by their *_init: a library newer than its caller reads what is there.
@@ -77,6 +78,10 @@ struct hf_node_options {
     uint32_t components_max;
     uint64_t components_bytes_max;
     bool no_trace; /* trace context and request ids are neither taken in nor made: what a client sends is a header like any other */
+    /* No thread is started for serving: one worker, no ticker (so a guest that computes without end holds everything up, whatever
+     * its limits of time say), compiling and writing the log on the caller's thread. Jobs that block still have theirs, and
+     * data_dir and the admin door one each, when they are asked for (doc/embedding.md). */
+    bool no_threads;
 };
 HF_API void hf_node_options_init(struct hf_node_options *o);
 /* *ret is NULL on failure. */
@@ -167,6 +172,15 @@ HF_API enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_
 HF_API enum hf_status hf_node_listen(struct hf_node *node, const char *addr, char bound[128], struct hf_words *msg);
 /* Serves until hf_node_stop; drains; returns. OK: everything in hand was finished. TIMEOUT: the drain deadline cut it short. */
 HF_API enum hf_status hf_node_run(struct hf_node *node, struct hf_words *msg);
+/* Instead of hf_node_run, in a loop of the caller's, on one thread: *fd is readable when there is something to do, timers
+ * included; it stays the node's. The first of either call begins to serve. Workers beyond the first run on threads of their
+ * own (hf_node_options.workers = 1: none do). */
+HF_API enum hf_status hf_node_fd(struct hf_node *node, int *fd, struct hf_words *msg);
+/* Does what there is to do without waiting, for max_ns at most and a guest's slice (0: one turn of the loop). OK: it goes on, and
+ * the descriptor says when. STOPPED: hf_node_stop was called, and everything in hand was finished; TIMEOUT: it was cut short.
+ * USAGE: from inside a callback of this node, or it runs on another thread. A change of its services by the same thread turns
+ * the loop meanwhile. */
+HF_API enum hf_status hf_node_step(struct hf_node *node, uint64_t max_ns, struct hf_words *msg);
 /* Any thread, and async-signal-safe. The second call ends without waiting. hf_exec and hf_invoke end too (STOPPED), and the
  * node runs nothing any more. */
 HF_API void hf_node_stop(struct hf_node *node);

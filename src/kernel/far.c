@@ -130,7 +130,7 @@ bool hf_far_place(const struct hf_kernel *k, struct hf_view name, uint32_t *plac
     const struct hf_class *c = hf_class_find(k, hf_name_class(name));
     if (c == NULL || c->named == NULL || c->closed)
         return false;
-    *place = k->far.ops->place(k->far.ctx, name);
+    *place = c->named->s.place != 0 ? c->named->s.place - 1 : k->far.ops->place(k->far.ctx, name);
     return *place != k->far.here;
 }
 

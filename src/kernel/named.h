@@ -38,6 +38,9 @@ struct hf_named_settings {
     enum hf_shape shape; /* RUN cannot be recorded: HF_UNSUPPORTED */
     bool recorded;       /* effects wait for hf_kernel_acked */
     bool spawned;        /* only spawn makes one; to other names: no-such-process */
+    /* Its processes live at this place (far.h) + 1, which every place must say of it; 0: each where
+     * its shard lives. */
+    uint32_t place;
     bool trap_links;     /* the death of a linked process is a notice, not its own death */
 
     uint32_t processes_max; /* of this class; 0 = 10000 */

@@ -62,6 +62,23 @@ static struct hf_app *app_new(size_t n)
     return app;
 }
 
+static enum hf_status add_routes(struct hf_app *app, const struct hf_service_options *o, struct hf_words *msg)
+{
+    struct hf_report report;
+    enum hf_status st = HF_STATUS_OK;
+    hf_report_init(&report);
+    for (size_t i = 0; i < o->n_routes && st == HF_STATUS_OK; i++) {
+        struct hf_route_target to = {hf_view_of(o->name), o->body_max};
+        enum hf_err err = hf_route_add(app->routes, hf_view_of(o->routes[i].host), hf_view_of(o->routes[i].path),
+                                       hf_view_of(o->routes[i].method), &to, &report);
+        st = hf_node_result(err, &report, msg);
+        if (err == HF_INVALID) /* the caller's argument, not a file */
+            st = HF_STATUS_USAGE;
+        of_service(st, o->name, msg);
+    }
+    return st;
+}
+
 static bool same_route(const struct hf_route *a, const struct hf_route *b)
 {
     const char *ah = a->host != NULL ? a->host : "", *bh = b->host != NULL ? b->host : "";
@@ -76,44 +93,61 @@ static enum hf_status same_route_twice(const struct hf_route *r, const char *one
                host ? r->host : "any", r->path, method ? r->method : "any");
 }
 
-static enum hf_status check_routes(const struct hf_app *app, const struct hf_service_options *o, struct hf_words *msg)
+/* Of two services, or of one with itself. */
+static enum hf_status check_two(const struct hf_service_options *o, const struct hf_service_options *other, struct hf_words *msg)
 {
-    for (size_t i = 0; i < o->n_routes; i++) {
-        for (size_t k = 0; k < i; k++)
-            if (same_route(&o->routes[i], &o->routes[k]))
-                return same_route_twice(&o->routes[i], o->name, o->name, msg);
-        for (size_t e = 0; e < app->n; e++) {
-            const struct hf_service_options *other = &app->entries[e].options->o;
-            for (size_t k = 0; k < other->n_routes; k++)
-                if (same_route(&o->routes[i], &other->routes[k]))
-                    return same_route_twice(&o->routes[i], other->name, o->name, msg);
-        }
-    }
+    for (size_t i = 0; i < o->n_routes; i++)
+        for (size_t k = 0; k < (o == other ? i : other->n_routes); k++)
+            if (same_route(&o->routes[i], &other->routes[k]))
+                return same_route_twice(&o->routes[i], other->name, o->name, msg);
     return HF_STATUS_OK;
+}
+
+static enum hf_status check_routes(const struct hf_node *node, const struct hf_app *app, const struct hf_service_options *o,
+                                   struct hf_words *msg)
+{
+    enum hf_status st = check_two(o, o, msg);
+    for (size_t e = 0; e < app->n && st == HF_STATUS_OK; e++)
+        st = check_two(o, &app->entries[e].options->o, msg);
+    HF_LIST_FOR(n, &node->natives)
+    {
+        const struct hf_service_options *other = &HF_LIST_ENTRY(n, struct hf_native, in_node)->options->o;
+        if (st == HF_STATUS_OK && o != other)
+            st = check_two(o, other, msg);
+    }
+    return st;
+}
+
+/* Those of native processes, which every app has. */
+static enum hf_status add_native_routes(const struct hf_node *node, struct hf_app *app, struct hf_words *msg)
+{
+    enum hf_status st = HF_STATUS_OK;
+    HF_LIST_FOR(n, &node->natives)
+    {
+        const struct hf_service_options *o = &HF_LIST_ENTRY(n, struct hf_native, in_node)->options->o;
+        if (st == HF_STATUS_OK)
+            st = check_routes(node, app, o, msg);
+        if (st == HF_STATUS_OK)
+            st = add_routes(app, o, msg);
+    }
+    return st;
 }
 
 /* The next entry, with its routes; its service comes later. Takes `options`. */
 static enum hf_status add_entry(struct hf_node *node, struct hf_app *app, struct hf_options *options, struct hf_words *msg)
 {
     const struct hf_service_options *o = &options->o;
-    struct hf_report report;
-    hf_report_init(&report);
     enum hf_status st = HF_STATUS_OK;
     if (hf_app_find(app, o->name) != NULL)
         st = say(msg, HF_STATUS_USAGE, "there are two services named \"%s\"", o->name);
+    else if (hf_native_find(node, o->name) != NULL)
+        st = say(msg, HF_STATUS_USAGE, "\"%s\" is the name of a class of native processes", o->name);
     else if (o->instances != HF_INSTANCES_SINGLETON && o->max == 0 && o->min > 64ull * node->opt.workers)
         st = of_service(say(msg, HF_STATUS_USAGE, "min is more than max, which is 64 a worker"), o->name, msg);
     else
-        st = check_routes(app, o, msg);
-    for (size_t i = 0; i < o->n_routes && st == HF_STATUS_OK; i++) {
-        struct hf_route_target to = {hf_view_of(o->name), o->body_max};
-        enum hf_err err = hf_route_add(app->routes, hf_view_of(o->routes[i].host), hf_view_of(o->routes[i].path),
-                                       hf_view_of(o->routes[i].method), &to, &report);
-        st = hf_node_result(err, &report, msg);
-        if (err == HF_INVALID) /* the caller's argument, not a file */
-            st = HF_STATUS_USAGE;
-        of_service(st, o->name, msg);
-    }
+        st = check_routes(node, app, o, msg);
+    if (st == HF_STATUS_OK)
+        st = add_routes(app, o, msg);
     if (st != HF_STATUS_OK) {
         hf_options_unref(options);
         return st;
@@ -313,7 +347,7 @@ enum hf_status hf_app_of(struct hf_node *node, const struct hf_app *from, const 
     struct hf_app *app = app_new(n);
     if (app == NULL)
         return no_memory(msg);
-    enum hf_status st = HF_STATUS_OK;
+    enum hf_status st = add_native_routes(node, app, msg);
     for (size_t i = 0; i < n && st == HF_STATUS_OK; i++) {
         bool named = services[i].size == sizeof services[i] && services[i].name != NULL;
         st = hf_node_check_options(&services[i], msg);
@@ -340,7 +374,7 @@ static enum hf_status app_copy(struct hf_node *node, const struct hf_app *from, 
 {
     size_t n = from == NULL ? 0 : from->n;
     struct hf_app *app = app_new(n + more);
-    enum hf_status st = app == NULL ? no_memory(msg) : HF_STATUS_OK;
+    enum hf_status st = app == NULL ? no_memory(msg) : add_native_routes(node, app, msg);
     for (size_t i = 0; i < n && st == HF_STATUS_OK; i++) {
         const struct hf_app_entry *e = &from->entries[i];
         st = add_entry(node, app, hf_options_ref(e->options), msg);

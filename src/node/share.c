@@ -9,7 +9,6 @@
  */
 #include "node/node_int.h"
 #include "base/class_counts.h"
-#include "kernel/named.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -158,25 +157,18 @@ static void on_gone(void *ctx, const struct hf_class_stats *last)
         release_singletons(w);
 }
 
-static enum hf_err make_named(struct hf_share *s, struct hf_report *report)
+struct hf_named_settings hf_named_settings_of(const struct hf_service_options *o)
 {
-    const struct hf_service_options *o = &s->service->options->o;
     struct hf_named_settings ns = {
-        .behaviour = &hf_service_behaviour,
-        .ctx = s->host,
         .shape = o->kind == HF_KIND_RUNNER ? HF_SHAPE_RUN : HF_SHAPE_HANDLE,
-        .request_timeout_ns = s->service->class_settings.request_timeout_ns,
-        .start_timeout_ns = s->service->class_settings.start_timeout_ns,
+        .request_timeout_ns = o->request_timeout_ns,
         .idle_timeout_ns = o->idle_timeout_ns,
-        .ended = hf_ends_note,
-        .ended_ctx = &s->total->ends,
     };
     const struct hf_process_options *p = o->process;
     if (p != NULL) {
         ns.spawned = p->spawned;
         ns.trap_links = p->trap_links;
-        uint32_t workers = s->worker->node->opt.workers; /* names are spread evenly: so is their number */
-        ns.processes_max = p->processes_max / workers + (p->processes_max % workers != 0);
+        ns.processes_max = p->processes_max;
         ns.mailbox_max = p->mailbox_max;
         ns.turn_timeout_ns = p->turn_timeout_ns;
         ns.restart = p->restart == HF_RESTARTS_ALWAYS ? HF_RESTART_ALWAYS
@@ -189,6 +181,19 @@ static enum hf_err make_named(struct hf_share *s, struct hf_report *report)
         ns.grants = p->sends;
         ns.spawns = p->spawns;
     }
+    return ns;
+}
+
+static enum hf_err make_named(struct hf_share *s, struct hf_report *report)
+{
+    struct hf_named_settings ns = hf_named_settings_of(&s->service->options->o);
+    uint32_t workers = s->worker->node->opt.workers; /* names are spread evenly: so is their number */
+    ns.processes_max = ns.processes_max / workers + (ns.processes_max % workers != 0);
+    ns.behaviour = &hf_service_behaviour;
+    ns.ctx = s->host;
+    ns.start_timeout_ns = s->service->class_settings.start_timeout_ns;
+    ns.ended = hf_ends_note;
+    ns.ended_ctx = &s->total->ends;
     return hf_named_class_add(s->worker->kernel, hf_app_service_name(s->service), &ns, &s->class, report);
 }
 

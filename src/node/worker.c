@@ -188,6 +188,7 @@ static bool serving(struct hf_worker *w, uint64_t now)
     if (idle && !w->closed && atomic_load(&node->at_rest) == node->n_workers) {
         w->closed = true;
         hf_shares_close(w);
+        hf_natives_close(w);
         return true;
     }
     if (w->closed && hf_kernel_processes(w->kernel) == 0)
@@ -218,50 +219,76 @@ static uint64_t sleep_until(struct hf_worker *w)
     return until;
 }
 
+/* Looks at the poller, waiting there until `until`; hf_wake_sleep said true, unless that is 0. */
+static void look(struct hf_worker *w, uint64_t until)
+{
+    struct hf_os *os = w->node->os;
+    struct hf_os_event events[EVENTS_MAX];
+    size_t n = os->poller_wait(w->poller, until, events, EVENTS_MAX);
+    if (until != 0 || w->rests)
+        hf_wake_awake(w->wake);
+    w->rests = false;
+    uint64_t now = os->now_ns(os);
+    hf_gateway_begin(w->gateway, now);
+    hf_client_begin(w->client, now);
+    for (size_t i = 0; i < n; i++) {
+        struct hf_os_watch *watch = events[i].tag;
+        watch->on_ready(watch, events[i].ready);
+    }
+}
+
+bool hf_worker_turn(struct hf_worker *w, uint64_t wait_until)
+{
+    struct hf_os *os = w->node->os;
+    atomic_store_explicit(&w->turning, pthread_self(), memory_order_relaxed);
+    uint64_t until = w->idle && wait_until != 0 ? sleep_until(w) : 0;
+    if (wait_until < until)
+        until = wait_until;
+    if (until == 0 || w->rests || hf_wake_sleep(w->wake)) {
+        if (until != 0 && w->access.len > 0)
+            hf_log_write(w->node->log, &w->access);
+        look(w, until);
+    }
+    hf_wake_deliver_all(w->wake);
+    uint64_t now = os->now_ns(os);
+    bool more = run_turns(w, now);
+    hf_between_flush(w->between);
+    hf_desk_flush(&w->desk);
+    if (w->shards != NULL)
+        hf_shards_flush(w->shards);
+    hf_client_flush(w->client);
+    hf_gateway_flush(w->gateway);
+    now = os->now_ns(os);
+    hf_gateway_tick(w->gateway, now);
+    if (hf_client_next_ns(w->client) <= now)
+        hf_client_tick(w->client, now);
+    hf_io_collect(&w->io);
+    hf_change_look(w);
+    bool closed = w->closed;
+    atomic_store_explicit(&w->turning, 0, memory_order_relaxed);
+    if (!serving(w, now)) {
+        hf_log_write(w->node->log, &w->access);
+        return false;
+    }
+    w->idle = !more && w->closed == closed; /* closed now: its instances leave */
+    return true;
+}
+
+uint64_t hf_worker_rest(struct hf_worker *w)
+{
+    uint64_t until = w->idle ? sleep_until(w) : 0;
+    if (until == 0 || w->rests)
+        return until;
+    if (w->access.len > 0)
+        hf_log_write(w->node->log, &w->access);
+    w->rests = hf_wake_sleep(w->wake);
+    return w->rests ? until : 0;
+}
+
 void *hf_worker_run(void *worker)
 {
     struct hf_worker *w = worker;
-    struct hf_os *os = w->node->os;
-    struct hf_os_event events[EVENTS_MAX];
-    bool more = true;
-
-    w->status = HF_STATUS_OK;
-    for (;;) {
-        uint64_t until = more ? 0 : sleep_until(w);
-        if (until == 0 || hf_wake_sleep(w->wake)) {
-            if (until != 0 && w->access.len > 0)
-                hf_log_write(w->node->log, &w->access);
-            size_t n = os->poller_wait(w->poller, until, events, EVENTS_MAX);
-            if (until != 0)
-                hf_wake_awake(w->wake);
-            uint64_t now = os->now_ns(os);
-            hf_gateway_begin(w->gateway, now);
-            hf_client_begin(w->client, now);
-            for (size_t i = 0; i < n; i++) {
-                struct hf_os_watch *watch = events[i].tag;
-                watch->on_ready(watch, events[i].ready);
-            }
-        }
-        hf_wake_deliver_all(w->wake);
-        uint64_t now = os->now_ns(os);
-        more = run_turns(w, now);
-        hf_between_flush(w->between);
-        hf_desk_flush(&w->desk);
-        if (w->shards != NULL)
-            hf_shards_flush(w->shards);
-        hf_client_flush(w->client);
-        hf_gateway_flush(w->gateway);
-        now = os->now_ns(os);
-        hf_gateway_tick(w->gateway, now);
-        if (hf_client_next_ns(w->client) <= now)
-            hf_client_tick(w->client, now);
-        hf_io_collect(&w->io);
-        hf_change_look(w);
-        bool closed = w->closed;
-        if (!serving(w, now))
-            break;
-        more |= w->closed != closed; /* its instances leave now */
-    }
-    hf_log_write(w->node->log, &w->access);
+    while (hf_worker_turn(w, UINT64_MAX))
+        ;
     return NULL;
 }
