@@ -354,7 +354,7 @@ static void bucket_counts(struct out *o, const struct hf_buckets *b, const char 
             one->shared ? NULL : hf_picture_service(o->look->picture, hf_view_of(one->owner));
         put(o, "%s{service=\"%s\",tenant=\"%s\",bucket=\"%s\"} %llu\n", name,
             label(one->shared ? "" : one->owner, service),
-            label(one->shared  ? one->owner
+            label(one->shared ? one->owner
                   : s != NULL ? s->tenant
                               : "",
                   tenant),

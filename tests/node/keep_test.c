@@ -1,4 +1,5 @@
-/* keep_test.c - what was deployed outlives a node in its data folder, whole: whatever fails on the way leaves what there was. */
+/* keep_test.c - what was deployed outlives a node in its data folder, whole: whatever fails on the
+ * way leaves what there was. */
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -74,7 +75,8 @@ static void outlives_the_node(void **state)
     (void)state;
     begin(&k);
     start(&k);
-    expect(&k.n, deploy(&k, '2'), HF_STATUS_OK, "serves, also after a restart, while what the manifest names stays as it is");
+    expect(&k.n, deploy(&k, '2'), HF_STATUS_OK,
+           "serves, also after a restart, while what the manifest names stays as it is");
     expect(&k.n, deploy(&k, '2'), HF_STATUS_OK, "it serves that component already");
     node_close(&k.n);
     start(&k);
@@ -92,7 +94,8 @@ static void outlives_the_node(void **state)
     free(three.ptr);
     start(&k);
     http_expect(&k.n, "/", "version-3");
-    expect(&k.n, hf_node_rollback(k.n.node, "s", &k.n.msg), HF_STATUS_USAGE, "nothing to go back to");
+    expect(&k.n, hf_node_rollback(k.n.node, "s", &k.n.msg), HF_STATUS_USAGE,
+           "nothing to go back to");
     node_close(&k.n);
     end(&k);
 }
@@ -130,7 +133,8 @@ static void a_full_disk_leaves_the_record(void **state)
     end(&k);
 }
 
-/* An apply whose instances do not start: what was recorded stays, and nothing that was prepared is left. */
+/* An apply whose instances do not start: what was recorded stays, and nothing that was prepared is
+ * left. */
 static void a_change_that_fails_leaves_the_record(void **state)
 {
     struct kept k;
@@ -151,7 +155,8 @@ static void a_change_that_fails_leaves_the_record(void **state)
     file_write(k.file, three);
     free(three.ptr);
     k.so.min = 60;
-    expect(&k.n, hf_node_apply(k.n.node, &k.so, 1, &k.n.msg), HF_STATUS_FAILED, "service \"s\" does not start");
+    expect(&k.n, hf_node_apply(k.n.node, &k.so, 1, &k.n.msg), HF_STATUS_FAILED,
+           "service \"s\" does not start");
     struct bytes after = text_of(k.record);
     assert_int_equal(after.len, before.len);
     assert_memory_equal(after.ptr, before.ptr, before.len);
@@ -164,7 +169,8 @@ static void a_change_that_fails_leaves_the_record(void **state)
     end(&k);
 }
 
-/* Services that are added one by one: the first does not make the node forget what was deployed to the second. */
+/* Services that are added one by one: the first does not make the node forget what was deployed to
+ * the second. */
 static void services_come_one_by_one(void **state)
 {
     struct kept k;
@@ -187,7 +193,8 @@ static void services_come_one_by_one(void **state)
     }
     start(&k); /* without the other: which had nothing */
     http_expect(&k.n, "/", "version-2");
-    expect(&k.n, hf_node_apply(k.n.node, NULL, 0, &k.n.msg), HF_STATUS_OK, ""); /* and now without this one */
+    expect(&k.n, hf_node_apply(k.n.node, NULL, 0, &k.n.msg), HF_STATUS_OK,
+           ""); /* and now without this one */
     node_close(&k.n);
     start(&k);
     http_expect(&k.n, "/", "version-1");
