@@ -154,6 +154,11 @@ def test_the_manifest_wins_when_it_names_another():
             check("deployed", a.deploy(2)[0] == 0)
             a.manifest(more='request_timeout = "20s"\n')
             check("other options are no other component", a.cli("reload")[0] == 0 and serves(s, 2))
+            a.put("moved.wasm", version(1))
+            a.manifest('"moved.wasm"')
+            check("the same bytes elsewhere neither", a.cli("reload")[0] == 0 and serves(s, 2))
+            a.manifest(by_content(1))
+            check("nor by their hash", a.cli("reload")[0] == 0 and serves(s, 2))
         with a.run() as s:
             check("nor after a restart", serves(s, 2))
 
