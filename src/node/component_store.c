@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/vec.h"
@@ -113,6 +114,26 @@ static enum hf_err make_folder(const struct hf_component_store *s, struct hf_rep
     return err;
 }
 
+/* Asks again and again: who waits in flock() waits for ever for a process that was suspended. */
+static enum hf_err wait_for_lock(const struct hf_component_store *s, struct hf_report *report)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    struct timespec now, until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += HF_COMPONENTS_LOCK_S;
+    while (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return failed(s, report);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if (now.tv_sec > until.tv_sec)
+            return hf_report_set(report, HF_IO,
+                                 "%s is being changed by another process, for more than %d seconds",
+                                 s->folder, HF_COMPONENTS_LOCK_S);
+        nanosleep(&pause, NULL);
+    }
+    return HF_OK;
+}
+
 enum hf_err hf_component_store_lock(struct hf_component_store *s, struct hf_report *report)
 {
     HF_ASSERT(s->lock_fd < 0);
@@ -120,13 +141,11 @@ enum hf_err hf_component_store_lock(struct hf_component_store *s, struct hf_repo
     if (err != HF_OK)
         return err;
     s->lock_fd = open(s->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = s->lock_fd < 0 ? -1 : 0;
-    while (rc == 0 && (rc = flock(s->lock_fd, LOCK_EX)) != 0 && errno == EINTR)
-        rc = 0;
-    if (rc == 0)
-        return hf_whole_file_sweep(s->folder, report);
-    err = failed(s, report);
-    hf_component_store_unlock(s);
+    err = s->lock_fd < 0 ? failed(s, report) : wait_for_lock(s, report);
+    if (err == HF_OK)
+        err = hf_whole_file_sweep(s->folder, report);
+    if (err != HF_OK)
+        hf_component_store_unlock(s);
     return err;
 }
 

@@ -21,8 +21,9 @@
 #define HF_COMPONENTS_BYTES_MAX  (UINT64_C(1) << 30)
 #define HF_COMPONENT_BYTES_MAX   (UINT64_C(512) << 20) /* of one */
 #define HF_COMPONENTS_SEEN_MAX   100000u               /* files that a listing takes */
-#define HF_COMPONENT_NAME        "sha256:"             /* and 64 hexadecimal digits */
-#define HF_COMPONENT_FILE_BEGINS "sha256-"             /* the same digits, in small letters */
+#define HF_COMPONENTS_LOCK_S     30
+#define HF_COMPONENT_NAME        "sha256:" /* and 64 hexadecimal digits */
+#define HF_COMPONENT_FILE_BEGINS "sha256-" /* the same digits, in small letters */
 #define HF_COMPONENT_FILE_ENDS   ".wasm"
 
 struct hf_component_store {
@@ -54,8 +55,8 @@ enum hf_err hf_component_store_init(struct hf_component_store *s, const char *di
                                     uint64_t count_max, uint64_t bytes_max);
 void hf_component_store_done(struct hf_component_store *s); /* and unlocks it; zeroed is fine */
 
-/* Waits for whoever has it. Makes the folder; takes away what a process that died was writing. Not
- * twice. */
+/* Waits for whoever has it, so long; then HF_IO. Makes the folder; takes away what a process that
+ * died was writing. Not twice. */
 enum hf_err hf_component_store_lock(struct hf_component_store *s, struct hf_report *report);
 void hf_component_store_unlock(struct hf_component_store *s); /* not locked is fine */
 
