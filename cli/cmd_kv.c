@@ -109,14 +109,40 @@ static int list(const struct cli_admin *s, char target[TARGET])
     return code;
 }
 
+/* What each bucket holds. */
+static int list_buckets(const struct cli_admin *s)
+{
+    int code;
+    json_t *o = cli_admin_get("kv", s, "/v1/kv", &code), *b;
+    const json_t *all = json_object_get(o, "buckets");
+    size_t i;
+    if (o != NULL && s->json) {
+        json_dumpf(all, stdout, JSON_INDENT(2));
+        printf("\n");
+    } else if (o != NULL) {
+        printf("%-24s  %-24s  %12s  %9s\n", "OWNER", "BUCKET", "KEYS", "SIZE");
+        json_array_foreach(all, i, b)
+        {
+            char owner[160], size[16];
+            const char *tenant = cli_text_of(b, "tenant");
+            snprintf(owner, sizeof owner, "%s%s", tenant[0] != 0 ? "tenant:" : "", tenant[0] != 0 ? tenant : cli_text_of(b, "service"));
+            printf("%-24s  %-24s  %12.0f  %9s\n", owner, cli_text_of(b, "bucket"), cli_number_of(b, "keys"),
+                   cli_bytes_text(cli_number_of(b, "bytes"), size));
+        }
+    }
+    json_decref(o);
+    return code;
+}
+
 int cmd_kv(int argc, char **argv)
 {
     struct cli_admin s = {0};
     char target[TARGET];
     int code;
-    if (!cli_admin_parse("kv", "get BUCKET KEY | set BUCKET KEY [VALUE] | list BUCKET | delete BUCKET KEY",
+    if (!cli_admin_parse("kv", "get BUCKET KEY | set BUCKET KEY [VALUE] | list [BUCKET] | delete BUCKET KEY",
                          "Reads and writes the key-value buckets of a running node's services. Values are any bytes: set takes one from\n"
-                         "standard input when none is named, get prints it as it is. Exit code 1: there is no such key.",
+                         "standard input when none is named, get prints it as it is. list without a bucket shows what each of them holds.\n"
+                         "Exit code 1: there is no such key.",
                          options, &s, &argc, argv, &code))
         return code;
     const char *verb = argc > 0 ? argv[0] : "";
@@ -124,6 +150,8 @@ int cmd_kv(int argc, char **argv)
          is_delete = strcmp(verb, "delete") == 0;
     if (!is_set && !is_list && !is_get && !is_delete)
         return usage("say what: kv get BUCKET KEY, kv set BUCKET KEY [VALUE], kv list BUCKET or kv delete BUCKET KEY");
+    if (is_list && argc == 1)
+        return s.prefix != NULL || s.service != NULL ? usage("say which bucket: kv list BUCKET") : list_buckets(&s);
     if (is_list ? argc != 2 : is_set ? argc != 3 && argc != 4 : argc != 3)
         return usage(is_list ? "kv list BUCKET" : is_set ? "kv set BUCKET KEY [VALUE]" : is_get ? "kv get BUCKET KEY" : "kv delete BUCKET KEY");
     if (!make_target(target, &s, argv[1], is_list ? NULL : argv[2]))

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- a latency histogram as the node shows it: [times below so many ns, how many] ---- */
 
@@ -70,6 +71,19 @@ static int width_of(const json_t *list, const char *member, int least)
     return width > 40 ? 40 : width;
 }
 
+/* As much of its hash as people compare, and where it came from: "manifest", or how long ago it was deployed. */
+static void print_component(const json_t *s)
+{
+    const char *component = cli_text_of(s, "component"), *hash = strncmp(component, "sha256:", 7) == 0 ? component + 7 : component;
+    const char *source = cli_text_of(s, "source");
+    char ago[16], from[32];
+    if (strcmp(source, "deployed") == 0)
+        snprintf(from, sizeof from, "%s ago", cli_time_text(cli_number_of(s, "deployed_ms_ago") * 1e6, ago));
+    else
+        snprintf(from, sizeof from, "%.13s", source);
+    printf("%-12.12s %-13s ", hash, from);
+}
+
 void cli_print_services(const json_t *now, const json_t *before)
 {
     const json_t *all = json_object_get(now, "services");
@@ -77,7 +91,10 @@ void cli_print_services(const json_t *now, const json_t *before)
     int width = width_of(all, "name", 7);
     size_t i;
     json_t *s;
-    printf("%-*s  %-11s %9s %6s %8s %8s %8s %8s  %s\n", width, "SERVICE", "LIFECYCLE", before != NULL ? "REQ/S" : "REQUESTS", "5XX",
+    printf("%-*s  %-11s ", width, "SERVICE", "LIFECYCLE");
+    if (before == NULL)
+        printf("%-12s %-13s ", "COMPONENT", "FROM");
+    printf("%9s %6s %8s %8s %8s %8s  %s\n", before != NULL ? "REQ/S" : "REQUESTS", "5XX",
            "P50", "P99", "QUEUED", "MEMORY", "INSTANCES");
     json_array_foreach(all, i, s)
     {
@@ -86,8 +103,11 @@ void cli_print_services(const json_t *now, const json_t *before)
         double n = requests(s, "total") - requests(old, "total"), bad = requests(s, "5xx") - requests(old, "5xx");
         double t50 = quantile(s, old, .5), t99 = quantile(s, old, .99);
         snprintf(rate, sizeof rate, "%.0f", before != NULL && seconds > 0 ? n / seconds : n);
-        printf("%-*.*s  %-11s %9s %6.0f %8s %8s %8.0f %8s  %.0f busy, %.0f idle", width, width, cli_text_of(s, "name"),
-               json_is_true(json_object_get(s, "single_use")) ? "single-use" : cli_text_of(s, "lifecycle"), rate, bad,
+        printf("%-*.*s  %-11s ", width, width, cli_text_of(s, "name"),
+               json_is_true(json_object_get(s, "single_use")) ? "single-use" : cli_text_of(s, "lifecycle"));
+        if (before == NULL)
+            print_component(s);
+        printf("%9s %6.0f %8s %8s %8.0f %8s  %.0f busy, %.0f idle", rate, bad,
                t50 > 0 ? cli_time_text(t50, p50) : "-", t99 > 0 ? cli_time_text(t99, p99) : "-", cli_number_of(s, "queued"),
                cli_bytes_text(cli_number_of(s, "memory_bytes"), memory), cli_number_of(in, "busy"), cli_number_of(in, "idle"));
         if (cli_number_of(in, "starting") > 0)
@@ -161,12 +181,27 @@ static void print_counts(const char *title, const json_t *counts)
     printf("%s\n", any ? "" : "none");
 }
 
+static void print_source(const json_t *s)
+{
+    const char *source = cli_text_of(s, "source");
+    time_t t = (time_t)(cli_number_of(s, "deployed_unix_ms") / 1000);
+    struct tm tm;
+    char when[32] = "", ago[16];
+    if (strcmp(source, "deployed") == 0 && localtime_r(&t, &tm) != NULL) {
+        strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &tm);
+        printf("  from        a deploy at %s, %s ago\n", when, cli_time_text(cli_number_of(s, "deployed_ms_ago") * 1e6, ago));
+    } else {
+        printf("  from        %s\n", strcmp(source, "manifest") == 0 ? "the manifest" : "the start");
+    }
+}
+
 void cli_print_service(const json_t *s)
 {
     const json_t *in = json_object_get(s, "instances"), *latency = json_object_get(s, "latency");
     char a[16], b[16], c[16];
     printf("%s\n", cli_text_of(s, "name"));
     printf("  component   %s\n", cli_text_of(s, "component"));
+    print_source(s);
     printf("  tenant      %s\n", cli_text_of(s, "tenant"));
     printf("  lifecycle   %s%s\n", cli_text_of(s, "lifecycle"),
            json_is_true(json_object_get(s, "single_use")) ? ", each instance takes one request (the component can do no more)" : "");

@@ -142,7 +142,7 @@ def test_commands_find_the_node_and_show_it():
             check("found from %r" % cwd, p.returncode == 0 and "c-hello" in p.stdout, p)
         s.get("/")
         code, out, err = s.run("ps")
-        check("ps", code == 0 and re.search(rb"c-hello +reuse +1 ", out) and re.search(rb"\n1 +c-hello +idle +0 ", out), out)
+        check("ps", code == 0 and re.search(rb"c-hello +reuse +[0-9a-f]{12} start +1 ", out) and re.search(rb"\n1 +c-hello +idle +0 ", out), out)
         code, out, err = s.run("ps", "c-hello", "--json")
         check("ps --json", code == 0 and json.loads(out)["instances"][0]["served"] == 1, out)
         check("ps of no service", s.run("ps", "nix")[0] == 2)
@@ -282,6 +282,25 @@ def test_keys_by_hand():
             c.getresponse().read()
         code, out, err = s.run("kv", "list", "notes", "--prefix", "many/")
         check("more than a page", code == 0 and sorted(out.split()) == [b"many/%04d" % i for i in range(1500)], (len(out.split()), err))
+
+
+def test_buckets_are_counted():
+    with Node(guest("c-kvcounter"), "--keyvalue", "tenant:default", "--keyvalue", "own", "--tenant", "acme", "--workers", 2) as s:
+        check("the guest counts", s.get("/").body == b"1\n" and s.get("/").body == b"2\n")
+        keys = s.run("kv", "list", "default")[1].split()
+        check("what the tenant shares is seen by hand", len(keys) > 0 and s.run("kv", "list", "tenant:default")[1].split() == keys, keys)
+        check("two keys of its own", s.run("kv", "set", "own", "a", "12345")[0] == 0 and s.run("kv", "set", "own", "bb", "")[0] == 0)
+        code, out, err = s.run("kv", "list")
+        check("in words", code == 0 and re.search(rb"^c-kvcounter +own +2 +8B$", out, re.M) and
+              re.search(rb"^tenant:acme +default +%d " % len(keys), out, re.M), (out, err))
+        listed = json.loads(s.run("kv", "list", "--json")[1])
+        check("as JSON", {"service": "c-kvcounter", "tenant": None, "bucket": "own", "keys": 2, "bytes": 8} in listed, listed)
+        text = s.ask("GET", "/metrics")[1].decode()
+        for line in ('holdfast_bucket_keys{service="c-kvcounter",tenant="acme",bucket="own"} 2',
+                     'holdfast_bucket_bytes{service="c-kvcounter",tenant="acme",bucket="own"} 8',
+                     'holdfast_bucket_keys{service="",tenant="acme",bucket="default"} %d' % len(keys)):
+            check("metrics: " + line, line in text, [l for l in text.splitlines() if "bucket" in l])
+        check("a prefix wants a bucket", s.run("kv", "list", "--prefix", "x")[0] == 2)
 
 
 def test_logs_are_bounded_and_followed():

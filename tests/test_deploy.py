@@ -97,13 +97,24 @@ def test_a_deploy_outlives_the_node():
             rc, out, err = a.deploy(2)
             check("deployed", rc == 0 and "sha256:%s serves, also after a restart" % sha(version(2)) in out, out + err)
             check("served", serves(s, 2))
+            one = a.service()
+            check("the door says which and since when", one["component"] == "sha256:" + sha(version(2)) and one["source"] == "deployed" and
+                  0 <= time.time() * 1000 - one["deployed_unix_ms"] < 600000 and one["deployed_ms_ago"] < 600000, one)
+            out = a.cli("ps")[1]
+            check("so does ps", re.search(r"^web +reuse +%s \d+\S* ago " % sha(version(2))[:12], out, re.M), out)
+            out = a.cli("inspect", "web")[1]
+            check("and inspect", "component   sha256:%s\n" % sha(version(2)) in out and re.search(r"^  from +a deploy at \d{4}-.*ago$", out, re.M), out)
             check("the store has both", a.stored() == sorted([name_of(1), name_of(2)]), a.stored())
             check("for this user alone", all(os.stat(a.file(".holdfast", "components", f)).st_mode & 0o777 == 0o600 for f in a.stored()))
         with a.run() as s:
             check("after a restart", serves(s, 2))
             check("and said", "web: serves sha256:%s, deployed 2" % sha(version(2))[:12] in s.text(), s.text())
+            check("the door says when it was deployed, not when the node started", a.service()["deployed_unix_ms"] == one["deployed_unix_ms"])
             rc, out, err = a.cli("rollback")
             check("a rollback after a restart", rc == 0 and serves(s, 1), out + err)
+            now = a.service()
+            check("and the door says that it is the manifest's", now["source"] == "manifest" and now["deployed_unix_ms"] is None and
+                  now["component"] == "sha256:" + sha(version(1)), now)
             s.stop(signal.SIGKILL)
         with a.run() as s:
             check("is kept too", serves(s, 1))
@@ -143,6 +154,11 @@ def test_the_manifest_wins_when_it_names_another():
             check("deployed", a.deploy(2)[0] == 0)
             a.manifest(more='request_timeout = "20s"\n')
             check("other options are no other component", a.cli("reload")[0] == 0 and serves(s, 2))
+            a.put("moved.wasm", version(1))
+            a.manifest('"moved.wasm"')
+            check("the same bytes elsewhere neither", a.cli("reload")[0] == 0 and serves(s, 2))
+            a.manifest(by_content(1))
+            check("nor by their hash", a.cli("reload")[0] == 0 and serves(s, 2))
         with a.run() as s:
             check("nor after a restart", serves(s, 2))
 

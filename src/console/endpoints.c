@@ -258,6 +258,7 @@ const struct hf_endpoint hf_endpoints[] = {
     {"POST", "/v1/kill/INSTANCE", kill_one, HF_BODY_NO, "end an instance"},
     {"POST", "/v1/kill", kill_all, HF_BODY_NO, "?service=NAME: end all of its instances"},
     {"POST", "/v1/stop", stop, HF_BODY_NO, "finish what is in hand, then end"},
+    {"GET", "/v1/kv", hf_admin_kv_buckets, HF_BODY_NO, "what each bucket holds: keys, bytes"},
     {"GET", "/v1/kv/BUCKET", hf_admin_kv_list, HF_BODY_NO,
      "keys; ?service=NAME&prefix=P&cursor=C&max=N"},
     {"GET", "/v1/kv/BUCKET/KEY", hf_admin_kv_get, HF_BODY_NO, "a value, as it is; ?service=NAME"},

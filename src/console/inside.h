@@ -112,6 +112,22 @@ enum hf_end hf_admin_kv_delete(struct hf_admin_call *c, struct hf_turn *turn);
 enum hf_end hf_admin_kv_list(struct hf_admin_call *c, struct hf_turn *turn);
 enum hf_end hf_admin_logs(struct hf_admin_call *c, struct hf_turn *turn);
 
+/* buckets.c */
+struct hf_bucket {
+    bool shared; /* the owner is a tenant, not a service */
+    char *owner, *name;
+    uint64_t keys, bytes;
+};
+struct hf_buckets {
+    struct hf_bucket *ptr;
+    size_t len, cap;
+    bool partial; /* memory ran out: some are missing */
+};
+/* What all buckets of the store hold, services' first, by owner and name. NULL: none. */
+void hf_buckets_take(struct hf_kv *kv, struct hf_buckets *ret);
+void hf_buckets_done(struct hf_buckets *b);
+enum hf_end hf_admin_kv_buckets(struct hf_admin_call *c, struct hf_turn *turn);
+
 /* processes.c */
 enum hf_end hf_admin_process(struct hf_admin_call *c, struct hf_turn *turn);
 enum hf_end hf_admin_process_kill(struct hf_admin_call *c, struct hf_turn *turn);
@@ -136,6 +152,7 @@ bool hf_json_service(struct hf_buf *ret, const struct hf_json_look *look,
 bool hf_json_instances(struct hf_buf *ret, const struct hf_json_look *look, struct hf_view service);
 bool hf_json_keys(struct hf_buf *ret, struct hf_view bucket, const struct hf_view *keys, size_t n,
                   struct hf_view prefix, uint64_t cursor);
+bool hf_json_buckets(struct hf_buf *ret, const struct hf_buckets *b);
 bool hf_json_process(struct hf_buf *ret, const struct hf_admin_process *p, struct hf_view details);
 /* The first line of an answer's bytes. */
 bool hf_json_answer(struct hf_buf *ret, const struct hf_admin_post *p);

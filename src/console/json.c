@@ -192,8 +192,21 @@ static json_t *ends_json(const struct hf_shot_service *s)
     return o;
 }
 
+/* Where its component came from: by the wall clock, for a deploy may be of an earlier process. */
+static void add_source(json_t *o, const struct hf_shot_service *s, const struct hf_admin_node *node)
+{
+    uint64_t at = s->deployed_unix_ms, now = (node->start_wall_ns + node->uptime_ns) / 1000000;
+    json_object_set_new(o, "source",
+                        word(at != 0                  ? "deployed"
+                             : node->manifest != NULL ? "manifest"
+                                                      : "start"));
+    json_object_set_new(o, "deployed_unix_ms", at == 0 ? json_null() : number(at));
+    json_object_set_new(o, "deployed_ms_ago",
+                        at == 0 ? json_null() : number(now > at ? now - at : 0));
+}
+
 static void add_service(json_t *o, const struct hf_shot_service *s,
-                        const struct hf_meter_sums *sums, uint64_t now_ns)
+                        const struct hf_meter_sums *sums, const struct hf_admin_node *node)
 {
     static const struct hf_meter_row none;
     const struct hf_meter_row *row = hf_meter_sums_find(sums, hf_view_of(s->name));
@@ -204,10 +217,7 @@ static void add_service(json_t *o, const struct hf_shot_service *s,
     json_object_set_new(o, "lifecycle", word(s->lifecycle));
     json_object_set_new(o, "single_use", json_boolean(s->single_use));
     json_object_set_new(o, "removed", json_boolean(s->old));
-    json_object_set_new(o, "deployed_ms_ago",
-                        s->deployed_ns == 0 || s->deployed_ns > now_ns
-                            ? json_null()
-                            : number((now_ns - s->deployed_ns) / 1000000));
+    add_source(o, s, node);
     json_object_set_new(o, "min", json_integer(s->min));
     json_object_set_new(o, "max", json_integer(s->max));
     json_object_set_new(o, "instances",
@@ -251,7 +261,7 @@ bool hf_json_services(struct hf_buf *ret, const struct hf_json_look *look)
     json_object_set_new(o, "partial", json_boolean(p->partial));
     for (size_t i = 0; i < p->services.len; i++) {
         json_t *one = json_object();
-        add_service(one, &p->services.ptr[i], &sums, look->node->now_ns);
+        add_service(one, &p->services.ptr[i], &sums, look->node);
         json_array_append_new(all, one);
     }
     json_object_set_new(o, "services", all);
@@ -296,7 +306,7 @@ bool hf_json_service(struct hf_buf *ret, const struct hf_json_look *look,
     bool ok = sum_up(look, &sums) == HF_OK;
     json_t *o = begin();
     json_object_set_new(o, "at_ns", number(look->node->now_ns));
-    add_service(o, s, &sums, look->node->now_ns);
+    add_service(o, s, &sums, look->node);
     json_object_set_new(o, "list", instances_of(look->picture, hf_view_of(s->name)));
     hf_meter_sums_done(&sums);
     return write_out(ret, o) && ok;
@@ -393,5 +403,23 @@ bool hf_json_keys(struct hf_buf *ret, struct hf_view bucket, const struct hf_vie
     json_object_set_new(o, "keys", all);
     snprintf(at, sizeof at, "%" PRIu64, cursor); /* of 64 bits: as text, which JSON keeps exact */
     json_object_set_new(o, "cursor", cursor == 0 ? json_null() : json_string(at));
+    return write_out(ret, o);
+}
+
+bool hf_json_buckets(struct hf_buf *ret, const struct hf_buckets *b)
+{
+    json_t *o = begin(), *all = json_array();
+    json_object_set_new(o, "partial", json_boolean(b->partial));
+    for (size_t i = 0; i < b->len; i++) {
+        const struct hf_bucket *one = &b->ptr[i];
+        json_t *x = json_object();
+        json_object_set_new(x, "service", one->shared ? json_null() : word(one->owner));
+        json_object_set_new(x, "tenant", one->shared ? word(one->owner) : json_null());
+        json_object_set_new(x, "bucket", word(one->name));
+        json_object_set_new(x, "keys", number(one->keys));
+        json_object_set_new(x, "bytes", number(one->bytes));
+        json_array_append_new(all, x);
+    }
+    json_object_set_new(o, "buckets", all);
     return write_out(ret, o);
 }

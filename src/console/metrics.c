@@ -349,6 +349,42 @@ static void spreads(struct out *o, const char *name, const char *help, bool ages
     }
 }
 
+/* ---- buckets ---- */
+
+static void bucket_counts(struct out *o, const struct hf_buckets *b, const char *name,
+                          const char *help, bool keys)
+{
+    char service[LABEL_MAX], tenant[LABEL_MAX], bucket[LABEL_MAX];
+    head(o, name, "gauge", help);
+    for (size_t i = 0; i < b->len; i++) {
+        const struct hf_bucket *one = &b->ptr[i];
+        const struct hf_shot_service *s =
+            one->shared ? NULL : hf_picture_service(o->look->picture, hf_view_of(one->owner));
+        put(o, "%s{service=\"%s\",tenant=\"%s\",bucket=\"%s\"} %llu\n", name,
+            label(one->shared ? "" : one->owner, service),
+            label(one->shared ? one->owner
+                  : s != NULL ? s->tenant
+                              : "",
+                  tenant),
+            label(one->name, bucket), ull(keys ? one->keys : one->bytes));
+    }
+}
+
+static void buckets(struct out *o)
+{
+    struct hf_buckets b;
+    hf_buckets_take(o->look->ops->kv, &b);
+    if (b.len > 0) {
+        bucket_counts(o, &b, "holdfast_bucket_keys",
+                      "Keys of each bucket; without a service: what a tenant's services share.",
+                      true);
+        bucket_counts(o, &b, "holdfast_bucket_bytes", "Bytes of its keys and values.", false);
+    }
+    if (b.partial && o->err == HF_OK)
+        o->err = HF_LIMIT;
+    hf_buckets_done(&b);
+}
+
 bool hf_metrics_write(struct hf_buf *ret, const struct hf_json_look *look)
 {
     struct out o = {.b = ret, .look = look};
@@ -365,6 +401,7 @@ bool hf_metrics_write(struct hf_buf *ret, const struct hf_json_look *look)
     spreads(&o, "holdfast_instance_age_seconds", "Ages of the instances there are.", true);
     spreads(&o, "holdfast_instance_served_requests", "Requests that the instances there are took.",
             false);
+    buckets(&o);
     hf_meter_sums_done(&o.sums);
     return o.err == HF_OK;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/class_counts.h"
 #include "base/vec.h"
 
 void hf_shot_done(struct hf_shot *s)
@@ -96,7 +97,6 @@ static void copy_what_runs(struct hf_shot_service *to, const struct hf_shot_serv
     memcpy(to->component, from->component, sizeof to->component);
     to->lifecycle = from->lifecycle;
     to->single_use |= from->single_use;
-    to->deployed_ns = from->deployed_ns;
     to->old = false;
     to->min += from->min;
     to->max += from->max;
@@ -112,18 +112,9 @@ static void add_counts(struct hf_shot_service *to, const struct hf_shot_service 
     to->busy += from->busy;
     to->leaving += from->leaving;
     to->queued += from->queued;
-    to->requests += from->requests;
-    to->answered += from->answered;
-    to->unanswered += from->unanswered;
-    to->dead += from->dead;
-    to->timeouts += from->timeouts;
-    to->refused += from->refused;
-    to->cancelled += from->cancelled;
-    to->started += from->started;
-    to->start_failures += from->start_failures;
-    to->retired += from->retired;
-    to->killed += from->killed;
-    to->cold += from->cold;
+#define ADD(count) to->count += from->count;
+    HF_CLASS_COUNTS(ADD)
+#undef ADD
     to->memory += from->memory;
     for (unsigned i = 0; i < HF_SHOT_ENDS_MAX && from->ends[i].why != NULL; i++)
         hf_shot_add_end(to, from->ends[i].why, from->ends[i].n);
@@ -141,6 +132,14 @@ const struct hf_shot_service *hf_picture_service(const struct hf_picture *p, str
 {
     size_t i = find(p, name);
     return i < p->services.len ? &p->services.ptr[i] : NULL;
+}
+
+void hf_picture_deployed(struct hf_picture *p, struct hf_view name, const char *component,
+                         uint64_t unix_ms)
+{
+    size_t i = find(p, name);
+    if (i < p->services.len && strcmp(p->services.ptr[i].component, component) == 0)
+        p->services.ptr[i].deployed_unix_ms = unix_ms;
 }
 
 static enum hf_err add_service(struct hf_picture *p, const struct hf_shot_service *s, uint32_t *at)

@@ -28,7 +28,8 @@ struct hf_shot_service {
     uint64_t requests, answered, unanswered, dead, timeouts, refused, cancelled;
     uint64_t started, start_failures, retired, killed, cold;
     uint64_t memory;      /* bytes of its instances' linear memories */
-    uint64_t deployed_ns; /* 0: from the beginning */
+    uint64_t deployed_unix_ms; /* since 1970: when its component was deployed; 0: it was not, it is
+                                  what the node was asked to serve */
     struct hf_shot_end ends[HF_SHOT_ENDS_MAX];
     char last_failure[HF_SHOT_WORDS]; /* of a start or a turn; empty: none */
 };
@@ -106,5 +107,8 @@ enum hf_err hf_picture_add(struct hf_picture *p, const struct hf_shot *shot); /*
 void hf_picture_sort(struct hf_picture *p); /* when all are added */
 void hf_picture_done(struct hf_picture *p);
 const struct hf_shot_service *hf_picture_service(const struct hf_picture *p, struct hf_view name);
+/* Says when the service's component was deployed, if `component` is what the shots saw of it. */
+void hf_picture_deployed(struct hf_picture *p, struct hf_view name, const char *component,
+                         uint64_t unix_ms);
 
 #endif

@@ -7,6 +7,8 @@
  */
 #include "node/admin_int.h"
 
+#include "base/class_counts.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,18 +37,9 @@ static void add_stats(struct hf_shot_service *s, const struct hf_class_stats *k)
 {
     s->single_use |= k->single_use;
     s->queued += k->queued;
-    s->requests += k->requests;
-    s->answered += k->answered;
-    s->unanswered += k->unanswered;
-    s->dead += k->dead;
-    s->timeouts += k->timeouts;
-    s->refused += k->refused;
-    s->cancelled += k->cancelled;
-    s->started += k->started;
-    s->start_failures += k->start_failures;
-    s->retired += k->retired;
-    s->killed += k->killed;
-    s->cold += k->cold;
+#define ADD(count) s->count += k->count;
+    HF_CLASS_COUNTS(ADD)
+#undef ADD
 }
 
 /* What runs under the name now. */
@@ -55,10 +48,7 @@ static void describe(struct hf_shot_service *s, const struct hf_app_service *ser
     static const char *const lifecycles[] = {"reuse", "per-request", "singleton"}; /* by enum hf_instances */
     static const char *const processes[] = {[HF_KIND_HANDLER] = "handler", [HF_KIND_RUNNER] = "runner"};
     const struct hf_service_options *o = &service->options->o;
-    const uint8_t *hash = hf_component_hash(service->component);
-    int n = snprintf(s->component, sizeof s->component, "sha256:");
-    for (int i = 0; i < 12; i++) /* as much of it as people compare */
-        n += snprintf(s->component + n, sizeof s->component - (size_t)n, "%02x", hash[i]);
+    hf_component_hash_text(hf_component_hash(service->component), s->component);
     snprintf(s->tenant, sizeof s->tenant, "%s", hf_app_service_tenant(service));
     s->lifecycle = o->kind == HF_KIND_SERVICE ? lifecycles[o->instances] : processes[o->kind];
     s->min = service->class_settings.min;
@@ -214,6 +204,22 @@ static void start_look(struct hf_door *door)
     door->look_due = all_answered(door); /* there are no workers */
 }
 
+_Static_assert(sizeof((struct hf_shot_service *)NULL)->component >= HF_COMPONENT_TEXT_MAX, "a component's name fits");
+
+/* What is not of an instance but of the app: where a component came from. */
+static void say_deployed(struct hf_door *door, struct hf_picture *p)
+{
+    struct hf_app *app = hf_node_app(door->node);
+    char text[HF_COMPONENT_TEXT_MAX];
+    for (size_t i = 0; app != NULL && i < app->n; i++) {
+        const struct hf_app_entry *e = &app->entries[i];
+        const uint8_t *hash = hf_component_hash(e->service->component);
+        if (e->deployed_ms != 0 && memcmp(hash, e->file, sizeof e->file) != 0)
+            hf_picture_deployed(p, hf_view_of(hf_app_service_name(e->service)), hf_component_hash_text(hash, text), e->deployed_ms);
+    }
+    hf_app_unref(app, &door->io);
+}
+
 static struct shared_picture *draw(struct hf_door *door)
 {
     struct shared_picture *ret = calloc(1, sizeof *ret);
@@ -227,6 +233,7 @@ static struct shared_picture *draw(struct hf_door *door)
     if (err == HF_OK) {
         ret->picture.now_ns = door->os->now_ns(door->os);
         hf_picture_sort(&ret->picture);
+        say_deployed(door, &ret->picture);
     } else if (ret != NULL) {
         hf_picture_done(&ret->picture);
         free(ret);

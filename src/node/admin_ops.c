@@ -217,6 +217,8 @@ static void end(void *ctx, struct hf_admin_task *task)
 
 /* ---- buckets ---- */
 
+#define TENANT "tenant:" /* before a grant of what a tenant's services share, and before its name as the owner of that */
+
 /* A bucket's name without what may be done with it. */
 static struct hf_view bucket_name(const char *grant)
 {
@@ -236,11 +238,21 @@ static enum hf_err bucket_of(struct hf_door *door, const struct hf_service_optio
                              struct hf_report *report)
 {
     const char *const *grants = o->keyvalue;
-    for (size_t i = 0; grants != NULL && grants[i] != NULL; i++)
-        if (hf_view_eq(bucket_name(grants[i]), name)) {
-            enum hf_err err = hf_kv_bucket(door->ops.kv, hf_view_of(o->name), name, ret);
-            return err == HF_OK ? HF_OK : hf_report_set(report, err, "too many buckets, or no memory");
-        }
+    for (size_t i = 0; grants != NULL && grants[i] != NULL; i++) {
+        struct hf_view granted = bucket_name(grants[i]), plain = granted;
+        struct hf_buf space = {0};
+        bool shared = hf_view_starts(granted, HF_VIEW(TENANT));
+        if (shared)
+            plain = hf_view_skip(granted, strlen(TENANT));
+        if (!hf_view_eq(granted, name) && !hf_view_eq(plain, name)) /* as it is granted, or as the guest opens it */
+            continue;
+        enum hf_err err = shared ? hf_buf_printf(&space, TENANT "%s", o->tenant != NULL ? o->tenant : "default")
+                                 : hf_buf_add_text(&space, o->name);
+        if (err == HF_OK)
+            err = hf_kv_bucket(door->ops.kv, hf_buf_view(&space), plain, ret);
+        hf_buf_done(&space);
+        return err == HF_OK ? HF_OK : hf_report_set(report, err, "too many buckets, or no memory");
+    }
     hf_report_set(report, HF_NOT_FOUND, "service \"%s\" has no bucket \"%.*s\"; it has%s", o->name, HF_FMT(hf_view_take(name, 100)),
                   grants == NULL || grants[0] == NULL ? " none" : ":");
     for (size_t i = 0; grants != NULL && grants[i] != NULL; i++)

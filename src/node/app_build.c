@@ -321,7 +321,7 @@ static enum hf_status fill_entry(struct hf_node *node, const struct hf_app *from
         hf_sha256(bytes.ptr, bytes.len, e->file);
         err = check_hash(&e->options->o, e->file, &report);
     }
-    if (err == HF_OK && old != NULL && strcmp(old->options->o.path, e->options->o.path) == 0 && memcmp(old->file, e->file, 32) == 0) {
+    if (err == HF_OK && old != NULL && memcmp(old->file, e->file, sizeof e->file) == 0) { /* under whatever path */
         component = hf_component_ref(old->service->component);
         keep_deployed(e, old);
     } else if (err == HF_OK && old == NULL) {

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/vec.h"
@@ -17,18 +18,24 @@
 #define PREFIX HF_COMPONENT_FILE_BEGINS
 #define SUFFIX HF_COMPONENT_FILE_ENDS
 
-/* ---- names --------------------------------------------------------------------------------------------------- */
+/* ---- names
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static int digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 /* Exactly 64 digits and then `end`. */
 static bool read_hash(const char *hex, const char *end, uint8_t hash[HF_SHA256_LEN])
 {
     for (size_t i = 0; i < HF_SHA256_LEN; i++) {
-        int high = digit(hex[2 * i]), low = high < 0 ? -1 : digit(hex[2 * i + 1]); /* a NUL is no digit */
+        int high = digit(hex[2 * i]),
+            low = high < 0 ? -1 : digit(hex[2 * i + 1]); /* a NUL is no digit */
         if (low < 0)
             return false;
         hash[i] = (uint8_t)(high << 4 | low);
@@ -42,7 +49,8 @@ bool hf_component_hash_of(const char *text, uint8_t hash[HF_SHA256_LEN])
     return strncmp(text, HF_COMPONENT_NAME, n) == 0 && read_hash(text + n, "", hash);
 }
 
-const char *hf_component_hash_text(const uint8_t hash[HF_SHA256_LEN], char to[HF_COMPONENT_TEXT_MAX])
+const char *hf_component_hash_text(const uint8_t hash[HF_SHA256_LEN],
+                                   char to[HF_COMPONENT_TEXT_MAX])
 {
     strcpy(to, HF_COMPONENT_NAME);
     hf_hex(hash, HF_SHA256_LEN, to + strlen(HF_COMPONENT_NAME));
@@ -65,9 +73,11 @@ static void name_of(const uint8_t hash[HF_SHA256_LEN], char name[96])
     strcat(name, SUFFIX);
 }
 
-/* ---- the folder ---------------------------------------------------------------------------------------------- */
+/* ---- the folder
+ * ---------------------------------------------------------------------------------------------- */
 
-enum hf_err hf_component_store_init(struct hf_component_store *s, const char *dir, uint64_t count_max, uint64_t bytes_max)
+enum hf_err hf_component_store_init(struct hf_component_store *s, const char *dir,
+                                    uint64_t count_max, uint64_t bytes_max)
 {
     *s = (struct hf_component_store){
         .count_max = count_max != 0 ? count_max : HF_COMPONENTS_MAX,
@@ -104,6 +114,26 @@ static enum hf_err make_folder(const struct hf_component_store *s, struct hf_rep
     return err;
 }
 
+/* Asks again and again: who waits in flock() waits for ever for a process that was suspended. */
+static enum hf_err wait_for_lock(const struct hf_component_store *s, struct hf_report *report)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    struct timespec now, until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += HF_COMPONENTS_LOCK_S;
+    while (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return failed(s, report);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if (now.tv_sec > until.tv_sec)
+            return hf_report_set(report, HF_IO,
+                                 "%s is being changed by another process, for more than %d seconds",
+                                 s->folder, HF_COMPONENTS_LOCK_S);
+        nanosleep(&pause, NULL);
+    }
+    return HF_OK;
+}
+
 enum hf_err hf_component_store_lock(struct hf_component_store *s, struct hf_report *report)
 {
     HF_ASSERT(s->lock_fd < 0);
@@ -111,13 +141,11 @@ enum hf_err hf_component_store_lock(struct hf_component_store *s, struct hf_repo
     if (err != HF_OK)
         return err;
     s->lock_fd = open(s->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = s->lock_fd < 0 ? -1 : 0;
-    while (rc == 0 && (rc = flock(s->lock_fd, LOCK_EX)) != 0 && errno == EINTR)
-        rc = 0;
-    if (rc == 0)
-        return hf_whole_file_sweep(s->folder, report);
-    err = failed(s, report);
-    hf_component_store_unlock(s);
+    err = s->lock_fd < 0 ? failed(s, report) : wait_for_lock(s, report);
+    if (err == HF_OK)
+        err = hf_whole_file_sweep(s->folder, report);
+    if (err != HF_OK)
+        hf_component_store_unlock(s);
     return err;
 }
 
@@ -140,7 +168,8 @@ static enum hf_err no_memory(struct hf_report *report)
     return hf_report_set(report, HF_LIMIT, "out of memory");
 }
 
-/* ---- one component ------------------------------------------------------------------------------------------- */
+/* ---- one component
+ * ------------------------------------------------------------------------------------------- */
 
 bool hf_component_store_has(const struct hf_component_store *s, const uint8_t hash[HF_SHA256_LEN])
 {
@@ -151,7 +180,8 @@ bool hf_component_store_has(const struct hf_component_store *s, const uint8_t ha
     return ret;
 }
 
-static enum hf_err verify(const char *path, struct hf_view bytes, const uint8_t hash[HF_SHA256_LEN], struct hf_report *report)
+static enum hf_err verify(const char *path, struct hf_view bytes, const uint8_t hash[HF_SHA256_LEN],
+                          struct hf_report *report)
 {
     uint8_t is[HF_SHA256_LEN];
     char text[2 * HF_SHA256_LEN + 1];
@@ -159,11 +189,15 @@ static enum hf_err verify(const char *path, struct hf_view bytes, const uint8_t 
     if (memcmp(is, hash, HF_SHA256_LEN) == 0)
         return HF_OK;
     hf_hex(is, HF_SHA256_LEN, text);
-    return hf_report_set(report, HF_CORRUPT, "%s is not what its name says: its SHA-256 is %s; it was changed or is damaged, and is not "
-                                             "used. `holdfast components add FILE` with the right file puts it right", path, text);
+    return hf_report_set(
+        report, HF_CORRUPT,
+        "%s is not what its name says: its SHA-256 is %s; it was changed or is damaged, and is not "
+        "used. `holdfast components add FILE` with the right file puts it right",
+        path, text);
 }
 
-enum hf_err hf_component_store_get(const struct hf_component_store *s, const uint8_t hash[HF_SHA256_LEN], struct hf_buf *ret,
+enum hf_err hf_component_store_get(const struct hf_component_store *s,
+                                   const uint8_t hash[HF_SHA256_LEN], struct hf_buf *ret,
                                    struct hf_report *report)
 {
     size_t before = ret->len;
@@ -179,8 +213,8 @@ enum hf_err hf_component_store_get(const struct hf_component_store *s, const uin
     return err;
 }
 
-enum hf_err hf_component_store_put(struct hf_component_store *s, struct hf_view bytes, uint8_t hash[HF_SHA256_LEN],
-                                   struct hf_report *report)
+enum hf_err hf_component_store_put(struct hf_component_store *s, struct hf_view bytes,
+                                   uint8_t hash[HF_SHA256_LEN], struct hf_report *report)
 {
     struct hf_report unused;
     struct hf_buf there = {0};
@@ -197,25 +231,29 @@ enum hf_err hf_component_store_put(struct hf_component_store *s, struct hf_view 
     enum hf_err err = same ? (utimensat(AT_FDCWD, path, NULL, 0) != 0 ? failed(s, report) : HF_OK)
                            : hf_whole_file_prepare(path, bytes, report);
     if (err == HF_OK)
-        err = same ? hf_whole_file_sync_folder(s->folder, report) : hf_whole_file_commit(path, report);
+        err = same ? hf_whole_file_sync_folder(s->folder, report)
+                   : hf_whole_file_commit(path, report);
     free(path);
     return err;
 }
 
-enum hf_err hf_component_store_remove(struct hf_component_store *s, const uint8_t hash[HF_SHA256_LEN], struct hf_report *report)
+enum hf_err hf_component_store_remove(struct hf_component_store *s,
+                                      const uint8_t hash[HF_SHA256_LEN], struct hf_report *report)
 {
     HF_ASSERT(s->lock_fd >= 0);
     char *path = hf_component_store_path(s, hash);
     if (path == NULL)
         return no_memory(report);
-    enum hf_err err = unlink(path) == 0  ? HF_OK
-                      : errno == ENOENT ? hf_report_set(report, HF_NOT_FOUND, "there is no %s", path)
-                                        : hf_report_set(report, HF_IO, "%s: %s", path, strerror(errno));
+    enum hf_err err = unlink(path) == 0 ? HF_OK
+                      : errno == ENOENT
+                          ? hf_report_set(report, HF_NOT_FOUND, "there is no %s", path)
+                          : hf_report_set(report, HF_IO, "%s: %s", path, strerror(errno));
     free(path);
     return err;
 }
 
-/* ---- all of them --------------------------------------------------------------------------------------------- */
+/* ---- all of them
+ * --------------------------------------------------------------------------------------------- */
 
 static int newest_first(const void *a, const void *b)
 {
@@ -225,7 +263,8 @@ static int newest_first(const void *a, const void *b)
     return memcmp(x->hash, y->hash, sizeof x->hash);
 }
 
-enum hf_err hf_component_store_list(const struct hf_component_store *s, struct hf_stored_list *ret, struct hf_report *report)
+enum hf_err hf_component_store_list(const struct hf_component_store *s, struct hf_stored_list *ret,
+                                    struct hf_report *report)
 {
     enum hf_err err = HF_OK;
     DIR *dir = opendir(s->folder);
@@ -234,12 +273,14 @@ enum hf_err hf_component_store_list(const struct hf_component_store *s, struct h
     for (struct dirent *e; err == HF_OK && (e = readdir(dir)) != NULL;) {
         struct hf_stored one;
         struct stat st;
-        if (!hash_of_file(e->d_name, one.hash) || fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
+        if (!hash_of_file(e->d_name, one.hash) ||
+            fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
             continue;
         one.bytes = (uint64_t)st.st_size;
         one.used_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
         if (ret->len >= HF_COMPONENTS_SEEN_MAX)
-            err = hf_report_set(report, HF_LIMIT, "%s has more than %u files", s->folder, HF_COMPONENTS_SEEN_MAX);
+            err = hf_report_set(report, HF_LIMIT, "%s has more than %u files", s->folder,
+                                HF_COMPONENTS_SEEN_MAX);
         else if (!HF_VEC_PUSH(ret, one))
             err = no_memory(report);
     }
@@ -257,7 +298,8 @@ static bool is_in(const uint8_t (*pins)[HF_SHA256_LEN], size_t n, const uint8_t 
     return false;
 }
 
-enum hf_err hf_component_store_room(const struct hf_component_store *s, const uint8_t (*pins)[HF_SHA256_LEN], size_t n_pins,
+enum hf_err hf_component_store_room(const struct hf_component_store *s,
+                                    const uint8_t (*pins)[HF_SHA256_LEN], size_t n_pins,
                                     size_t n_more, uint64_t more, struct hf_report *report)
 {
     struct hf_stored_list all = {0};
@@ -270,14 +312,17 @@ enum hf_err hf_component_store_room(const struct hf_component_store *s, const ui
         }
     HF_VEC_DONE(&all);
     if (err == HF_OK && (count > s->count_max || bytes > s->bytes_max))
-        err = hf_report_set(report, HF_LIMIT, "%s has no room: %llu components of %llu bytes would be in use, and %llu of %llu may be there; "
-                                              "raise max or bytes_max in [node.components] of the manifest", s->folder,
-                            (unsigned long long)count, (unsigned long long)bytes, (unsigned long long)s->count_max,
-                            (unsigned long long)s->bytes_max);
+        err = hf_report_set(report, HF_LIMIT,
+                            "%s has no room: %llu components of %llu bytes would be in use, and "
+                            "%llu of %llu may be there; "
+                            "raise max or bytes_max in [node.components] of the manifest",
+                            s->folder, (unsigned long long)count, (unsigned long long)bytes,
+                            (unsigned long long)s->count_max, (unsigned long long)s->bytes_max);
     return err;
 }
 
-enum hf_err hf_component_store_prune(struct hf_component_store *s, const uint8_t (*pins)[HF_SHA256_LEN], size_t n_pins,
+enum hf_err hf_component_store_prune(struct hf_component_store *s,
+                                     const uint8_t (*pins)[HF_SHA256_LEN], size_t n_pins,
                                      size_t *removed, struct hf_report *report)
 {
     struct hf_stored_list all = {0};
@@ -288,7 +333,8 @@ enum hf_err hf_component_store_prune(struct hf_component_store *s, const uint8_t
         count++;
         bytes += all.ptr[i].bytes;
     }
-    for (size_t i = all.len; i > 0 && err == HF_OK && (count > s->count_max || bytes > s->bytes_max); i--) {
+    for (size_t i = all.len;
+         i > 0 && err == HF_OK && (count > s->count_max || bytes > s->bytes_max); i--) {
         const struct hf_stored *one = &all.ptr[i - 1];
         if (is_in(pins, n_pins, one->hash))
             continue;

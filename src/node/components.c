@@ -1,4 +1,5 @@
-/* components.c - the public API of the component store: by hand, without a node, or beside one that runs. */
+/* components.c - the public API of the component store: by hand, without a node, or beside one that
+ * runs. */
 #include "base/vec.h"
 #include "node/node_int.h"
 
@@ -40,7 +41,9 @@ static enum hf_status close_store(struct opened *o, enum hf_err err, struct hf_w
     return hf_node_result(err, &o->report, msg);
 }
 
-/* ---- adding -------------------------------------------------------------------------------------------------- */
+/* ---- adding
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static enum hf_err check_kind(const char *path, struct hf_view bytes, struct hf_report *report)
 {
@@ -52,7 +55,8 @@ static enum hf_err check_kind(const char *path, struct hf_view bytes, struct hf_
     return hf_report_set(report, HF_INVALID, "%s is not a WebAssembly component", path);
 }
 
-enum hf_status hf_components_add(const char *dir, const char *path, char name[80], struct hf_words *msg)
+enum hf_status hf_components_add(const char *dir, const char *path, char name[80],
+                                 struct hf_words *msg)
 {
     struct opened o;
     struct hf_buf bytes = {0};
@@ -76,7 +80,9 @@ enum hf_status hf_components_add(const char *dir, const char *path, char name[80
     return close_store(&o, err, msg);
 }
 
-/* ---- listing ------------------------------------------------------------------------------------------------- */
+/* ---- listing
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static bool uses(const struct hf_deployed_service *s, const uint8_t hash[HF_SHA256_LEN])
 {
@@ -85,7 +91,8 @@ static bool uses(const struct hf_deployed_service *s, const uint8_t hash[HF_SHA2
                             (s->has_before && memcmp(s->before, hash, HF_SHA256_LEN) == 0)));
 }
 
-static enum hf_err used_by(const struct hf_deployed *record, const uint8_t hash[HF_SHA256_LEN], struct hf_buf *ret)
+static enum hf_err used_by(const struct hf_deployed *record, const uint8_t hash[HF_SHA256_LEN],
+                           struct hf_buf *ret)
 {
     enum hf_err err = HF_OK;
     hf_buf_clear(ret);
@@ -95,8 +102,9 @@ static enum hf_err used_by(const struct hf_deployed *record, const uint8_t hash[
     return err == HF_OK ? hf_buf_add_byte(ret, 0) : err;
 }
 
-enum hf_status hf_components_list(const char *dir, void (*each)(void *ctx, const struct hf_stored_component *c), void *ctx,
-                                  struct hf_words *msg)
+enum hf_status hf_components_list(const char *dir,
+                                  void (*each)(void *ctx, const struct hf_stored_component *c),
+                                  void *ctx, struct hf_words *msg)
 {
     struct opened o;
     struct hf_stored_list all = {0};
@@ -109,30 +117,38 @@ enum hf_status hf_components_list(const char *dir, void (*each)(void *ctx, const
         err = used_by(&o.record, all.ptr[i].hash, &by);
         if (err != HF_OK)
             break;
-        each(ctx, &(struct hf_stored_component){.name = hf_component_hash_text(all.ptr[i].hash, text),
-                                                .bytes = all.ptr[i].bytes,
-                                                .added_unix_ms = all.ptr[i].used_ns / 1000000,
-                                                .used_by = (const char *)by.ptr});
+        each(ctx,
+             &(struct hf_stored_component){.name = hf_component_hash_text(all.ptr[i].hash, text),
+                                           .bytes = all.ptr[i].bytes,
+                                           .added_unix_ms = all.ptr[i].used_ns / 1000000,
+                                           .used_by = (const char *)by.ptr});
     }
     HF_VEC_DONE(&all);
     hf_buf_done(&by);
     return close_store(&o, err, msg);
 }
 
-/* ---- removing ------------------------------------------------------------------------------------------------ */
+/* ---- removing
+ * ------------------------------------------------------------------------------------------------
+ */
 
 /* The one whose digits begin so. */
-static enum hf_err find(const struct hf_stored_list *all, const char *name, const uint8_t **ret, struct hf_report *report)
+static enum hf_err find(const struct hf_stored_list *all, const char *name, const uint8_t **ret,
+                        struct hf_report *report)
 {
-    const char *digits = strncmp(name, HF_COMPONENT_NAME, strlen(HF_COMPONENT_NAME)) == 0 ? name + strlen(HF_COMPONENT_NAME) : name;
+    const char *digits = strncmp(name, HF_COMPONENT_NAME, strlen(HF_COMPONENT_NAME)) == 0
+                             ? name + strlen(HF_COMPONENT_NAME)
+                             : name;
     char hex[2 * HF_SHA256_LEN + 1];
     size_t len = strlen(digits), n = 0;
     bool ok = len >= DIGITS_MIN && len < sizeof hex;
     for (size_t i = 0; i < len && ok; i++)
         ok = isxdigit((unsigned char)digits[i]) != 0;
     if (!ok)
-        return hf_report_set(report, HF_NOT_FOUND, "\"%.100s\" is no name of a component: that is sha256: and %u to 64 hexadecimal digits", name,
-                             DIGITS_MIN);
+        return hf_report_set(
+            report, HF_NOT_FOUND,
+            "\"%.100s\" is no name of a component: that is sha256: and %u to 64 hexadecimal digits",
+            name, DIGITS_MIN);
     for (size_t i = 0; i < all->len; i++) {
         hf_hex(all->ptr[i].hash, HF_SHA256_LEN, hex);
         if (strncasecmp(hex, digits, len) == 0) {
@@ -143,7 +159,8 @@ static enum hf_err find(const struct hf_stored_list *all, const char *name, cons
     if (n == 1)
         return HF_OK;
     return n == 0 ? hf_report_set(report, HF_NOT_FOUND, "there is no component %s", name)
-                  : hf_report_set(report, HF_NOT_FOUND, "there are %zu components that begin with %s", n, name);
+                  : hf_report_set(report, HF_NOT_FOUND,
+                                  "there are %zu components that begin with %s", n, name);
 }
 
 enum hf_status hf_components_remove(const char *dir, const char *name, struct hf_words *msg)
@@ -164,7 +181,8 @@ enum hf_status hf_components_remove(const char *dir, const char *name, struct hf
         err = used_by(&o.record, hash, &by);
     if (err == HF_OK && by.ptr[0] != 0) {
         theirs = true;
-        err = hf_report_set(&o.report, HF_NOT_FOUND, "%s is in use: by %s", name, (const char *)by.ptr);
+        err = hf_report_set(&o.report, HF_NOT_FOUND, "%s is in use: by %s", name,
+                            (const char *)by.ptr);
     }
     if (err == HF_OK)
         err = hf_component_store_remove(&o.store, hash, &o.report);

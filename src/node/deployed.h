@@ -2,11 +2,13 @@
  *
  *     {"version": 1, "services": [
  *       {"name": "web", "manifest": "sha256:...",
- *        "deployed": {"component": "sha256:...", "before": "sha256:...", "at_unix_ms": 1764300000000}}]}
+ *        "deployed": {"component": "sha256:...", "before": "sha256:...", "at_unix_ms":
+ * 1764300000000}}]}
  *
- * `manifest` is what the file that the service's options name hashed to when that was written: while it still does, what was
- * deployed is what the service runs. `before` is what a rollback puts back, null when it is not kept. A service without `deployed`
- * stands there for its component in the store, which must stay. Names of members and their meaning stay as long as the version.
+ * `manifest` is what the file that the service's options name hashed to when that was written:
+ * while it still does, what was deployed is what the service runs. `before` is what a rollback puts
+ * back, null when it is not kept. A service without `deployed` stands there for its component in
+ * the store, which must stay. Names of members and their meaning stay as long as the version.
  */
 #ifndef HF_NODE_DEPLOYED_H
 #define HF_NODE_DEPLOYED_H
@@ -32,17 +34,21 @@ struct hf_deployed {
 };
 void hf_deployed_done(struct hf_deployed *d); /* zeroes */
 
-/* `file` is what messages call it. HF_CORRUPT: it is no such record, HF_UNSUPPORTED: of a newer version; the report says where and
- * what to do. *ret is empty on failure. */
-enum hf_err hf_deployed_parse(struct hf_view text, const char *file, struct hf_deployed *ret, struct hf_report *report);
-enum hf_err hf_deployed_write(const struct hf_deployed *d, struct hf_buf *ret); /* HF_LIMIT: memory */
+/* `file` is what messages call it. HF_CORRUPT: it is no such record, HF_UNSUPPORTED: of a newer
+ * version; the report says where and what to do. *ret is empty on failure. */
+enum hf_err hf_deployed_parse(struct hf_view text, const char *file, struct hf_deployed *ret,
+                              struct hf_report *report);
+enum hf_err hf_deployed_write(const struct hf_deployed *d,
+                              struct hf_buf *ret); /* HF_LIMIT: memory */
 
 /* Of data folder `dir`. No file: an empty record. */
 enum hf_err hf_deployed_read(const char *dir, struct hf_deployed *ret, struct hf_report *report);
 
-const struct hf_deployed_service *hf_deployed_find(const struct hf_deployed *d, const char *name); /* or NULL */
+const struct hf_deployed_service *hf_deployed_find(const struct hf_deployed *d,
+                                                   const char *name); /* or NULL */
 bool hf_deployed_same(const struct hf_deployed *a, const struct hf_deployed *b);
 /* Everything in the store that it needs: free() *ret. A hash may come twice. */
-enum hf_err hf_deployed_pins(const struct hf_deployed *d, uint8_t (**ret)[HF_SHA256_LEN], size_t *n);
+enum hf_err hf_deployed_pins(const struct hf_deployed *d, uint8_t (**ret)[HF_SHA256_LEN],
+                             size_t *n);
 
 #endif

@@ -8,6 +8,7 @@
  * that a change that fails leaves nothing of it.
  */
 #include "node/node_int.h"
+#include "base/class_counts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -64,18 +65,9 @@ static struct hf_total *total_of(struct hf_worker *w, const char *name)
 
 static void add_stats(struct hf_class_stats *to, const struct hf_class_stats *from)
 {
-    to->requests += from->requests;
-    to->answered += from->answered;
-    to->unanswered += from->unanswered;
-    to->dead += from->dead;
-    to->timeouts += from->timeouts;
-    to->refused += from->refused;
-    to->cancelled += from->cancelled;
-    to->started += from->started;
-    to->start_failures += from->start_failures;
-    to->retired += from->retired;
-    to->killed += from->killed;
-    to->cold += from->cold;
+#define ADD(count) to->count += from->count;
+    HF_CLASS_COUNTS(ADD)
+#undef ADD
 }
 
 static void add_counts(struct hf_service_counts *to, const struct hf_service_counts *from)

@@ -12,12 +12,19 @@
 
 static enum hf_err failed(const char *path, struct hf_report *report)
 {
-    return hf_report_set(report, errno == ENOENT ? HF_NOT_FOUND : errno == ENOMEM ? HF_LIMIT : HF_IO, "%s: %s", path, strerror(errno));
+    return hf_report_set(report,
+                         errno == ENOENT   ? HF_NOT_FOUND
+                         : errno == ENOMEM ? HF_LIMIT
+                                           : HF_IO,
+                         "%s: %s", path, strerror(errno));
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------- */
+/* ---- reading
+ * -------------------------------------------------------------------------------------------------
+ */
 
-static enum hf_err read_all(int fd, const char *path, size_t size, struct hf_buf *ret, struct hf_report *report)
+static enum hf_err read_all(int fd, const char *path, size_t size, struct hf_buf *ret,
+                            struct hf_report *report)
 {
     size_t want = ret->len + size;
     enum hf_err err = hf_buf_reserve(ret, size);
@@ -34,7 +41,8 @@ static enum hf_err read_all(int fd, const char *path, size_t size, struct hf_buf
     return err;
 }
 
-enum hf_err hf_whole_file_read(const char *path, uint64_t max, struct hf_buf *ret, struct hf_report *report)
+enum hf_err hf_whole_file_read(const char *path, uint64_t max, struct hf_buf *ret,
+                               struct hf_report *report)
 {
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -44,14 +52,17 @@ enum hf_err hf_whole_file_read(const char *path, uint64_t max, struct hf_buf *re
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
         err = hf_report_set(report, HF_INVALID, "%s is not a regular file", path);
     else if ((uint64_t)st.st_size > max)
-        err = hf_report_set(report, HF_LIMIT, "%s has more than %llu MiB", path, (unsigned long long)(max >> 20));
+        err = hf_report_set(report, HF_LIMIT, "%s has more than %llu MiB", path,
+                            (unsigned long long)(max >> 20));
     else
         err = read_all(fd, path, (size_t)st.st_size, ret, report);
     close(fd);
     return err;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------- */
+/* ---- writing
+ * -------------------------------------------------------------------------------------------------
+ */
 
 /* "DIR/.begun-NAME" of "DIR/NAME"; malloc'd. */
 static char *beside(const char *path)
@@ -62,7 +73,8 @@ static char *beside(const char *path)
     return asprintf(&ret, "%.*s" HF_WHOLE_FILE_BEGUN "%s", len, path, path + len) < 0 ? NULL : ret;
 }
 
-static enum hf_err write_all(int fd, const char *path, struct hf_view bytes, struct hf_report *report)
+static enum hf_err write_all(int fd, const char *path, struct hf_view bytes,
+                             struct hf_report *report)
 {
     while (bytes.len > 0) {
         ssize_t n = write(fd, bytes.ptr, bytes.len);
@@ -103,7 +115,8 @@ enum hf_err hf_whole_file_sync_folder(const char *folder, struct hf_report *repo
 
 enum hf_err hf_whole_file_commit(const char *path, struct hf_report *report)
 {
-    char *new = beside(path), *folder = strdup(path), *slash = folder == NULL ? NULL : strrchr(folder, '/');
+    char *new = beside(path), *folder = strdup(path),
+         *slash = folder == NULL ? NULL : strrchr(folder, '/');
     enum hf_err err = HF_OK;
     if (new == NULL || folder == NULL)
         err = hf_report_set(report, HF_LIMIT, "out of memory");
@@ -135,8 +148,8 @@ enum hf_err hf_whole_file_sweep(const char *folder, struct hf_report *report)
     if (dir == NULL)
         return failed(folder, report);
     for (struct dirent *e; (e = readdir(dir)) != NULL && err == HF_OK;)
-        if (strncmp(e->d_name, HF_WHOLE_FILE_BEGUN, strlen(HF_WHOLE_FILE_BEGUN)) == 0 && unlinkat(dirfd(dir), e->d_name, 0) != 0 &&
-            errno != ENOENT)
+        if (strncmp(e->d_name, HF_WHOLE_FILE_BEGUN, strlen(HF_WHOLE_FILE_BEGUN)) == 0 &&
+            unlinkat(dirfd(dir), e->d_name, 0) != 0 && errno != ENOENT)
             err = hf_report_set(report, HF_IO, "%s/%s: %s", folder, e->d_name, strerror(errno));
     closedir(dir);
     return err;

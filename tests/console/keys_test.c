@@ -34,6 +34,33 @@ static void keys_are_set_got_listed_and_deleted(void **state)
     world_close(&w);
 }
 
+static void buckets_are_counted(void **state)
+{
+    struct world w;
+    struct hf_kv_bucket *shared;
+    struct hf_kv_op op = {.kind = HF_KV_SET, .key = HF_VIEW("key"), .value = HF_VIEW("value")};
+    (void)state;
+    world_open(&w, NULL, NULL);
+    expect(&w, "PUT", "/v1/kv/notes/k", "value", 200, "set");
+    expect(&w, "PUT", "/v1/kv/notes/kk", "v", 200, "set");
+    expect(&w, "GET", "/v1/kv", NULL, 200,
+           "{\"version\":1,\"partial\":false,\"buckets\":[{\"service\":\"a\",\"tenant\":null,"
+           "\"bucket\":\"notes\",\"keys\":2,\"bytes\":9}]}");
+    struct hf_kv *kv = w.node.ops.kv;
+    assert_int_equal(hf_kv_bucket(kv, HF_VIEW("tenant:acme"), HF_VIEW("x\"y"), &shared), HF_OK);
+    op.bucket = shared;
+    assert_int_equal(hf_kv_begin(kv, &op), HF_OK);
+    hf_kv_end(kv, &op);
+    expect(&w, "GET", "/v1/kv", NULL, 200,
+           ",{\"service\":null,\"tenant\":\"acme\",\"bucket\":\"x\\\"y\",\"keys\":1,\"bytes\":8}]}");
+    expect(&w, "DELETE", "/v1/kv/notes/k", NULL, 200, "deleted");
+    expect(&w, "GET", "/v1/kv", NULL, 200, "\"keys\":1,\"bytes\":3}");
+    w.node.ops.kv = NULL;
+    expect(&w, "GET", "/v1/kv", NULL, 200, "\"buckets\":[]}");
+    w.node.ops.kv = kv;
+    world_close(&w);
+}
+
 static void what_is_not_granted_is_not_there(void **state)
 {
     struct world w;
@@ -106,6 +133,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_are_set_got_listed_and_deleted),
+        cmocka_unit_test(buckets_are_counted),
         cmocka_unit_test(what_is_not_granted_is_not_there),
         cmocka_unit_test(limits_are_the_stores),
         cmocka_unit_test(long_lists_come_in_pages),

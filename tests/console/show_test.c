@@ -108,6 +108,11 @@ static void shots_of_one_service_are_one(void **state)
     assert_string_equal(x->component, "new.wasm");
     assert_true(hf_picture_service(&p, HF_VIEW("gone"))->old);
     assert_null(hf_picture_service(&p, HF_VIEW("y")));
+    hf_picture_deployed(&p, HF_VIEW("x"), "old.wasm", 5); /* the shots are of another moment */
+    assert_int_equal(x->deployed_unix_ms, 0);
+    hf_picture_deployed(&p, HF_VIEW("x"), "new.wasm", 5);
+    hf_picture_deployed(&p, HF_VIEW("y"), "new.wasm", 5);
+    assert_int_equal(x->deployed_unix_ms, 5);
     hf_picture_done(&p);
     hf_shot_clear(&shot);
     assert_int_equal(shot.worker.number, 4);

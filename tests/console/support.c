@@ -179,6 +179,7 @@ static void take_shots(struct hf_picture *picture)
     }
     picture->now_ns = 100000 * MS;
     hf_picture_sort(picture);
+    hf_picture_deployed(picture, HF_VIEW("b"), "b.wasm", 1700000080000);
 }
 
 void played_init(struct played *p)

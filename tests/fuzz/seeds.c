@@ -3,7 +3,7 @@
  * Below each folder, component and module text (.wat) and binaries (.wasm) are taken, text made
  * binary. OUT/component gets small components, OUT/parse all of moderate size in that target's own
  * framing, OUT/module the core modules and those found inside the components. Manifests (.toml, and
- * the table of mistakes in them) are for OUT/manifest. The texts for OUT/http1 and OUT/value_text stand here. Files are named by what is in them, so doing it twice
+ * the table of mistakes in them) are for OUT/manifest. The texts for OUT/http1, OUT/value_text and OUT/deployed stand here. Files are named by what is in them, so doing it twice
  * adds nothing.
  */
 #include <dirent.h>
@@ -154,6 +154,12 @@ static void put_texts(void)
         "\x15{a, none}",
         "\x0a'\\''",
     };
+    put("deployed", "", 0,
+        HF_VIEW("{\"version\":1,\"services\":[{\"name\":\"web\",\"manifest\":\"sha256:"
+                "0101010101010101010101010101010101010101010101010101010101010101\",\"deployed\":{"
+                "\"component\":\"sha256:"
+                "0202020202020202020202020202020202020202020202020202020202020202\",\"before\":"
+                "null,\"at_unix_ms\":1764300000000}}]}"));
     for (size_t i = 0; i < HF_ARRAY_LEN(http); i++)
         put("http1", "", 0, hf_view_of(http[i]));
     for (size_t i = 0; i < HF_ARRAY_LEN(values); i++)

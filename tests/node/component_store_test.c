@@ -1,4 +1,5 @@
-/* component_store_test.c - components by their content in a folder: whole or not there, verified, bounded, never one that is in use. */
+/* component_store_test.c - components by their content in a folder: whole or not there, verified,
+ * bounded, never one that is in use. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -91,7 +92,8 @@ static void what_is_put_is_got(void **state)
     lock(&t);
     put(&t, "abc", 0, a);
     put(&t, "abc", 0, b);
-    assert_string_equal(hf_component_hash_text(a, text), "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    assert_string_equal(hf_component_hash_text(a, text),
+                        "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     assert_memory_equal(a, b, sizeof a);
     assert_true(hf_component_store_has(&t.s, a));
     assert_false(hf_component_store_has(&t.s, none));
@@ -178,12 +180,17 @@ static void what_nothing_uses_leaves_oldest_first(void **state)
         put(&t, text, 100 - i, h[i]); /* the first is the oldest */
     memcpy(pins[0], h[0], sizeof h[0]);
     memcpy(pins[1], h[2], sizeof h[2]);
-    assert_int_equal(hf_component_store_prune(&t.s, (const uint8_t(*)[HF_SHA256_LEN])pins, 2, &removed, &t.why), HF_OK);
+    assert_int_equal(
+        hf_component_store_prune(&t.s, (const uint8_t(*)[HF_SHA256_LEN])pins, 2, &removed, &t.why),
+        HF_OK);
     assert_int_equal(removed, 2);
     assert_true(hf_component_store_has(&t.s, h[0]) && hf_component_store_has(&t.s, h[2]));
     assert_false(hf_component_store_has(&t.s, h[1]) || hf_component_store_has(&t.s, h[3]));
-    t.s.bytes_max = 1; /* by bytes: the rest but what is in use, though that is too much by itself */
-    assert_int_equal(hf_component_store_prune(&t.s, (const uint8_t(*)[HF_SHA256_LEN])pins, 2, &removed, &t.why), HF_OK);
+    t.s.bytes_max =
+        1; /* by bytes: the rest but what is in use, though that is too much by itself */
+    assert_int_equal(
+        hf_component_store_prune(&t.s, (const uint8_t(*)[HF_SHA256_LEN])pins, 2, &removed, &t.why),
+        HF_OK);
     assert_int_equal(removed, 2);
     assert_int_equal(count(&t), 2);
     put(&t, "a", 0, h[0]); /* put again it is new */
@@ -205,7 +212,9 @@ static void room_is_what_is_in_use(void **state)
     const uint8_t(*pins)[HF_SHA256_LEN] = (const uint8_t(*)[HF_SHA256_LEN])h;
     assert_int_equal(hf_component_store_room(&t.s, pins, 3, 1, 89, &t.why), HF_OK);
     assert_int_equal(hf_component_store_room(&t.s, pins, 3, 1, 90, &t.why), HF_LIMIT);
-    assert_non_null(strstr(t.why.text, "3 components of 101 bytes would be in use, and 3 of 100 may be there; raise max or bytes_max in [node.components]"));
+    assert_non_null(
+        strstr(t.why.text, "3 components of 101 bytes would be in use, and 3 of 100 may be there; "
+                           "raise max or bytes_max in [node.components]"));
     hf_report_init(&t.why);
     assert_int_equal(hf_component_store_room(&t.s, pins, 3, 2, 2, &t.why), HF_LIMIT);
     hf_report_init(&t.why);
@@ -227,7 +236,9 @@ static void leftovers_and_strangers(void **state)
     hf_component_store_unlock(&t.s);
     snprintf(path, sizeof path, "%s/" HF_WHOLE_FILE_BEGUN "sha256-00.wasm", t.s.folder);
     write_over(path, "half");
-    snprintf(big, sizeof big, "%s/sha256-BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD.wasm", t.s.folder);
+    snprintf(big, sizeof big,
+             "%s/sha256-BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD.wasm",
+             t.s.folder);
     write_over(big, "in capitals");
     snprintf(big, sizeof big, "%s/README", t.s.folder);
     write_over(big, "mine");
@@ -273,7 +284,8 @@ static void one_at_a_time(void **state)
     end(&t);
 }
 
-/* A disk that is full: an error in words, and nothing but what was there. (A file that may not grow is as good.) */
+/* A disk that is full: an error in words, and nothing but what was there. (A file that may not grow
+ * is as good.) */
 static void a_full_disk_leaves_what_there_was(void **state)
 {
     struct at t;

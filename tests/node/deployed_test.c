@@ -1,4 +1,5 @@
-/* deployed_test.c - the record of what was deployed: its format as text, what is refused, any bytes. */
+/* deployed_test.c - the record of what was deployed: its format as text, what is refused, any
+ * bytes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,32 +12,39 @@
 #include "base/vec.h"
 #include "node/deployed.h"
 
-/* Version 1 as it is written. A change here is a new version: records of this one lie on people's disks. */
+/* Version 1 as it is written. A change here is a new version: records of this one lie on people's
+ * disks. */
 static const char golden[] =
     "{\n"
     "  \"version\": 1,\n"
     "  \"services\": [\n"
     "    {\n"
     "      \"name\": \"web\",\n"
-    "      \"manifest\": \"sha256:0101010101010101010101010101010101010101010101010101010101010101\",\n"
+    "      \"manifest\": "
+    "\"sha256:0101010101010101010101010101010101010101010101010101010101010101\",\n"
     "      \"deployed\": {\n"
-    "        \"component\": \"sha256:0202020202020202020202020202020202020202020202020202020202020202\",\n"
-    "        \"before\": \"sha256:0303030303030303030303030303030303030303030303030303030303030303\",\n"
+    "        \"component\": "
+    "\"sha256:0202020202020202020202020202020202020202020202020202020202020202\",\n"
+    "        \"before\": "
+    "\"sha256:0303030303030303030303030303030303030303030303030303030303030303\",\n"
     "        \"at_unix_ms\": 1764300000000\n"
     "      }\n"
     "    },\n"
     "    {\n"
     "      \"name\": \"a \\\"b\\\" \\u00e4\",\n"
-    "      \"manifest\": \"sha256:0404040404040404040404040404040404040404040404040404040404040404\",\n"
+    "      \"manifest\": "
+    "\"sha256:0404040404040404040404040404040404040404040404040404040404040404\",\n"
     "      \"deployed\": {\n"
-    "        \"component\": \"sha256:0505050505050505050505050505050505050505050505050505050505050505\",\n"
+    "        \"component\": "
+    "\"sha256:0505050505050505050505050505050505050505050505050505050505050505\",\n"
     "        \"before\": null,\n"
     "        \"at_unix_ms\": 0\n"
     "      }\n"
     "    },\n"
     "    {\n"
     "      \"name\": \"by-hash\",\n"
-    "      \"manifest\": \"sha256:0606060606060606060606060606060606060606060606060606060606060606\"\n"
+    "      \"manifest\": "
+    "\"sha256:0606060606060606060606060606060606060606060606060606060606060606\"\n"
     "    }\n"
     "  ]\n"
     "}\n";
@@ -44,7 +52,8 @@ static const char golden[] =
 static struct hf_deployed example(void)
 {
     struct hf_deployed d = {0};
-    struct hf_deployed_service s = {.name = "web", .deployed = true, .has_before = true, .at_unix_ms = 1764300000000};
+    struct hf_deployed_service s = {
+        .name = "web", .deployed = true, .has_before = true, .at_unix_ms = 1764300000000};
     memset(s.manifest, 1, sizeof s.manifest);
     memset(s.component, 2, sizeof s.component);
     memset(s.before, 3, sizeof s.before);
@@ -92,7 +101,7 @@ static void version_1_is_this_text(void **state)
     hf_deployed_done(&back);
 }
 
-#define HASH "sha256:0101010101010101010101010101010101010101010101010101010101010101"
+#define HASH         "sha256:0101010101010101010101010101010101010101010101010101010101010101"
 #define ONE(members) "{\"version\":1,\"services\":[{" members "}]}"
 
 static void what_is_no_record_is_refused_in_words(void **state)
@@ -107,24 +116,34 @@ static void what_is_no_record_is_refused_in_words(void **state)
         {"{\"version\":1,\"version\":1,\"services\":[]}", "duplicate object key", HF_CORRUPT},
         {"{\"version\":\"1\",\"services\":[]}", "it has no \"version\"", HF_CORRUPT},
         {"{\"version\":0,\"services\":[]}", "it has no \"version\"", HF_CORRUPT},
-        {"{\"version\":2,\"services\":7}", "was written by a newer Holdfast: its version is 2, this one knows 1; remove the file",
+        {"{\"version\":2,\"services\":7}",
+         "was written by a newer Holdfast: its version is 2, this one knows 1; remove the file",
          HF_UNSUPPORTED},
         {"{\"version\":1}", "it has no \"services\"", HF_CORRUPT},
-        {"{\"version\":1,\"services\":[7]}", "service 1 has no \"name\" of 1 to 127 bytes", HF_CORRUPT},
+        {"{\"version\":1,\"services\":[7]}", "service 1 has no \"name\" of 1 to 127 bytes",
+         HF_CORRUPT},
         {ONE("\"name\":\"\",\"manifest\":\"" HASH "\""), "service 1 has no \"name\"", HF_CORRUPT},
-        {ONE("\"name\":\"a\\u0000b\",\"manifest\":\"" HASH "\""), "\\u0000 is not allowed", HF_CORRUPT},
+        {ONE("\"name\":\"a\\u0000b\",\"manifest\":\"" HASH "\""), "\\u0000 is not allowed",
+         HF_CORRUPT},
         {ONE("\"name\":\"web\""), "\"manifest\" of service 1 is no \"sha256:...\"", HF_CORRUPT},
-        {ONE("\"name\":\"web\",\"manifest\":\"" HASH "0\""), "\"manifest\" of service 1 is no", HF_CORRUPT},
-        {ONE("\"name\":\"web\",\"manifest\":\"" HASH "\",\"deployed\":null"), "\"deployed\" of service 1 is no object", HF_CORRUPT},
-        {ONE("\"name\":\"web\",\"manifest\":\"" HASH "\",\"deployed\":{}"), "the \"component\" that was deployed to service 1", HF_CORRUPT},
-        {ONE("\"name\":\"web\",\"manifest\":\"" HASH "\",\"deployed\":{\"component\":\"" HASH "\"}"), "the \"before\" of service 1 is neither",
+        {ONE("\"name\":\"web\",\"manifest\":\"" HASH "0\""), "\"manifest\" of service 1 is no",
          HF_CORRUPT},
-        {ONE("\"name\":\"web\",\"manifest\":\"" HASH "\",\"deployed\":{\"component\":\"" HASH "\",\"before\":null}"),
+        {ONE("\"name\":\"web\",\"manifest\":\"" HASH "\",\"deployed\":null"),
+         "\"deployed\" of service 1 is no object", HF_CORRUPT},
+        {ONE("\"name\":\"web\",\"manifest\":\"" HASH "\",\"deployed\":{}"),
+         "the \"component\" that was deployed to service 1", HF_CORRUPT},
+        {ONE("\"name\":\"web\",\"manifest\":\"" HASH "\",\"deployed\":{\"component\":\"" HASH
+             "\"}"),
+         "the \"before\" of service 1 is neither", HF_CORRUPT},
+        {ONE("\"name\":\"web\",\"manifest\":\"" HASH "\",\"deployed\":{\"component\":\"" HASH
+             "\",\"before\":null}"),
          "\"at_unix_ms\" of service 1 is no time", HF_CORRUPT},
-        {ONE("\"name\":\"web\",\"manifest\":\"" HASH "\",\"deployed\":{\"component\":\"" HASH "\",\"before\":null,\"at_unix_ms\":-1}"),
+        {ONE("\"name\":\"web\",\"manifest\":\"" HASH "\",\"deployed\":{\"component\":\"" HASH
+             "\",\"before\":null,\"at_unix_ms\":-1}"),
          "\"at_unix_ms\" of service 1 is no time", HF_CORRUPT},
-        {ONE("\"name\":\"web\",\"manifest\":\"" HASH "\"},{\"name\":\"web\",\"manifest\":\"" HASH "\""), "service \"web\" is there twice",
-         HF_CORRUPT},
+        {ONE("\"name\":\"web\",\"manifest\":\"" HASH "\"},{\"name\":\"web\",\"manifest\":\"" HASH
+             "\""),
+         "service \"web\" is there twice", HF_CORRUPT},
         {"\xff", "line 1", HF_CORRUPT},
     };
     (void)state;
@@ -132,8 +151,10 @@ static void what_is_no_record_is_refused_in_words(void **state)
         struct hf_deployed d;
         struct hf_report why;
         hf_report_init(&why);
-        assert_int_equal(hf_deployed_parse(hf_view_of(rows[i].text), "D/deployed.json", &d, &why), rows[i].err);
-        if (strstr(why.text, rows[i].words) == NULL || strncmp(why.text, "D/deployed.json ", 16) != 0 ||
+        assert_int_equal(hf_deployed_parse(hf_view_of(rows[i].text), "D/deployed.json", &d, &why),
+                         rows[i].err);
+        if (strstr(why.text, rows[i].words) == NULL ||
+            strncmp(why.text, "D/deployed.json ", 16) != 0 ||
             strstr(why.text, "remove the file") == NULL)
             fail_msg("%s\n%s", rows[i].text, why.text);
         assert_int_equal(d.len, 0);
@@ -172,7 +193,9 @@ static void bounded(void **state)
     hf_report_init(&why);
     assert_int_equal(hf_buf_add_text(&b, "{\"version\":1,\"services\":["), HF_OK);
     for (unsigned i = 0; i <= HF_DEPLOYED_MAX; i++)
-        assert_int_equal(hf_buf_printf(&b, "%s{\"name\":\"s%u\",\"manifest\":\"" HASH "\"}", i > 0 ? "," : "", i), HF_OK);
+        assert_int_equal(hf_buf_printf(&b, "%s{\"name\":\"s%u\",\"manifest\":\"" HASH "\"}",
+                                       i > 0 ? "," : "", i),
+                         HF_OK);
     assert_int_equal(hf_buf_add_text(&b, "]}"), HF_OK);
     assert_int_equal(hf_deployed_parse(hf_buf_view(&b), "f", &d, &why), HF_CORRUPT);
     assert_non_null(strstr(why.text, "it has 1001 services, more than 1000"));
@@ -180,7 +203,8 @@ static void bounded(void **state)
     for (unsigned i = 0; i < HF_DEPLOYED_BYTES_MAX; i++)
         assert_int_equal(hf_buf_add_byte(&b, '['), HF_OK);
     hf_report_init(&why);
-    assert_int_equal(hf_deployed_parse(hf_buf_view(&b), "f", &d, &why), HF_CORRUPT); /* deep: jansson's own bound */
+    assert_int_equal(hf_deployed_parse(hf_buf_view(&b), "f", &d, &why),
+                     HF_CORRUPT); /* deep: jansson's own bound */
     assert_non_null(strstr(why.text, "maximum parsing depth"));
     assert_int_equal(hf_buf_add_byte(&b, '['), HF_OK);
     hf_report_init(&why);

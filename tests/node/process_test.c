@@ -141,7 +141,12 @@ static void a_failed_change_leaves_no_class(void **state)
     for (uint32_t i = 1; i <= 3; i++) {
         a.other.processes_max = i; /* another class of that name each time */
         a.so[1].process = &a.other;
-        expect(&a.n, apply(&a, 3), HF_STATUS_FAILED, "service \"web\" does not start");
+        enum hf_status st;
+        for (int tries = 0; (st = apply(&a, 3)), strstr(a.n.msg.text, "service \"c\":") != NULL; tries++) {
+            assert_true(tries < 20000); /* instances of the change before are on their way out, and leave no room to try c */
+            usleep(2000);
+        }
+        expect(&a.n, st, HF_STATUS_FAILED, "service \"web\" does not start");
         assert_int_equal(http_ask(&a.n, "/c", body, sizeof body), 502); /* nobody is there */
     }
     a.so[1].process = NULL;
@@ -183,8 +188,8 @@ static void what_says_nothing_of_a_class_is_refused(void **state)
     REFUSED((o->kind = HF_KIND_RUNNER, a.other.turn_timeout_ns = 1), "a RUNNER takes its messages itself");
     REFUSED(o->kind = HF_KIND_SERVICE, "hf_service_options.process is of a HANDLER or a RUNNER");
     REFUSED(a.other.restart = (enum hf_restarts)3, "hf_process_options.restart");
-    REFUSED(a.other.sends = bad, "name Not a name");
-    REFUSED(a.other.spawns = bad, "name Not a name");
+    REFUSED(a.other.sends = bad, "name Not a name: 'N' cannot stand at byte 0");
+    REFUSED(a.other.spawns = bad, "name Not a name: 'N' cannot stand at byte 0");
     *o = good;
     o->name = "C";
     expect(&a.n, apply(&a, 2), HF_STATUS_USAGE, "name C: 'C' cannot stand at byte 0");
