@@ -40,6 +40,12 @@ struct hf_words {
     char text[4096];
 };
 
+/* Bytes that are lent; ptr may be NULL when len is 0. */
+struct hf_bytes {
+    const void *ptr;
+    size_t len;
+};
+
 HF_API const char *hf_version(void); /* "0.1.0"; a constant */
 
 /* ---- a node ---------------------------------------------------------------------------------------------- */

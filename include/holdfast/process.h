@@ -20,11 +20,6 @@ extern "C" {
 
 struct hf_proc; /* a process, while one of its callbacks runs */
 
-struct hf_bytes { /* lent; ptr may be NULL when len is 0 */
-    const void *ptr;
-    size_t len;
-};
-
 /* ---- what comes ---------------------------------------------------------------------------------------------- */
 
 enum hf_proc_kind {

@@ -243,6 +243,7 @@ void hf_node_close(struct hf_node *node)
     hf_natives_free(node);
     hf_kv_close(node->kv);
     hf_registry_free(node->registry);
+    hf_imports_free(node->imports);
     hf_engine_free(node->engine);
     hf_wake_free(node->wake);
     hf_log_free(node->log);
@@ -464,6 +465,7 @@ enum hf_status hf_inspect(struct hf_node *node, const char *path, bool json, cha
     struct hf_inspection in = {0};
     hf_report_init(&report);
     *text = NULL;
+    atomic_store(&node->linked, true);
     enum hf_err err = hf_file_read(path, &bytes, &report);
     if (err == HF_OK)
         err = hf_component_inspect(node->engine, node->registry, hf_buf_view(&bytes), &in, &report);

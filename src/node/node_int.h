@@ -18,6 +18,7 @@
 #include "node/change.h"
 #include "node/ends.h"
 #include "node/fetch.h"
+#include "node/import.h"
 #include "node/log.h"
 #include "node/native.h"
 #include "node/options.h"
@@ -94,6 +95,8 @@ struct hf_node {
     uint32_t n_listen;
     struct hf_worker *workers;
     uint32_t n_workers;
+    struct hf_imported *imports; /* own imports; the registry points at them */
+    _Atomic bool linked;      /* a component was linked with the registry: no more imports */
     struct hf_list natives;   /* hf_native: classes of native processes */
     struct hf_door *door;     /* the admin door (admin.h), or NULL */
     pthread_t runner;         /* the first worker's thread, from hf_node_begin on */
