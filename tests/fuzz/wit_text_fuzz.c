@@ -3,8 +3,11 @@
  *
  * rooms: base
  * files: src/component/types.c src/component/type_eq.c src/component/type_text.c
- * files: src/component/names.c src/component/eval.c src/component/eval_type.c
- * files: src/component/eval_bind.c src/component/registry.c src/component/registry_text.c
+ * files: src/component/names.c src/component/parse.c src/component/parse_section.c
+ * files: src/component/parse_type.c src/component/parse_core.c src/component/parse_canon.c
+ * files: src/component/eval.c src/component/eval_type.c src/component/eval_bind.c
+ * files: src/component/registry.c src/component/registry_wit.c
+ * files: src/component/registry_text.c
  */
 #include <stdio.h>
 #include <stdlib.h>
