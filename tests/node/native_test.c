@@ -467,6 +467,9 @@ static void classes_are_checked(void **state)
     bad.handle = NULL;
     REFUSED("size or handle");
     bad = a.class;
+    bad.size += sizeof(size_t); /* of a newer header */
+    REFUSED("size or handle");
+    bad = a.class;
     bad.name = NULL;
     REFUSED("a class of processes needs a name");
     bad = a.class;
