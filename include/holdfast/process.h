@@ -187,6 +187,9 @@ struct hf_proc_header {
  * that could be sent. */
 HF_API enum hf_proc_said hf_proc_http_respond(struct hf_proc *p, uint16_t status, const struct hf_proc_header *headers,
                                               size_t n, struct hf_bytes body);
+/* The same for a request that was deferred. */
+HF_API enum hf_proc_said hf_proc_http_answer(struct hf_proc *p, uint64_t token, uint16_t status, const struct hf_proc_header *headers,
+                                             size_t n, struct hf_bytes body);
 
 #ifdef __cplusplus
 }
