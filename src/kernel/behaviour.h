@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 
 struct hf_turn;
+struct hf_report;
 
 enum hf_end { HF_END_DONE, HF_END_WAIT, HF_END_YIELD, HF_END_FAILED };
 
@@ -39,6 +40,14 @@ struct hf_behaviour {
      */
     enum hf_err (*save)(void *state, struct hf_buf *ret);
     enum hf_err (*load)(void *class_ctx, struct hf_view bytes, void **state);
+    /* Eviction (spill.h): an idle instance as bytes for this process and this class, and a new one
+     * made of them that is as if it had never been away. evict changes nothing: the instance is
+     * stopped when its bytes are kept, or goes on. HF_UNSUPPORTED: it cannot be imaged, and the
+     * report says what it is that it has in hand. NULL: instances of it are never evicted. */
+    enum hf_err (*evict)(void *state, struct hf_buf *ret, struct hf_report *why);
+    /* Like start, but it never waits. On failure *state may be set: stop follows. */
+    enum hf_err (*revive)(void *class_ctx, struct hf_turn *turn, struct hf_view bytes, void **state,
+                          struct hf_report *why);
 };
 
 #endif

@@ -135,6 +135,8 @@ void hf_class_free(struct hf_class *c)
         c->name->class = NULL;
     name_unref(k, c->name);
     hf_buf_done(&c->last_failure);
+    if (c->named != NULL)
+        hf_asleep_class_done(c);
     hf_named_class_free(c->named);
     free(c);
     if (gone != NULL)

@@ -125,6 +125,10 @@ void hf_kernel_inspect(const struct hf_kernel *k, struct hf_buf *ret)
         (unsigned long long)k->seq, (unsigned long long)k->acked);
     add(ret, "    blobs: %zu live, %zu bytes of segments\n", hf_blob_pool_live(k->blobs),
         hf_blob_pool_memory(k->blobs));
+    if (k->evict.spill != NULL)
+        add(ret, "    named: %u in memory of %u, %u evicted with %llu bytes, %u on their way\n",
+            k->evict.n_resident, k->s.resident_max, k->evict.stats.evicted,
+            (unsigned long long)k->evict.stats.bytes, k->evict.n_moves);
     HF_LIST_FOR (n, &k->classes) {
         add_class(ret, HF_LIST_ENTRY(n, struct hf_class, in_kernel));
     }

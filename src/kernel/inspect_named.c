@@ -24,12 +24,16 @@ static const char *state_text(const struct hf_named *n)
     const struct hf_process *p = n->process;
     if (n->state == HF_NAMED_RESTARTING)
         return "restarting";
+    if (n->state == HF_NAMED_ASLEEP)
+        return "evicted";
     if (n->suspended)
         return "suspended";
     if (!hf_list_empty(&n->parked))
         return "parked";
     if (p == NULL)
         return "over";
+    if (n->asleep != NULL)
+        return "reviving";
     return hf_phase_text(p->phase);
 }
 
@@ -79,6 +83,8 @@ void hf_named_describe(const struct hf_named *n, struct hf_buf *ret)
         n->caps.len, n->n_watching, n->n_alarms, n->n_life);
     if (n->parent != NULL)
         add(ret, "    child of %.*s\n", HF_FMT(hf_named_name(n->parent)));
+    if (n->far_parent.len > 0)
+        add(ret, "    child of %.*s, elsewhere\n", HF_FMT(hf_buf_view(&n->far_parent)));
     if (n->showing)
         add(ret, "    in hand: %s %llu\n", n->back != NULL ? "the answer to" : "a notice about",
             (unsigned long long)n->shown.id);
@@ -89,17 +95,86 @@ void hf_named_describe(const struct hf_named *n, struct hf_buf *ret)
     add_pending(ret, HF_CONTAINER_OF(p, struct hf_request, talk.in_from));
     EACH(ret, &n->tokens, t, in_tokens)
     add_request(ret, "token of", HF_CONTAINER_OF(t, struct hf_request, talk.in_token));
+    if (n->asleep != NULL)
+        add(ret, "    evicted: %u bytes are kept of it\n", n->asleep->len);
+    if (n->stays.len > 0)
+        add(ret, "    stays in memory: %.*s\n", HF_FMT(hf_buf_view(&n->stays)));
     if (n->why.len > 0)
         add(ret, "    last ended: %.*s\n", HF_FMT(hf_buf_view(&n->why)));
+}
+
+static struct hf_view group_of(const struct hf_asleep *a)
+{
+    struct hf_view none = {0};
+    return hf_name_group_of(hf_view(a->name, a->name_len),
+                            a->parent == NULL ? none : a->parent->group);
+}
+
+static void describe_folded(const struct hf_asleep *a, struct hf_buf *ret)
+{
+    struct hf_view group = group_of(a);
+    add(ret, "named %.*s: evicted, shard %u of group %.*s; nothing waits, %u bytes are kept of it\n",
+        (int)a->name_len, a->name, hf_name_shard(group, HF_SHARDS), HF_FMT(group), a->len);
+    if (a->parent != NULL)
+        add(ret, "    child of %.*s\n", HF_FMT(hf_named_name(a->parent)));
 }
 
 enum hf_err hf_named_inspect(const struct hf_kernel *k, struct hf_view name, struct hf_buf *ret)
 {
     const struct hf_named *n = hf_map_get(&k->named_by_name, name);
-    if (n == NULL)
+    const struct hf_asleep *a = n != NULL ? NULL : hf_map_get(&k->evict.asleep, name);
+    if (n == NULL && a == NULL)
         return HF_NOT_FOUND;
-    hf_named_describe(n, ret);
+    if (n != NULL)
+        hf_named_describe(n, ret);
+    else
+        describe_folded(a, ret);
     return HF_OK;
+}
+
+static struct hf_named_info info_of(const struct hf_named *n)
+{
+    return (struct hf_named_info){
+        .name = hf_named_name(n),
+        .group = n->group,
+        .process = n->process == NULL ? 0 : n->process->id,
+        .shard = hf_name_shard(n->group, HF_SHARDS),
+        .mailbox = n->n_requests,
+        .mailbox_max = hf_named_set(n)->mailbox_max,
+        .pending = n->n_pending,
+        .tokens = n->n_tokens,
+        .capabilities = (uint32_t)n->caps.len,
+        .watches = n->n_watching,
+        .timers = n->n_alarms,
+        .restarts = n->n_life,
+        .last_failure = hf_buf_view(&n->why),
+        .state = state_text(n),
+        .stays = hf_buf_view(&n->stays),
+    };
+}
+
+static struct hf_named_info info_of_folded(const struct hf_asleep *a)
+{
+    struct hf_view group = group_of(a);
+    return (struct hf_named_info){
+        .name = hf_view(a->name, a->name_len),
+        .group = group,
+        .shard = hf_name_shard(group, HF_SHARDS),
+        .mailbox_max = a->class->named->s.mailbox_max,
+        .state = "evicted",
+    };
+}
+
+struct each {
+    void (*each)(void *ctx, const struct hf_named_info *i);
+    void *ctx;
+};
+
+static void each_folded(void *ctx, const struct hf_asleep *a)
+{
+    const struct each *e = ctx;
+    const struct hf_named_info i = info_of_folded(a);
+    e->each(e->ctx, &i);
 }
 
 void hf_named_each(const struct hf_kernel *k,
@@ -107,20 +182,11 @@ void hf_named_each(const struct hf_kernel *k,
 {
     HF_LIST_FOR(at, &k->named)
     {
-        const struct hf_named *n = HF_LIST_ENTRY(at, struct hf_named, in_kernel);
-        const struct hf_named_info i = {
-            .name = hf_named_name(n),
-            .group = n->group,
-            .process = n->process == NULL ? 0 : n->process->id,
-            .shard = hf_name_shard(n->group, HF_SHARDS),
-            .mailbox = n->n_requests,
-            .pending = n->n_pending,
-            .tokens = n->n_tokens,
-            .restarts = n->n_life,
-            .state = state_text(n),
-        };
+        const struct hf_named_info i = info_of(HF_LIST_ENTRY(at, struct hf_named, in_kernel));
         each(ctx, &i);
     }
+    struct each e = {each, ctx};
+    hf_asleep_each(k, each_folded, &e);
 }
 
 /* ---- walking ---- */
@@ -175,4 +241,24 @@ void hf_named_walk_blobs(const struct hf_kernel *k, void (*each)(void *ctx, stru
     {
         walk_named(&w, HF_LIST_ENTRY(at, struct hf_named, in_kernel));
     }
+}
+
+static void count_blob(void *ctx, struct hf_blob *blob)
+{
+    (void)blob;
+    ++*(uint64_t *)ctx;
+}
+
+enum hf_err hf_named_look(const struct hf_kernel *k, struct hf_view name, struct hf_named_info *ret,
+                          uint64_t *blobs)
+{
+    const struct hf_named *n = hf_map_get(&k->named_by_name, name);
+    const struct hf_asleep *a = n != NULL ? NULL : hf_map_get(&k->evict.asleep, name);
+    *blobs = 0;
+    if (n == NULL && a == NULL)
+        return HF_NOT_FOUND;
+    *ret = n != NULL ? info_of(n) : info_of_folded(a);
+    if (n != NULL)
+        walk_named(&(struct walk){count_blob, blobs}, n);
+    return HF_OK;
 }

@@ -1,7 +1,7 @@
 /* kernel.c - making a kernel, stepping it, freeing it.
  *
- * A step: set the time, date what was posted, fire timers, end who is doomed, free classes that are
- * gone, run one segment of one process. It does the same for the same calls: nothing here depends
+ * A step: set the time, date what was posted, fire timers, end who is doomed, evict and let in,
+ * free classes that are gone, run one segment of one process. It does the same for the same calls: nothing here depends
  * on addresses, on the order of a hash map, or on a clock of its own.
  */
 #include "kernel/named_int.h"
@@ -21,6 +21,10 @@ enum hf_err hf_kernel_new(const struct hf_kernel_settings *s, struct hf_kernel *
     k->s = *s;
     if (k->s.processes_max == 0)
         k->s.processes_max = PROCESSES_MAX;
+    if (k->s.names_max == 0)
+        k->s.names_max = k->s.processes_max;
+    if (k->s.resident_max == 0)
+        k->s.resident_max = k->s.processes_max;
     if (k->s.requests_max == 0)
         k->s.requests_max = REQUESTS_MAX;
     k->next_request = k->next_process = s->id_base == 0 ? 1 : s->id_base;
@@ -28,6 +32,7 @@ enum hf_err hf_kernel_new(const struct hf_kernel_settings *s, struct hf_kernel *
     hf_map_init(&k->requests, 0);
     hf_map_init(&k->names, HF_CLASSES_MAX);
     hf_map_init(&k->named_by_name, 0);
+    hf_far_init(k);
     k->named_by_name.seed = s->hash_seed;
     struct hf_list *const lists[] = {&k->classes, &k->starved,       &k->gone,           &k->fresh,
                                      &k->doomed,  &k->ready,         &k->held,           &k->sealed,
@@ -38,6 +43,7 @@ enum hf_err hf_kernel_new(const struct hf_kernel_settings *s, struct hf_kernel *
     for (size_t i = 0; i < HF_LINES; i++)
         hf_list_init(&k->lines[i].list);
     k->ran = HF_LINES;
+    hf_evict_init(k);
     *ret = k;
     return HF_OK;
 }
@@ -61,6 +67,8 @@ static enum hf_line_kind prepare(struct hf_kernel *k, uint64_t now_ns)
         hf_timers_fire(k);
     if (!hf_list_empty(&k->doomed))
         hf_processes_end_doomed(k);
+    if (HF_UNLIKELY(k->evict.due))
+        hf_evict_work(k);
     if (!hf_list_empty(&k->gone))
         hf_classes_free_gone(k);
     return hf_sched_next(k);
@@ -70,7 +78,7 @@ enum hf_err hf_kernel_step(struct hf_kernel *k, uint64_t now_ns)
 {
     enum hf_line_kind line = prepare(k, now_ns);
     if (line == HF_LINES)
-        return HF_AGAIN;
+        return k->evict.due ? HF_OK : HF_AGAIN;
     hf_sched_run(k, line);
     return HF_OK;
 }
@@ -87,7 +95,7 @@ uint64_t hf_kernel_next_ns(const struct hf_kernel *k)
         if (!hf_list_empty(&k->lines[i].list))
             return 0;
     if (!hf_list_empty(&k->ready) || !hf_list_empty(&k->fresh) || !hf_list_empty(&k->doomed) ||
-        !hf_list_empty(&k->gone))
+        !hf_list_empty(&k->gone) || k->evict.due)
         return 0;
     const struct hf_heap_node *next = hf_heap_peek(&k->timers);
     return next == NULL ? UINT64_MAX : next->at;
@@ -95,7 +103,7 @@ uint64_t hf_kernel_next_ns(const struct hf_kernel *k)
 
 uint32_t hf_kernel_processes(const struct hf_kernel *k)
 {
-    return k->n_processes;
+    return k->n_processes + hf_asleep_leaving(k);
 }
 
 bool hf_kernel_idle(const struct hf_kernel *k)
@@ -162,18 +170,22 @@ void hf_kernel_free(struct hf_kernel *k)
         }
     }
     hf_processes_end_doomed(k);
+    hf_asleep_free_all(k);
     hf_named_end_all(k);
+    hf_far_end(k);
     hf_kernel_flush(k);
     free_batches(&k->sealed);
     free_batches(&k->lent);
     HF_ASSERT(k->n_requests == 0 && k->n_processes == 0);
     hf_requests_free_all(k);
     hf_processes_free_all(k);
+    hf_evict_done(k);
     while (!hf_list_empty(&k->classes))
         hf_class_free(HF_LIST_ENTRY(k->classes.next, struct hf_class, in_kernel));
     hf_map_done(&k->names);
     hf_map_done(&k->requests);
     hf_map_done(&k->named_by_name);
+    hf_far_done(k);
     hf_heap_done(&k->timers); /* timers of others that are still in it are just not fired */
     hf_blob_pool_unref(k->blobs);
     free(k);

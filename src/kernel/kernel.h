@@ -20,6 +20,10 @@ struct hf_kernel_settings {
     uint64_t id_base;   /* first id of requests and of instances (0 = 1): worker number in the high
                          * bits, so that ids are unique in a node */
     uint64_t hash_seed; /* random, since strangers may choose names of processes */
+    uint32_t names_max; /* of named processes, evicted ones included; 0 = processes_max */
+    /* Named processes in memory; past it the least recently used are evicted (spill.h). What is
+     * busy or cannot be evicted may be more; processes_max bounds that. 0 = processes_max. */
+    uint32_t resident_max;
 };
 enum hf_err hf_kernel_new(const struct hf_kernel_settings *s, struct hf_kernel **ret);
 /* Kills what lives; pending requests get CANCELLED answers first. NULL is fine. */
@@ -102,8 +106,8 @@ void hf_class_get_stats(const struct hf_class *c, struct hf_class_stats *ret);
  * waits for, this is the only place that says it. Lent until the next step. */
 struct hf_view hf_class_last_failure(const struct hf_class *c);
 
-/* Instances there are, those that start or leave included: 0 when every class is closed and all is
- * done. */
+/* Instances there are, those that start or leave included, and evicted ones of closed classes: 0
+ * when every class is closed and all is done. */
 uint32_t hf_kernel_processes(const struct hf_kernel *k);
 /* True when no request is in hand or queued and no answer is undelivered (drain is over). */
 bool hf_kernel_idle(const struct hf_kernel *k);
@@ -111,8 +115,9 @@ bool hf_kernel_idle(const struct hf_kernel *k);
  * changes nothing; the view lives during its call. */
 struct hf_instance_view {
     uint64_t process, served;
-    uint64_t born_ns;  /* 0: not started yet */
-    const char *phase; /* static: "new", "starting", "idle", "assigned", "busy", "leaving" */
+    uint64_t born_ns;    /* 0: not started yet */
+    struct hf_view name; /* of a named process; empty: one of a pool */
+    const char *phase;   /* static: "new", "starting", "idle", "assigned", "busy", "leaving" */
     const struct hf_behaviour *behaviour;
     const void *state; /* the behaviour's; NULL before its start */
 };

@@ -11,6 +11,7 @@
  *     kernel.c    making, step, freeing
  *     inspect.c   text and walks
  *     visit.c     what lives, seen from outside, and killing it
+ *     evict.c     which instances are in memory     asleep.c   names whose instance is not
  *
  * Who keeps a request: its place (a queue, a starting process, the process that has it in hand)
  * and, once answered, the outbox. It is freed when both let go. Requests to and from named
@@ -25,8 +26,10 @@
 #include "base/heap.h"
 #include "base/map.h"
 #include "kernel/batch_int.h"
+#include "kernel/far.h"
 #include "kernel/kernel.h"
 #include "kernel/named.h"
+#include "kernel/spill.h"
 #include "kernel/turn.h"
 
 struct hf_process;
@@ -41,6 +44,7 @@ enum hf_effect_kind {
     HF_EFFECT_CANCEL, /* hf_request.going: its origin cancelled */
     HF_EFFECT_SPAWN,  /* hf_named.going */
     HF_EFFECT_WATCH,  /* hf_watch.going */
+    HF_EFFECT_FAR,    /* struct hf_far_wish: a letter (far_spawn.c) */
     HF_EFFECT_END     /* struct hf_end_wish */
 };
 struct hf_effect {
@@ -104,6 +108,25 @@ struct hf_talk {
     struct hf_view answer_metadata;
     struct hf_view *answer_caps;
     size_t n_answer_caps;
+    /* far.h: a guest is answered to another place; what is away is held by another. */
+    struct hf_far_letter *letter; /* a guest came in it; what is away can be cancelled with it,
+                                   * and has it from its answer on */
+    uint64_t origin_id, via_id;   /* of a guest: at its origin's place, and where it came from */
+    uint16_t origin, via, away;   /* places + 1; 0: no guest; here */
+    bool forwarded, parked_there; /* a guest: by a forward; its sender waits till it is taken */
+};
+
+/* far.c: the kernel's side towards others. ops NULL: there are none. */
+struct hf_far_side {
+    const struct hf_far_ops *ops;
+    void *ctx;
+    uint32_t here;
+    struct hf_map guests;   /* by the id they were sent under */
+    struct hf_map watches;  /* hf_watch of ours at others' processes, by far_id */
+    struct hf_map watchers; /* hf_far_watcher: others' of ours, by the same */
+    struct hf_far_letter *expecting; /* watches of children whose SPAWN is to come */
+    struct hf_list abroad;  /* stubs of forwards, and tells that may be parked: talk.in_from */
+    struct hf_far_stats stats;
 };
 
 struct hf_request {
@@ -177,6 +200,13 @@ struct hf_process {
     struct hf_list in_pool;  /* class idle (most recent first) or starting without a claim */
     struct hf_list in_run;   /* a line of the run queue, or the kernel's doomed */
     struct hf_timer clock;   /* end of start; end of idleness or of its age */
+    /* ---- named, evict.c ---- */
+    struct hf_list in_idle, in_class_idle; /* may be evicted: the kernel's and the class's */
+    struct hf_spill_move *move; /* idle: its bytes are being written; starting: are being read */
+    bool resident;              /* it counts as one that is in memory */
+    bool moved;                 /* the read is over */
+    bool revived;
+    uint32_t patience; /* so often it becomes idle before it is asked for its image again */
 };
 
 struct hf_name {
@@ -217,6 +247,29 @@ struct hf_line { /* of the run queue (port.h: who is next) */
     uint64_t since_ns; /* when one of it ran last, or the first came to stand in it */
 };
 
+/* evict.c and asleep.c. */
+struct hf_evict {
+    const struct hf_spill *spill; /* NULL: nobody is evicted */
+    void *spill_ctx;
+    uint32_t n_resident; /* hf_process.resident */
+    uint32_t n_leaving;  /* of those, idle with a move */
+    uint32_t n_moves;
+    struct hf_list idle;      /* hf_process.in_idle, least recently used first */
+    struct hf_list moves;     /* with the keeper, in_kernel */
+    struct hf_list arrived;   /* back from it */
+    struct hf_list waiting;   /* hf_named_class.in_waiting: somebody stands in its entrance */
+    struct hf_list closing;   /* hf_named_class.in_closing: closed, with names asleep */
+    struct hf_list foldable;  /* hf_named.in_evict, all three: evicted, and perhaps nothing else */
+    struct hf_list sleepless; /* there was no place for a process to revive it in */
+    struct hf_list lost;      /* evicted ones that end */
+    struct hf_map asleep;     /* hf_asleep that are folded, by name */
+    bool due;                 /* the next step has something to look at */
+    uint64_t shut_ns;         /* since then nobody came in beyond the bound */
+    struct hf_timer pause;    /* after a failure nothing is evicted until it rings */
+    struct hf_buf why;        /* ... the failure */
+    struct hf_evict_stats stats;
+};
+
 struct hf_kernel {
     struct hf_kernel_settings s; /* defaults filled in */
     uint64_t now, next_request, next_process;
@@ -251,6 +304,8 @@ struct hf_kernel {
     uint32_t n_named, walk;
     struct hf_list walking; /* of a walk through who waits for whom (mailbox.c) */
     struct hf_message_stats said;
+    struct hf_far_side far;
+    struct hf_evict evict;
 };
 
 #define HF_CLASSES_MAX 4096u
@@ -324,6 +379,8 @@ void hf_process_fail(struct hf_process *p);
 void hf_process_retire(struct hf_process *p, const char *why);
 void hf_process_set_idle_clock(struct hf_process *p);
 void hf_processes_free_all(struct hf_kernel *k);
+/* It is evicted: not an end, nobody is told. */
+void hf_process_put_out(struct hf_process *p);
 const char *hf_phase_text(enum hf_phase phase);
 
 /* sched.c */

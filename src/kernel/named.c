@@ -14,15 +14,13 @@ static void restart_due(struct hf_timer *t)
     hf_restart_now(HF_CONTAINER_OF(t, struct hf_named, clock));
 }
 
-struct hf_named *hf_named_new(struct hf_class *c, struct hf_view name, struct hf_view parent_group)
+struct hf_named *hf_named_alloc(struct hf_class *c, struct hf_view name,
+                                struct hf_view parent_group)
 {
     struct hf_kernel *k = c->kernel;
     struct hf_view group = hf_name_group_of(name, parent_group);
     bool lies_in = group.ptr >= name.ptr && group.ptr <= name.ptr + name.len;
-    struct hf_named *n = NULL;
-
-    if (k->n_named < k->s.processes_max && !k->closing)
-        n = calloc(1, sizeof *n + name.len + (lies_in ? 0 : group.len));
+    struct hf_named *n = calloc(1, sizeof *n + name.len + (lies_in ? 0 : group.len));
     if (n == NULL)
         return NULL;
     memcpy(n->name, name.ptr, name.len);
@@ -39,10 +37,12 @@ struct hf_named *hf_named_new(struct hf_class *c, struct hf_view name, struct hf
     n->state = HF_NAMED_LIVE;
     n->next_id = 1;
     struct hf_list *const lists[] = {&n->mail,     &n->pending,  &n->tokens, &n->parked,
-                                     &n->watching, &n->watchers, &n->alarms};
+                                     &n->watching, &n->watchers, &n->alarms,
+                                     &n->far_watchers};
     for (size_t i = 0; i < HF_ARRAY_LEN(lists); i++)
         hf_list_init(lists[i]);
     hf_list_init(&n->in_kernel);
+    hf_list_init(&n->in_evict);
     hf_list_init(&n->going.link);
     hf_wait_init(&n->mail_wait, false);
     hf_wait_init(&n->unwanted, false);
@@ -51,6 +51,28 @@ struct hf_named *hf_named_new(struct hf_class *c, struct hf_view name, struct hf
     n->caps.seed = k->s.hash_seed;
     hf_timer_init(&n->clock);
     n->clock.fire = restart_due;
+    return n;
+}
+
+/* Whatever is bounded. */
+static bool may_be_more(struct hf_class *c)
+{
+    struct hf_kernel *k = c->kernel;
+    if (k->n_named >= k->s.names_max || c->named->n_named >= c->named->s.processes_max ||
+        k->closing)
+        return false;
+    if (!hf_evict_refuses(c))
+        return true;
+    k->evict.stats.limited++;
+    return false;
+}
+
+struct hf_named *hf_named_new(struct hf_class *c, struct hf_view name, struct hf_view parent_group)
+{
+    struct hf_kernel *k = c->kernel;
+    struct hf_named *n = may_be_more(c) ? hf_named_alloc(c, name, parent_group) : NULL;
+    if (n == NULL)
+        return NULL;
     if (hf_map_put(&k->named_by_name, hf_named_name(n), n, NULL) != HF_OK) {
         hf_named_unref(n);
         return NULL;
@@ -70,8 +92,13 @@ struct hf_named *hf_named_new(struct hf_class *c, struct hf_view name, struct hf
 
 void hf_named_unref(struct hf_named *n)
 {
-    if (n == NULL || --n->refs > 0)
+    if (n == NULL)
         return;
+    if (--n->refs > 0) {
+        if (HF_UNLIKELY(n->refs == 1 && n->state == HF_NAMED_ASLEEP))
+            hf_asleep_fold_later(n);
+        return;
+    }
     hf_wait_done(&n->mail_wait);
     hf_wait_done(&n->unwanted);
     hf_wait_done(&n->asked_wait);
@@ -79,7 +106,9 @@ void hf_named_unref(struct hf_named *n)
     hf_named_unref(n->parent);
     hf_caps_free(n);
     hf_buf_done(&n->why);
+    hf_buf_done(&n->far_parent);
     hf_buf_done(&n->kill_text);
+    hf_buf_done(&n->stays);
     free(n->restarts);
     free(n);
 }
@@ -88,8 +117,11 @@ struct hf_named *hf_named_find(struct hf_kernel *k, struct hf_view name, bool ma
                                enum hf_answer_kind *why)
 {
     struct hf_named *n = hf_map_get(&k->named_by_name, name);
-    *why = HF_ANSWER_NO_SUCH;
-    if (n != NULL || !make || k->closing)
+    bool limited = false;
+    if (n == NULL)
+        n = hf_asleep_unfold(k, name, &limited);
+    *why = limited ? HF_ANSWER_LIMITED : HF_ANSWER_NO_SUCH;
+    if (n != NULL || limited || !make || k->closing)
         return n;
     struct hf_class *c = hf_class_find(k, hf_name_class(name));
     if (c == NULL || c->named == NULL || c->closed || c->named->s.spawned ||
@@ -123,7 +155,9 @@ void hf_named_set_blocked(struct hf_named *n)
 void hf_named_wake_up(struct hf_named *n)
 {
     struct hf_process *p = n->process;
-    if (p != NULL && p->phase == HF_PHASE_IDLE && hf_named_set(n)->shape == HF_SHAPE_HANDLE)
+    if (HF_UNLIKELY(n->state == HF_NAMED_ASLEEP))
+        hf_asleep_wake(n);
+    else if (p != NULL && p->phase == HF_PHASE_IDLE && hf_named_set(n)->shape == HF_SHAPE_HANDLE)
         hf_sched_push(p);
 }
 
@@ -146,9 +180,13 @@ void hf_named_settle(struct hf_named *n)
         hf_process_doom(p, HF_DOOM_RETIRE, "closed");
     } else if (!hf_list_empty(&n->mail)) {
         hf_sched_push(p);
-    } else if (timeout != 0 && !hf_heap_has(&p->clock.node) &&
-               !__builtin_add_overflow(p->idle_ns, timeout, &until)) {
-        (void)!hf_timer_set(p->kernel, &p->clock, until); /* without it, it just stays */
+    } else if (n->parting != NULL && hf_named_is_quiet(n)) {
+        hf_process_doom(p, HF_DOOM_RETIRE, n->parting);
+    } else {
+        if (timeout != 0 && !hf_heap_has(&p->clock.node) &&
+            !__builtin_add_overflow(p->idle_ns, timeout, &until))
+            (void)!hf_timer_set(p->kernel, &p->clock, until); /* without it, it just stays */
+        hf_evict_idle(p);
     }
 }
 
@@ -194,6 +232,8 @@ void hf_named_over(struct hf_named *n)
             k->said.refused_tells++;
         hf_duty_release(r, NULL, n->why_kind, why);
     }
+    hf_asleep_end(n);
+    hf_list_remove(&n->in_evict);
     n->state = HF_NAMED_OVER;
     hf_list_remove(&n->in_kernel);
     hf_list_remove(&n->going.link);

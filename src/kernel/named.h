@@ -38,6 +38,9 @@ struct hf_named_settings {
     enum hf_shape shape; /* RUN cannot be recorded: HF_UNSUPPORTED */
     bool recorded;       /* effects wait for hf_kernel_acked */
     bool spawned;        /* only spawn makes one; to other names: no-such-process */
+    /* Its processes live at this place (far.h) + 1, which every place must say of it; 0: each where
+     * its shard lives. */
+    uint32_t place;
     bool trap_links;     /* the death of a linked process is a notice, not its own death */
 
     uint32_t processes_max; /* of this class; 0 = 10000 */
@@ -58,6 +61,13 @@ struct hf_named_settings {
     uint64_t leave_timeout_ns;   /* 0 = 5 s */
     uint64_t turn_timeout_ns;    /* a turn (HANDLE) that takes longer fails; 0 = never */
     uint64_t idle_timeout_ns;    /* ends in order when it had nothing to do so long; 0 = never */
+
+    /* Of this class in memory; past it the least recently used are evicted (spill.h); 0 = as many
+     * as the kernel has. */
+    uint32_t resident_max;
+    /* One that ends in order while it is evicted is revived for its behaviour->leave; else it ends
+     * where it lies. */
+    bool last_words;
 
     enum hf_restart restart;
     uint64_t backoff_ns, backoff_max_ns; /* 0 = 100 ms, 60 s */
@@ -97,14 +107,22 @@ enum hf_err hf_named_resume(struct hf_kernel *k, struct hf_view name);
 enum hf_err hf_named_wake(struct hf_kernel *k, struct hf_view name, struct hf_report *report);
 /* One process as text: mailbox, duties, pending, capabilities, watches, last failure. */
 enum hf_err hf_named_inspect(const struct hf_kernel *k, struct hf_view name, struct hf_buf *ret);
-/* Every named process in the order of their making. */
+/* Every named process in the order of their making; evicted ones may come last. */
 struct hf_named_info {
     struct hf_view name, group;
-    uint64_t process; /* instance, 0: none now (waits for its restart) */
+    uint64_t process; /* instance, 0: none now (waits for its restart, or is evicted) */
     uint32_t shard, mailbox, pending, tokens, restarts;
-    /* Static: "new", "starting", "idle", "busy", "suspended", "parked", "restarting", "leaving". */
+    uint32_t mailbox_max, capabilities, watches, timers;
+    struct hf_view
+        last_failure; /* why its last instance ended otherwise than in order; may be empty */
+    /* Static: "new", "starting", "idle", "busy", "suspended", "parked", "restarting", "leaving",
+     * "evicted", "reviving". */
     const char *state;
+    struct hf_view stays; /* why it could not be evicted when that was tried last; or empty */
 };
+/* One of them, with the blobs it can name; views are lent until the next step. HF_NOT_FOUND. */
+enum hf_err hf_named_look(const struct hf_kernel *k, struct hf_view name, struct hf_named_info *ret,
+                          uint64_t *blobs);
 void hf_named_each(const struct hf_kernel *k,
                    void (*each)(void *ctx, const struct hf_named_info *i), void *ctx);
 uint32_t hf_named_count(const struct hf_kernel *k);

@@ -75,18 +75,22 @@ void hf_named_gone(struct hf_named *n, bool in_order, const char *reason)
     }
     struct hf_view why = hf_buf_view(&n->why);
     n->process = NULL;
+    n->parting = NULL;
+    hf_asleep_end(n); /* it was about to be revived */
     hf_list_remove(&n->going.link);
     if (!in_order)
         n->kernel->said.deaths++;
     hf_pending_drop_all(n, why);
     hf_named_release(n, NULL, n->why_kind, why);
     drop_tokens(n, why);
+    hf_far_exit(n, in_order ? HF_ANSWER_OK : n->why_kind, why);
     drop_notices(n);
     while (hf_list_pop_front(&n->parked) != NULL) {
         /* they are delivered; nobody waits for their room now */
     }
     hf_named_ref(n);
     hf_watch_ended(n, in_order ? HF_ANSWER_OK : n->why_kind, why);
+    hf_far_ended(n, in_order ? HF_ANSWER_OK : n->why_kind, why);
     if (!hf_restart_plan(n, in_order))
         hf_named_over(n);
     n->has_why = false;
@@ -105,13 +109,15 @@ struct hf_view hf_named_kill_text(const struct hf_named *n)
 void hf_named_end_now(struct hf_named *n, struct hf_view why, bool by_wish)
 {
     n->stopping |= by_wish;
-    if (n->process == NULL && !by_wish)
+    if (n->process == NULL && n->asleep == NULL && !by_wish)
         return;
     hf_buf_clear(&n->kill_text);
     if (hf_buf_add_view(&n->kill_text, hf_view_take(why, WHY_MAX)) != HF_OK)
         hf_buf_clear(&n->kill_text);
     if (n->process != NULL)
         hf_process_doom(n->process, HF_DOOM_KILL, "killed");
+    else if (n->asleep != NULL)
+        hf_asleep_lose(n, false);
     else
         hf_named_over(n);
 }
@@ -120,6 +126,10 @@ void hf_named_end_soon(struct hf_named *n)
 {
     struct hf_process *p = n->process;
     n->stopping = true;
+    if (n->state == HF_NAMED_ASLEEP) {
+        hf_asleep_stop(n);
+        return;
+    }
     if (p == NULL) {
         hf_named_over(n);
         return;

@@ -8,6 +8,9 @@
  *     say_send.c     send, ask, forward, cancel          say_answer.c   reply, defer, tokens
  *     say_self.c     receive, spawn, timers              capability.c   who may message whom
  *     watch.c        monitors and links                  effect.c       effects happen, or do not
+ *     far.c          requests to and of other places     far_watch.c    monitors and links there
+ *     far_spawn.c    children there
+ *     evict.c        which instances are in memory       asleep.c       names whose instance is not
  *
  * `hf_named` is the name: it outlives its instances (`process`) over restarts, keeps the mailbox
  * and what a restart keeps, and is freed when nobody refers to it. Everything that lies in a
@@ -28,12 +31,21 @@ struct hf_named_class {
     char **grants, **spawns;
     size_t n_grants, n_spawns;
     uint32_t n_named;
+    /* ---- evict.c, asleep.c ---- */
+    uint32_t n_resident, n_leaving, n_asleep;
+    struct hf_class *class;
+    struct hf_list idle;     /* hf_process.in_class_idle */
+    struct hf_list entrance; /* hf_process.in_run: new ones that wait for room in memory */
+    struct hf_list asleep;   /* hf_asleep.in_class, idle for longest first */
+    struct hf_list in_waiting, in_closing; /* the kernel's */
+    struct hf_timer clock;                 /* the first of `asleep` has been idle too long */
 };
 
 enum hf_named_state {
     HF_NAMED_UNBORN,     /* its parent's batch is not acknowledged */
     HF_NAMED_LIVE,       /* has an instance */
     HF_NAMED_RESTARTING, /* its clock will make one */
+    HF_NAMED_ASLEEP,     /* is evicted; LIVE again when it has a process to be revived in */
     HF_NAMED_OVER        /* gone; somebody still refers to it */
 };
 
@@ -78,6 +90,8 @@ struct hf_named {
     uint32_t n_alarms;
     uint64_t next_id;        /* of watches and timers */
     struct hf_named *parent; /* a reference, or NULL */
+    struct hf_buf far_parent; /* its name, when it lives elsewhere */
+    struct hf_list far_watchers; /* hf_far_watcher.in_of */
 
     struct hf_timer clock; /* restart */
     uint64_t backoff_ns, born_ns;
@@ -87,6 +101,14 @@ struct hf_named {
     struct hf_buf why, kill_text;
     bool has_why;
 
+    /* ---- asleep.c ---- */
+    struct hf_asleep *asleep; /* it is evicted, or is being revived; or NULL */
+    struct hf_list in_evict;  /* one of three lists of hf_evict */
+    const char *parting;      /* static; why it ends when it is revived and has nothing to do */
+    bool lost, lost_in_order; /* evicted, and ends */
+    struct hf_buf stays;      /* why it could not be evicted */
+    uint32_t n_stays;         /* how often */
+
     uint32_t mark; /* of a walk through who waits for whom */
     struct hf_list in_walk;
     struct hf_view group;
@@ -94,8 +116,22 @@ struct hf_named {
     char name[]; /* behind it, when it is not in the name, the group */
 };
 
+/* An evicted name. Folded, it is all that there is of the name; else there is a hf_named beside it,
+ * which then has more than a name: capabilities, watches, timers, pending requests, mail. */
+struct hf_asleep {
+    struct hf_list in_class;
+    struct hf_class *class;
+    struct hf_named *named;  /* NULL: folded */
+    struct hf_named *parent; /* of a folded one (a reference), or NULL */
+    uint64_t idle_ns, place, next_id;
+    uint32_t len; /* of its bytes */
+    uint32_t name_len;
+    char name[];
+};
+
 struct hf_cap {
     struct hf_cap *next; /* of those that are swept out */
+    bool far_child;      /* a child that lives elsewhere */
     size_t len;
     char name[];
 };
@@ -109,10 +145,36 @@ struct hf_watch {
     struct hf_effect going;
     struct hf_mail mail, refused;
     uint64_t n_refused, n_shown;
+    /* far_watch.c: of one elsewhere (far_id, not 0; letter: to take it back, or to say that this
+     * end of the link died), or the direction back of another's link. */
+    uint64_t far_id;
+    uint32_t place;
+    bool unborn; /* of a child elsewhere, whose beginning leaves right behind it */
+    struct hf_far_letter *letter;
+    struct hf_far_watcher *back;
     enum hf_answer_kind kind;
     struct hf_buf why;
     size_t name_len;
     char name[];
+};
+
+/* A watch of another place's process on one of ours. */
+struct hf_far_watcher {
+    uint64_t id;
+    uint32_t place;
+    bool link;
+    struct hf_named *of;
+    struct hf_watch *pair; /* a link's direction back, or NULL */
+    struct hf_list in_of;
+    struct hf_far_letter *letter, *refused; /* of its end; of refused tells, NULL: it is out */
+    uint64_t n_refused;
+};
+
+struct hf_far_wish { /* a letter that leaves when its batch is acknowledged */
+    struct hf_effect going;
+    struct hf_kernel *kernel;
+    struct hf_far_letter *letter;
+    uint32_t to;
 };
 
 struct hf_alarm {
@@ -159,6 +221,52 @@ void hf_named_set_blocked(struct hf_named *n);
 void hf_named_clock(struct hf_process *p); /* a turn that takes too long, or idleness */
 /* The name is free; whoever waits in its mailbox is told why. */
 void hf_named_over(struct hf_named *n);
+
+/* One that is in no map and has no process; NULL: memory. */
+struct hf_named *hf_named_alloc(struct hf_class *c, struct hf_view name,
+                                struct hf_view parent_group);
+
+/* ---- evict.c: which instances are in memory ---- */
+void hf_evict_init(struct hf_kernel *k);
+/* It has nothing to do: it may be evicted. */
+void hf_evict_idle(struct hf_process *p);
+/* It is used, or ends: it is not evicted, whatever is under way. */
+void hf_evict_keep(struct hf_process *p);
+void hf_evict_gone(struct hf_process *p); /* the process is freed */
+/* May it start? False: it stands in its class's entrance, and is made runnable when it may. */
+bool hf_evict_admits(struct hf_process *p);
+/* No new name: nothing can be evicted at present, and there are as many as may be. */
+bool hf_evict_refuses(const struct hf_class *c);
+/* In place of start for who is evicted: WAIT, or FAILED. */
+enum hf_end hf_evict_revive(struct hf_process *p);
+bool hf_evict_is_reviving(const struct hf_process *p);
+enum hf_end hf_evict_resume(struct hf_process *p);
+/* A step's share: at most one image is taken. */
+void hf_evict_work(struct hf_kernel *k);
+void hf_evict_done(struct hf_kernel *k); /* every process and name is gone */
+
+/* ---- asleep.c: names whose instance is not ---- */
+struct hf_asleep *hf_asleep_new(const struct hf_named *n);
+/* Its instance is stopped: it is evicted now. */
+void hf_asleep_begin(struct hf_named *n, struct hf_asleep *a, uint64_t idle_ns);
+/* Its bytes are not wanted any more: it is revived, or gone. */
+void hf_asleep_end(struct hf_named *n);
+/* A folded name is a hf_named again; NULL: there is none (*limited false), or memory. */
+struct hf_named *hf_asleep_unfold(struct hf_kernel *k, struct hf_view name, bool *limited);
+bool hf_asleep_has(const struct hf_kernel *k, struct hf_view name);
+void hf_asleep_fold_later(struct hf_named *n);
+void hf_asleep_wake(struct hf_named *n); /* there is mail */
+/* It ends with the next step, as it lies there; why: n->parting, or what hf_named_dying would note. */
+void hf_asleep_lose(struct hf_named *n, bool in_order);
+void hf_asleep_stop(struct hf_named *n);
+void hf_asleep_class_open(struct hf_named_class *nc, struct hf_class *c);
+void hf_asleep_class_close(struct hf_class *c);
+void hf_asleep_class_done(struct hf_class *c);
+void hf_asleep_work(struct hf_kernel *k);
+uint32_t hf_asleep_leaving(const struct hf_kernel *k); /* of closed classes */
+void hf_asleep_free_all(struct hf_kernel *k);
+void hf_asleep_each(const struct hf_kernel *k,
+                    void (*each)(void *ctx, const struct hf_asleep *folded), void *ctx);
 
 /* ---- named_turn.c ---- */
 void hf_named_started(struct hf_process *p);
@@ -219,8 +327,20 @@ void hf_mail_deliver(struct hf_kernel *k, struct hf_request *r);
 /* Not delivered: its origin is told, a tell is counted. The hold of its way is given up. */
 void hf_mail_fail(struct hf_kernel *k, struct hf_request *r, enum hf_answer_kind kind,
                   struct hf_named *n);
-/* Does `n` wait, over any number of others, for `end`? */
-bool hf_mail_waits_for(struct hf_named *n, const struct hf_named *end);
+/* Into n's mailbox, or its origin is told why not. */
+void hf_mail_deliver_to(struct hf_kernel *k, struct hf_request *r, struct hf_named *n);
+/* A look for who waits for himself, that goes on to other places: whose, which request of his. */
+struct hf_probe {
+    uint32_t origin;
+    uint64_t origin_id, hops;
+};
+/* Does `n` wait, over any number of others, for `end`? Where a wait leads elsewhere, `probe` (or
+ * NULL) is sent on; *far (or NULL): some do. */
+bool hf_mail_waits_for(struct hf_named *n, const struct hf_named *end, const struct hf_probe *probe,
+                       bool *far);
+/* Who has it in his mailbox or in hand; NULL: nobody here, or it is away. */
+struct hf_named *hf_mail_holder(const struct hf_request *live);
+struct hf_view hf_mail_why(enum hf_answer_kind kind);
 /* It is not over the bound any more (taken, or gone). */
 void hf_mail_unpark(struct hf_request *r);
 
@@ -277,6 +397,55 @@ void hf_watch_free(struct hf_watch *w);
 /* n's instance has ended: all who watch are told. */
 void hf_watch_ended(struct hf_named *n, enum hf_answer_kind kind, struct hf_view why);
 void hf_watch_refused(struct hf_named *n);
+
+void hf_watch_tell(struct hf_watch *w, enum hf_answer_kind kind, struct hf_view why);
+struct hf_watch *hf_watch_new(struct hf_named *by, struct hf_view name, bool link);
+void hf_watch_more(struct hf_watch *w, uint64_t refused);
+
+/* ---- far.c: requests ---- */
+/* Where it lives, when that is elsewhere and its class is known. */
+bool hf_far_place(const struct hf_kernel *k, struct hf_view name, uint32_t *place);
+/* NULL: memory. */
+struct hf_far_letter *hf_far_make(struct hf_kernel *k, enum hf_far_kind kind, uint64_t id);
+void hf_far_drop(struct hf_kernel *k, struct hf_far_letter *letter);
+void hf_far_post(struct hf_kernel *k, uint32_t to, struct hf_far_letter *letter);
+/* Copies views into the letter's text; false: memory, and nothing of it is left. */
+bool hf_far_pack(struct hf_far_letter *letter, struct hf_view target, struct hf_view source,
+                 struct hf_view metadata, const struct hf_view *caps, size_t n);
+/* The effect of a send: it goes, or its origin is told why not. */
+void hf_far_send(struct hf_kernel *k, struct hf_request *r, uint32_t to);
+/* A guest's answer is made. */
+void hf_far_answer(struct hf_kernel *k, struct hf_request *root);
+/* Nobody waits for what is away. */
+void hf_far_cancel(struct hf_kernel *k, struct hf_request *live);
+/* A guest whose sender parked was taken, or is gone. */
+void hf_far_room(struct hf_request *r);
+/* Whose process waits for its answer; NULL: a port, or one that lives elsewhere. */
+struct hf_named *hf_far_asker(const struct hf_kernel *k, const struct hf_request *root);
+void hf_far_probe(struct hf_kernel *k, const struct hf_request *away, const struct hf_probe *probe);
+void hf_far_init(struct hf_kernel *k);
+/* The kernel is freed: what is away is let go; then the maps. */
+void hf_far_end(struct hf_kernel *k);
+void hf_far_done(struct hf_kernel *k);
+
+/* ---- far_watch.c ---- */
+void hf_far_watch(struct hf_kernel *k, struct hf_watch *w, uint32_t place);
+void hf_far_watch_free(struct hf_watch *w); /* its far part */
+void hf_far_exit(struct hf_named *n, enum hf_answer_kind kind, struct hf_view why);
+void hf_far_ended(struct hf_named *n, enum hf_answer_kind kind, struct hf_view why);
+void hf_far_refused(struct hf_named *n);
+void hf_far_watch_arrive(struct hf_kernel *k, struct hf_far_letter *letter);
+/* What was to watch the child of this SPAWN begins to, or is told why there is none. */
+void hf_far_watch_born(struct hf_kernel *k, const struct hf_far_letter *spawn, struct hf_view why);
+
+/* ---- far_spawn.c ---- */
+enum hf_said hf_far_spawn(struct hf_process *p, const struct hf_spawn *s, struct hf_view name,
+                          uint32_t place, uint64_t *watch);
+enum hf_said hf_far_end_child(struct hf_process *p, struct hf_view name, bool kill,
+                              struct hf_view why);
+void hf_far_wish_happen(struct hf_far_wish *w);
+void hf_far_wish_drop(struct hf_far_wish *w);
+void hf_far_spawn_arrive(struct hf_kernel *k, struct hf_far_letter *letter);
 
 /* ---- say_self.c ---- */
 void hf_alarm_free(struct hf_alarm *a);

@@ -111,7 +111,9 @@ static void show_answer(struct hf_named *n, struct hf_request *root)
         .error = root->answer.kind,
         .body = hf_buf_view(&root->answer.body),
         .blob = root->answer.blob,
-        .source = t->by == NULL ? (struct hf_view){0} : hf_named_name(t->by),
+        .source = t->by != NULL       ? hf_named_name(t->by)
+                  : t->letter != NULL ? t->letter->source
+                                      : (struct hf_view){0},
         .target = root->message.target,
         .metadata = t->answer_metadata,
         .context = hf_buf_view(&t->context),
@@ -194,7 +196,9 @@ static void become_idle(struct hf_process *p)
 
 void hf_named_started(struct hf_process *p)
 {
-    p->named->born_ns = p->kernel->now;
+    if (!p->revived)
+        p->named->born_ns = p->kernel->now;
+    p->revived = false;
     become_idle(p);
 }
 
@@ -206,6 +210,8 @@ enum hf_end hf_named_begin(struct hf_process *p)
     if (s->shape == HF_SHAPE_HANDLE) {
         if (hf_list_empty(&n->mail))
             return HF_END_DONE;
+        hf_evict_keep(p);
+        n->parting = NULL;
         p->phase = HF_PHASE_BUSY;
         if (!hf_named_take_mail(n))
             return HF_END_FAILED;

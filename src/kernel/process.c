@@ -39,6 +39,8 @@ static struct hf_process *process_alloc(struct hf_kernel *k)
     hf_list_init(&p->in_class);
     hf_list_init(&p->in_pool);
     hf_list_init(&p->in_run);
+    hf_list_init(&p->in_idle);
+    hf_list_init(&p->in_class_idle);
     return p;
 }
 
@@ -59,6 +61,9 @@ struct hf_process *hf_process_new(struct hf_class *c)
     p->phase = HF_PHASE_NEW;
     p->doom = HF_DOOM_NONE;
     p->leave_begun = p->spent = p->blocked = p->due = false;
+    p->resident = p->moved = p->revived = false;
+    p->move = NULL;
+    p->patience = 0;
     p->why = NULL;
     p->in_order = false;
     p->served = p->born_ns = p->idle_ns = 0;
@@ -73,6 +78,7 @@ static void process_free(struct hf_process *p)
 {
     struct hf_kernel *k = p->kernel;
     hf_timer_stop(k, &p->clock);
+    hf_evict_gone(p);
     hf_turn_reset(&p->turn);
     hf_list_remove(&p->in_class);
     hf_list_remove(&p->in_pool);
@@ -112,7 +118,7 @@ static void unwind(struct hf_process *p, enum hf_err why)
     bool begun = p->phase == HF_PHASE_STARTING || p->phase == HF_PHASE_BUSY ||
                  (p->phase == HF_PHASE_LEAVING && p->leave_begun);
     hf_waitset_unpark(&p->turn.set);
-    if (!begun || b->cancel == NULL)
+    if (!begun || b->cancel == NULL || hf_evict_is_reviving(p))
         return;
     p->kernel->running = p;
     b->cancel(p->state, &p->turn, why);
@@ -176,6 +182,14 @@ static void end(struct hf_process *p)
         hf_named_gone(named, in_order, why);
     if (!k->closing)
         refill(k, c);
+}
+
+void hf_process_put_out(struct hf_process *p)
+{
+    struct hf_kernel *k = p->kernel;
+    struct hf_class *c = p->class;
+    process_free(p);
+    refill(k, c);
 }
 
 /* For whoever it is told to, and for the class: a warm start has nobody to tell. */
@@ -283,6 +297,7 @@ void hf_process_doom(struct hf_process *p, enum hf_doom doom, const char *why)
     p->in_order = false;
     if (p->phase == HF_PHASE_IDLE && hf_list_linked(&p->in_pool))
         p->class->n_idle--;
+    hf_evict_keep(p);
     hf_list_remove(&p->in_pool);
     hf_list_remove(&p->in_run);
     hf_waitset_unpark(&p->turn.set);

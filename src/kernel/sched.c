@@ -113,6 +113,8 @@ static enum hf_end begin_start(struct hf_process *p)
     const struct hf_class *c = p->class;
     uint64_t until;
 
+    bool revives = hf_evict_is_reviving(p);
+
     p->phase = HF_PHASE_STARTING;
     p->born_ns = k->now;
     if (!__builtin_add_overflow(k->now, c->s.start_timeout_ns, &until) &&
@@ -120,7 +122,7 @@ static enum hf_end begin_start(struct hf_process *p)
         hf_turn_fail(&p->turn, HF_ANSWER_LIMITED, HF_VIEW("no memory for a timer"));
         return HF_END_FAILED;
     }
-    return c->s.behaviour->start(c->s.ctx, &p->turn, &p->state);
+    return revives ? hf_evict_revive(p) : c->s.behaviour->start(c->s.ctx, &p->turn, &p->state);
 }
 
 static enum hf_end begin_turn(struct hf_process *p)
@@ -152,7 +154,7 @@ static void start_done(struct hf_process *p)
     struct hf_class *c = p->class;
     hf_timer_stop(p->kernel, &p->clock);
     hf_out_seal(p);
-    c->stats.started++;
+    c->stats.started += !p->revived;
     c->start_failed = false;
     if (p->named != NULL)
         hf_named_started(p);
@@ -183,7 +185,9 @@ static bool is_unwanted(const struct hf_process *p)
 {
     if (p->phase != HF_PHASE_NEW || !p->class->closed)
         return false;
-    return p->named != NULL ? hf_named_is_quiet(p->named) : p->request == NULL;
+    if (p->named == NULL)
+        return p->request == NULL;
+    return p->named->asleep == NULL && hf_named_is_quiet(p->named);
 }
 
 void hf_sched_run(struct hf_kernel *k, enum hf_line_kind line)
@@ -197,6 +201,8 @@ void hf_sched_run(struct hf_kernel *k, enum hf_line_kind line)
         hf_process_unborn(p);
         return;
     }
+    if (p->phase == HF_PHASE_NEW && p->named != NULL && !hf_evict_admits(p))
+        return;
     k->ran = line;
     k->timed = line == HF_LINE_SPENT ? NULL : p->class;
     k->began = k->now;
@@ -209,6 +215,8 @@ void hf_sched_run(struct hf_kernel *k, enum hf_line_kind line)
         end = begin_leave(p);
     else if (p->phase == HF_PHASE_IDLE)
         end = hf_named_begin(p);
+    else if (p->phase == HF_PHASE_STARTING && hf_evict_is_reviving(p))
+        end = hf_evict_resume(p);
     else
         end = p->class->s.behaviour->resume(p->state, &p->turn);
     k->running = NULL;

@@ -187,19 +187,16 @@ struct hf_native *hf_native_find(const struct hf_node *node, const char *name)
 static enum hf_err make_one(struct hf_worker *w, struct hf_native *native, struct hf_report *report)
 {
     const struct hf_service_options *o = &native->options->o;
-    struct hf_class *class;
+    struct hf_class *elsewhere; /* other workers know only where its processes are */
     if (hf_meter_row(&w->meter, hf_view_of(o->name), HF_VIEW("default")) == NULL)
         return hf_report_set(report, HF_LIMIT, "out of memory");
-    if (w->number != 0) {
-        struct hf_remote_settings way = {.request_timeout_ns = o->request_timeout_ns};
-        return hf_between_add(w->between, o->name, w->node->workers[0].between, &way, &class, report);
-    }
     struct hf_named_settings ns = hf_named_settings_of(o);
     ns.behaviour = &behaviour;
     ns.ctx = native;
     ns.ended = hf_ends_note;
     ns.ended_ctx = &native->ends;
-    return hf_named_class_add(w->kernel, o->name, &ns, &native->class, report);
+    ns.place = 1; /* all on the first worker's thread: process.h promises it */
+    return hf_named_class_add(w->kernel, o->name, &ns, w->number == 0 ? &native->class : &elsewhere, report);
 }
 
 enum hf_err hf_natives_make(struct hf_worker *w, struct hf_report *report)

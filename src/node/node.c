@@ -128,6 +128,8 @@ static enum hf_err open_parts(struct hf_node *node, struct hf_report *report)
     if (err != HF_OK)
         return hf_report_set(report, err, "out of memory");
     err = open_kv(node, report);
+    if (err == HF_OK && o->data_dir != NULL) /* which is this node's alone from here on */
+        err = hf_keep_open(o->data_dir, o->components_max, o->components_bytes_max, &node->keep, report);
     if (err != HF_OK)
         return err;
     node->host_services = (struct hf_services){
@@ -222,7 +224,9 @@ static void free_workers(struct hf_node *node, uint32_t n)
     for (uint32_t i = 0; i < n; i++)
         hf_worker_done(&node->workers[i]);
     free(node->workers);
+    free(node->shards);
     node->workers = NULL;
+    node->shards = NULL;
     node->n_workers = 0;
 }
 
@@ -242,6 +246,7 @@ void hf_node_close(struct hf_node *node)
     free_workers(node, n);
     hf_app_unref(node->app, NULL);
     hf_natives_free(node);
+    hf_keep_close(node->keep);
     hf_kv_close(node->kv);
     hf_registry_free(node->registry);
     hf_imports_free(node->imports);
@@ -266,8 +271,10 @@ static enum hf_err init_workers(struct hf_node *node, struct hf_report *report)
 {
     uint32_t n = node->opt.workers;
     node->workers = calloc(n, sizeof *node->workers);
-    if (node->workers == NULL)
+    node->shards = calloc(n, sizeof(struct hf_shards *));
+    if (node->workers == NULL || node->shards == NULL)
         return hf_report_set(report, HF_LIMIT, "out of memory");
+    hf_shard_table_init(&node->shard_table, n);
     enum hf_err err = HF_OK;
     for (uint32_t i = 0; i < n; i++) {
         hf_list_init(&node->workers[i].shares);
@@ -278,6 +285,10 @@ static enum hf_err init_workers(struct hf_node *node, struct hf_report *report)
         err = hf_worker_init(&node->workers[i], node, i, report);
     for (uint32_t i = 0; i < n && err == HF_OK; i++)
         err = hf_natives_make(&node->workers[i], report);
+    for (uint32_t i = 0; i < n; i++)
+        node->shards[i] = node->workers[i].shards;
+    for (uint32_t i = 0; i < n && node->shards[i] != NULL; i++)
+        hf_shards_join(node->shards[i], node->shards, n);
     if (err == HF_OK) {
         node->n_workers = n; /* last: a signal may call hf_node_stop meanwhile */
     } else {

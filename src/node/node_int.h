@@ -14,14 +14,17 @@
 #include "host/service.h"
 #include "kernel/kernel.h"
 #include "link/between.h"
+#include "link/shards.h"
 #include "node/app.h"
 #include "node/change.h"
 #include "node/ends.h"
 #include "node/fetch.h"
 #include "node/import.h"
+#include "node/keep.h"
 #include "node/log.h"
 #include "node/native.h"
 #include "node/options.h"
+#include "node/post.h"
 #include "node/share.h"
 #include "os/wake.h"
 #include "store/kv.h"
@@ -49,6 +52,8 @@ struct hf_worker {
     struct hf_wake *wake;
     struct hf_io io;
     struct hf_between *between;
+    struct hf_desk desk; /* post.h: messages from outside */
+    struct hf_shards *shards; /* named processes of others; NULL: there is one worker */
     struct hf_os_watch wake_watch;
     /* share.h: what it serves */
     struct hf_list shares, totals; /* hf_share, hf_total: in_worker */
@@ -88,6 +93,7 @@ struct hf_node {
     pthread_mutex_t change_lock;
     struct hf_app *app;  /* NULL: nothing was added yet */
     uint64_t generation; /* of the service made last */
+    struct hf_keep *keep; /* what of that outlives the node, under change_lock; NULL: nothing does */
     pthread_mutex_t run_lock; /* held for a moment: `run`, and what workers report to who leads a change */
     pthread_cond_t run_changed;
     enum hf_run run;
@@ -97,6 +103,8 @@ struct hf_node {
     uint32_t n_workers;
     struct hf_imported *imports; /* own imports; the registry points at them */
     _Atomic bool linked;      /* a component was linked with the registry: no more imports */
+    struct hf_shard_table shard_table; /* which worker has which processes */
+    struct hf_shards **shards;         /* of the workers, by number */
     struct hf_list natives;   /* hf_native: classes of native processes */
     struct hf_door *door;     /* the admin door (admin.h), or NULL */
     pthread_t runner;         /* the first worker's thread, from hf_node_begin on */

@@ -106,10 +106,10 @@ struct hf_share *hf_share_find(struct hf_worker *w, const struct hf_app_service 
     return NULL;
 }
 
-/* Its class is one of named processes, here. */
+/* Its class is one of named processes: those of the shards that this worker has. */
 static bool is_named(const struct hf_share *s)
 {
-    return hf_app_service_is_class(s->service) && s->host != NULL;
+    return hf_app_service_is_class(s->service);
 }
 
 /* Does one that is older still live? A singleton's next instance starts when the one before has gone. */
@@ -195,6 +195,8 @@ struct hf_named_settings hf_named_settings_of(const struct hf_service_options *o
 static enum hf_err make_named(struct hf_share *s, struct hf_report *report)
 {
     struct hf_named_settings ns = hf_named_settings_of(&s->service->options->o);
+    uint32_t workers = s->worker->node->opt.workers; /* names are spread evenly: so is their number */
+    ns.processes_max = ns.processes_max / workers + (ns.processes_max % workers != 0);
     ns.behaviour = &hf_service_behaviour;
     ns.ctx = s->host;
     ns.start_timeout_ns = s->service->class_settings.start_timeout_ns;
@@ -234,7 +236,7 @@ static enum hf_err share_new(struct hf_worker *w, struct hf_app_service *service
 {
     struct hf_share *s = calloc(1, sizeof *s);
     struct hf_total *t = s == NULL ? NULL : total_of(w, hf_app_service_name(service));
-    if (t != NULL && hf_app_service_is_class(service) && service->home == w->number && t->shares > 0) {
+    if (t != NULL && hf_app_service_is_class(service) && t->shares > 0) {
         free(s);
         return hf_report_set(report, HF_AGAIN, "service \"%s\": what had this name before still finishes what it accepted; try again",
                              hf_app_service_name(service));

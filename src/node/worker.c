@@ -39,6 +39,7 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
     w->number = number;
     w->wake_watch.on_ready = on_wake;
     hf_meter_init(&w->meter);
+    hf_desk_init(&w->desk, w);
 
     struct hf_kernel_settings ks = {.id_base = (uint64_t)number << 48};
     enum hf_err err = hf_kernel_new(&ks, &w->kernel);
@@ -55,6 +56,10 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
         err = os->poller_add(w->poller, hf_wake_fd(w->wake), HF_OS_IN, &w->wake_watch);
     if (err != HF_OK)
         return hf_report_set(report, err, "a worker could not be made: %s", hf_err_text(err));
+    if (node->opt.workers > 1) /* before anything is made in the kernel */
+        err = hf_shards_new(w->kernel, w->wake, HF_BODY_WINDOW, number, &node->shard_table, &w->shards);
+    if (err != HF_OK)
+        return hf_report_set(report, err, "out of memory");
     hf_kernel_step(w->kernel, os->now_ns(os)); /* tells it the time */
     struct hf_client_settings cs = {
         .os = os,
@@ -96,11 +101,13 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
 void hf_worker_stop(struct hf_worker *w)
 {
     hf_between_stop(w->between);
+    hf_shards_stop(w->shards);
 }
 
 void hf_worker_end(struct hf_worker *w)
 {
     w->ended = true;
+    hf_desk_close(&w->desk);
     hf_gateway_free(w->gateway);
     hf_kernel_free(w->kernel);
     hf_client_free(w->client); /* after the guests that wait for it */
@@ -120,6 +127,7 @@ void hf_worker_settle(struct hf_worker *w)
 void hf_worker_done(struct hf_worker *w)
 {
     hf_between_free(w->between);
+    hf_shards_free(w->shards);
     if (w->io.os != NULL)
         hf_io_collect(&w->io);
     hf_store_close(w->store);
@@ -169,7 +177,8 @@ static bool serving(struct hf_worker *w, uint64_t now)
     }
     struct hf_gateway_stats gs;
     hf_gateway_get_stats(w->gateway, &gs);
-    bool idle = gs.open == 0 && hf_kernel_idle(w->kernel) && hf_between_idle(w->between);
+    bool idle = gs.open == 0 && hf_kernel_idle(w->kernel) && hf_between_idle(w->between) && hf_desk_idle(&w->desk) &&
+                (w->shards == NULL || hf_shards_idle(w->shards));
     if (idle && !w->at_rest) { /* nothing can come to it any more but from other workers: it serves them to the end */
         w->at_rest = true;
         if (atomic_fetch_add(&node->at_rest, 1) + 1 == node->n_workers)
@@ -196,7 +205,8 @@ static uint64_t sleep_until(struct hf_worker *w)
 {
     uint64_t until = hf_kernel_next_ns(w->kernel), g = hf_gateway_next_ns(w->gateway), c = hf_client_next_ns(w->client);
     uint64_t change = hf_change_next_ns(w);
-    if (hf_gateway_busy(w->gateway) || hf_client_busy(w->client) || hf_between_busy(w->between))
+    if (hf_gateway_busy(w->gateway) || hf_client_busy(w->client) || hf_between_busy(w->between) || hf_desk_busy(&w->desk) ||
+        (w->shards != NULL && hf_shards_busy(w->shards)))
         return 0;
     if (g < until)
         until = g;
@@ -243,6 +253,9 @@ bool hf_worker_turn(struct hf_worker *w, uint64_t wait_until)
     uint64_t now = os->now_ns(os);
     bool more = run_turns(w, now);
     hf_between_flush(w->between);
+    hf_desk_flush(&w->desk);
+    if (w->shards != NULL)
+        hf_shards_flush(w->shards);
     hf_client_flush(w->client);
     hf_gateway_flush(w->gateway);
     now = os->now_ns(os);

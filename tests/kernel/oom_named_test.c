@@ -4,6 +4,7 @@
  */
 #include "kernel/named_int.h"
 #include "support.h"
+#include "support_spill.h"
 
 enum { POSTS = 18, CLASSES = 3 };
 
@@ -13,7 +14,12 @@ struct scene {
     uint64_t now;
     bool accepted[POSTS];
     unsigned told[POSTS];
-    struct hf_waiter waiter; /* of the one that asks */
+    bool evicts; /* there is room for one instance */
+    struct keeper keeper;
+};
+
+struct speaker {
+    struct hf_waiter waiter;
     uint64_t token;
     bool has_token;
 };
@@ -29,9 +35,12 @@ static void on_answer(struct hf_port *port, void *tag, struct hf_answer *a)
 
 static enum hf_end on_start(void *ctx, struct hf_turn *turn, void **state)
 {
-    (void)turn;
-    *state = ctx;
-    return HF_END_DONE;
+    (void)ctx;
+    *state = calloc(1, sizeof(struct speaker));
+    if (*state != NULL)
+        return HF_END_DONE;
+    hf_turn_fail(turn, HF_ANSWER_LIMITED, HF_VIEW("no memory"));
+    return HF_END_FAILED;
 }
 
 static void say(struct hf_turn *turn, const char *target, char how)
@@ -59,7 +68,7 @@ static void say(struct hf_turn *turn, const char *target, char how)
     hf_blob_unref(s.blob);
 }
 
-static void reply(struct hf_turn *turn, struct scene *s, bool token)
+static void reply(struct hf_turn *turn, struct speaker *s, bool token)
 {
     struct hf_response r = {.metadata = HF_VIEW("meta"), .inherit = true};
     (void)!hf_buf_add_text(&r.body, "answer");
@@ -84,7 +93,7 @@ static void spawn(struct hf_turn *turn)
     (void)hf_turn_set_timer(turn, hf_turn_now(turn) + 5 * MS, &id);
 }
 
-static enum hf_end take(struct scene *s, struct hf_turn *turn)
+static enum hf_end take(struct speaker *s, struct hf_turn *turn)
 {
     struct hf_asked asked;
     enum hf_err err = hf_turn_take_asked(turn, &asked);
@@ -101,7 +110,7 @@ static enum hf_end take(struct scene *s, struct hf_turn *turn)
 
 static enum hf_end on_turn(void *state, struct hf_turn *turn)
 {
-    struct scene *s = state;
+    struct speaker *s = state;
     const struct hf_message *m = hf_turn_message(turn);
     bool first = m->source.len == 0;
     if (m->kind != HF_MESSAGE_REQUEST || !first) {
@@ -136,29 +145,56 @@ static enum hf_end on_resume(void *state, struct hf_turn *turn)
 
 static void on_stop(void *state)
 {
-    struct scene *s = state;
+    struct speaker *s = state;
     if (s == NULL) /* it never started */
         return;
     hf_waiter_disarm(&s->waiter);
-    s->has_token = false;
+    free(s);
+}
+
+static enum hf_err on_evict(void *state, struct hf_buf *ret, struct hf_report *why)
+{
+    (void)why;
+    return hf_buf_add(ret, state, sizeof(struct speaker));
+}
+
+static enum hf_err on_revive(void *ctx, struct hf_turn *turn, struct hf_view bytes, void **state,
+                             struct hf_report *why)
+{
+    (void)ctx, (void)turn, (void)why;
+    struct speaker *s = malloc(sizeof *s);
+    if (s == NULL)
+        return HF_LIMIT;
+    assert_int_equal(bytes.len, sizeof *s);
+    memcpy(s, bytes.ptr, sizeof *s);
+    s->waiter = (struct hf_waiter){0};
+    *state = s;
+    return HF_OK;
 }
 
 static const struct hf_behaviour speaker = {
-    .name = "speaker", .start = on_start, .turn = on_turn, .resume = on_resume, .stop = on_stop};
+    .name = "speaker", .start = on_start, .turn = on_turn, .resume = on_resume, .stop = on_stop,
+    .evict = on_evict, .revive = on_revive};
 
 static void work_on(struct scene *s)
 {
-    for (unsigned i = 0; i < 20; i++)
+    for (unsigned i = 0; i < 20; i++) {
         run_kernel(s->k, s->now);
+        if (s->evicts)
+            keeper_go(&s->keeper, 2);
+    }
 }
 
 static void play(struct scene *s)
 {
     static const char *const all[] = {"*", NULL};
-    if (hf_kernel_new(&(struct hf_kernel_settings){0}, &s->k) != HF_OK) {
+    if (hf_kernel_new(&(struct hf_kernel_settings){.resident_max = s->evicts}, &s->k) != HF_OK) {
         s->k = NULL;
+        s->evicts = false;
         return;
     }
+    if (s->evicts)
+        keeper_open(&s->keeper, s->k);
     for (unsigned i = 0; i < CLASSES; i++) {
         const char name[] = {(char)('a' + i), '\0'};
         const struct hf_named_settings ns = {.behaviour = &speaker,
@@ -195,27 +231,29 @@ static void play(struct scene *s)
     work_on(s);
 }
 
-static bool with_failure_at(size_t n, bool all)
+static bool with_failure_at(size_t n, bool all, bool evicts)
 {
-    struct scene s = {.port = {on_answer}, .now = 1};
+    static struct scene s;
+    s = (struct scene){.port = {on_answer}, .now = 1, .evicts = evicts};
     mallocs_fail(n, all);
     play(&s);
     hf_kernel_free(s.k);
+    if (s.evicts)
+        keeper_close(&s.keeper);
     bool failed = mallocs_fail(0, false);
     for (size_t i = 0; i < POSTS; i++)
         assert_int_equal(s.told[i], s.accepted[i]);
     return failed;
 }
 
-static void memory_may_run_out_anywhere(void **state)
+static void anywhere(bool evicts)
 {
-    (void)state;
     if (!mallocs_are_counted())
         skip();
     for (unsigned all = 0; all < 2; all++) {
         size_t n = 1;
         long live = mallocs_live();
-        while (with_failure_at(n, all)) {
+        while (with_failure_at(n, all, evicts)) {
             if (mallocs_live() != live)
                 fail_msg("%ld allocations are left when the %zu-th %s", mallocs_live() - live, n,
                          all ? "and all after it fail" : "fails");
@@ -226,8 +264,23 @@ static void memory_may_run_out_anywhere(void **state)
     }
 }
 
+static void memory_may_run_out_anywhere(void **state)
+{
+    (void)state;
+    anywhere(false);
+}
+
+static void memory_may_run_out_while_some_are_evicted(void **state)
+{
+    (void)state;
+    anywhere(true);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(memory_may_run_out_anywhere)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(memory_may_run_out_anywhere),
+        cmocka_unit_test(memory_may_run_out_while_some_are_evicted),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,14 +65,16 @@ static uint64_t index_of(struct hf_view name)
 
 /* ---- what they say and are told ---- */
 
-static uint64_t new_serial(struct sim *w, uint64_t by, bool wants, bool recorded)
+static uint64_t new_serial(struct actor *a, bool wants)
 {
+    struct sim *w = a->w;
     if (w->n_serials == w->cap_serials) {
         w->cap_serials = w->cap_serials == 0 ? 1024 : 2 * w->cap_serials;
         w->serials = realloc(w->serials, w->cap_serials * sizeof *w->serials);
         assert_non_null(w->serials);
     }
-    w->serials[w->n_serials] = (struct serial){.by = by, .wants = wants, .recorded = recorded};
+    w->serials[w->n_serials] = (struct serial){
+        .by = a->id, .wants = wants, .recorded = a->recorded, .kernel = hf_turn_kernel(a->turn)->far.here};
     return w->n_serials++;
 }
 
@@ -98,7 +100,7 @@ bool sim_parse_body(struct hf_view body, uint64_t *by, uint64_t *number, uint64_
 void sim_must_be_acked(struct sim *w, uint64_t serial)
 {
     const struct serial *s = &w->serials[serial];
-    MUST(w, !s->recorded || (s->batch != 0 && s->batch <= w->acked));
+    MUST(w, !s->recorded || (s->batch != 0 && s->batch <= w->stores[s->kernel].acked));
 }
 
 static void check_request(struct actor *a, const struct hf_message *m)
@@ -182,11 +184,12 @@ static bool said(struct sim *w, enum hf_said what)
     }
 }
 
-static struct hf_blob *some_blob(struct sim *w)
+static struct hf_blob *some_blob(struct actor *a)
 {
+    struct sim *w = a->w;
     if (!sim_chance(w, 20))
         return NULL;
-    struct hf_blob *b = hf_blob_of_bytes_in(hf_kernel_blobs(w->k), HF_VIEW("of an actor"));
+    struct hf_blob *b = hf_blob_of_bytes_in(hf_kernel_blobs(hf_turn_kernel(a->turn)), HF_VIEW("of an actor"));
     assert_non_null(b);
     return b;
 }
@@ -198,10 +201,10 @@ static bool send_some(struct actor *a, enum happening kind)
     struct hf_view target = sim_any_name(w, name, sizeof name),
                    pass = sim_any_name(w, cap, sizeof cap);
     bool wants = kind == EV_send || kind == EV_ask;
-    uint64_t at = index_of(target), serial = new_serial(w, a->id, wants, a->recorded);
+    uint64_t at = index_of(target), serial = new_serial(a, wants);
     uint64_t number = at < NAMES ? a->sent[at] : 0;
     struct hf_send s = {.target = target,
-                        .blob = some_blob(w),
+                        .blob = some_blob(a),
                         .inherit = sim_chance(w, 50),
                         .wants_answer = wants,
                         .park = sim_chance(w, 15),
@@ -235,8 +238,8 @@ static bool send_some(struct actor *a, enum happening kind)
 static void reply_some(struct actor *a, bool token)
 {
     struct sim *w = a->w;
-    uint64_t serial = new_serial(w, a->id, false, a->recorded);
-    struct hf_response r = {.blob = some_blob(w), .inherit = sim_chance(w, 50)};
+    uint64_t serial = new_serial(a, false);
+    struct hf_response r = {.blob = some_blob(a), .inherit = sim_chance(w, 50)};
     enum hf_said what;
     make_body(&r.body, a->id, 0, serial);
     if (token) {
@@ -458,6 +461,7 @@ static enum hf_end actor_on_start(void *ctx, struct hf_turn *turn, void **state)
     a->w = w;
     a->turn = turn;
     a->id = ++w->instances;
+    snprintf(a->name, sizeof a->name, "%.*s", HF_FMT(hf_turn_name(turn)));
     a->recorded = hf_view_starts(hf_turn_name(turn), HF_VIEW("rec/"));
     a->loop = hf_view_starts(hf_turn_name(turn), HF_VIEW("loop/"));
     hf_list_push_back(&w->actors, &a->in_sim);
@@ -503,18 +507,82 @@ static void actor_on_cancel(void *state, struct hf_turn *turn, enum hf_err why)
     hf_waiter_disarm(&a->waiter);
 }
 
+static uint64_t id_of(struct hf_view image)
+{
+    struct actor a;
+    if (image.len != 32 + sizeof a)
+        return 0;
+    memcpy(&a, image.ptr + 32, sizeof a);
+    return a.id;
+}
+
+/* Neither in memory nor kept: nobody will hear what it waits for. */
+static void gone_perhaps(struct sim *w, uint64_t id)
+{
+    HF_LIST_FOR (n, &w->actors) {
+        if (HF_LIST_ENTRY(n, struct actor, in_sim)->id == id)
+            return;
+    }
+    for (size_t i = 0; i < w->net.n * (size_t)SLOTS; i++) {
+        const struct keeper *r = &w->keepers[i / SLOTS];
+        if (r->used[i % SLOTS] && id_of(hf_buf_view(&r->slots[i % SLOTS])) == id)
+            return;
+    }
+    for (size_t i = 0; i < w->n_serials; i++)
+        if (w->serials[i].by == id)
+            w->serials[i].dropped = true;
+}
+
+void sim_image_dropped(void *w, struct hf_view bytes)
+{
+    gone_perhaps(w, id_of(bytes));
+}
+
 static void actor_on_stop(void *state)
 {
     struct actor *a = state;
     if (a == NULL)
         return;
-    for (size_t i = 0; i < a->w->n_serials; i++)
-        if (a->w->serials[i].by == a->id)
-            a->w->serials[i].dropped = true;
+    struct sim *w = a->w;
+    uint64_t id = a->id;
     hf_waiter_disarm(&a->waiter);
     hf_blob_unref(a->kept);
     hf_list_remove(&a->in_sim);
     free(a);
+    gone_perhaps(w, id);
+}
+
+/* Eviction. An instance is itself again when it is back: what it waits for still comes to it. */
+static enum hf_err actor_on_evict(void *state, struct hf_buf *ret, struct hf_report *why)
+{
+    struct actor *a = state;
+    MUST(a->w, !a->loop && !a->asked && !hf_list_linked(&a->waiter.in_wait));
+    if (a->kept != NULL) {
+        sim_count(a->w, EV_stayed);
+        return hf_report_set(why, HF_UNSUPPORTED, "it keeps a blob");
+    }
+    return hf_buf_add(ret, a, sizeof *a);
+}
+
+static enum hf_err actor_on_revive(void *ctx, struct hf_turn *turn, struct hf_view bytes,
+                                   void **state, struct hf_report *why)
+{
+    struct sim *w = ctx;
+    struct actor *a = malloc(sizeof *a);
+    (void)why;
+    assert_non_null(a);
+    MUST(w, bytes.len == sizeof *a);
+    memcpy(a, bytes.ptr, sizeof *a);
+    MUST(w, hf_view_eq_text(hf_turn_name(turn), a->name)); /* its own, and nobody else's */
+    HF_LIST_FOR (n, &w->actors) {
+        MUST(w, HF_LIST_ENTRY(n, struct actor, in_sim)->id != a->id); /* once */
+    }
+    a->turn = turn;
+    a->waiter = (struct hf_waiter){0};
+    hf_list_init(&a->in_sim);
+    hf_list_push_back(&w->actors, &a->in_sim);
+    *state = a;
+    return HF_OK;
 }
 
 const struct hf_behaviour sim_actors = {.name = "sim",
@@ -522,4 +590,6 @@ const struct hf_behaviour sim_actors = {.name = "sim",
                                         .turn = actor_on_turn,
                                         .resume = actor_on_resume,
                                         .cancel = actor_on_cancel,
-                                        .stop = actor_on_stop};
+                                        .stop = actor_on_stop,
+                                        .evict = actor_on_evict,
+                                        .revive = actor_on_revive};

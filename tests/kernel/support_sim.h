@@ -5,6 +5,8 @@
 
 #include "kernel/named_int.h"
 #include "support.h"
+#include "support_far.h"
+#include "support_spill.h"
 
 enum { NAMES = 24, OPEN = 16, POSTS = 4096, TOKENS = 8 };
 
@@ -20,7 +22,9 @@ enum { NAMES = 24, OPEN = 16, POSTS = 4096, TOKENS = 8 };
                                 X(got_ended) X(got_exit) X(got_refused) X(got_void) X(got_timer)   \
                                     X(said_void) X(said_answered) X(said_moved) X(said_deferred)   \
                                         X(said_denied) X(said_limit) X(said_taken) X(parked)       \
-                                            X(late) X(restart) X(gave_up) X(death)
+                                            X(late) X(restart) X(gave_up) X(death) X(evicted) X(revived)   \
+                                                X(stayed) X(spill_moved) X(spill_fails) X(spill_full)  \
+                                                    X(image_lost) X(beyond)
 enum happening {
 #define X(name) EV_##name,
     HAPPENINGS(X)
@@ -31,20 +35,28 @@ struct serial {  /* one message sent */
     uint64_t by; /* instance; 0: a port */
     uint64_t batch;
     bool wants, done, dropped, consumed, recorded;
+    uint32_t kernel; /* of who sent it */
+};
+struct sim_store { /* of one kernel */
+    uint64_t taken, acked;
+    bool unknown;
 };
 
 struct sim {
-    struct hf_kernel *k;
+    struct net net; /* one kernel, or several */
+    struct sim_store stores[NET_MAX];
     struct hf_port port;
     uint64_t seed, rnd, now, events, counts[EV_COUNT];
     struct serial *serials;
     size_t n_serials, cap_serials;
-    uint64_t instances, taken, acked, said_by_store, n_posted, n_told;
-    bool calm, fenced, unknown, told[POSTS];
+    uint64_t instances, n_posted, n_told;
+    bool calm, fenced, told[POSTS];
     uint64_t ids[POSTS];
+    uint32_t posted_at[POSTS];
     struct hf_list actors;
     struct hf_blob *open[OPEN];
     struct hf_wait gate;
+    struct keeper keepers[NET_MAX]; /* of evicted ones, each kernel's */
     struct hf_map order; /* last number from an instance to a name */
     bool log;
 };
@@ -59,6 +71,7 @@ struct actor {
     struct hf_blob *kept;
     char child[HF_NAME_MAX + 1];
     bool recorded, loop, busy;
+    char name[HF_NAME_MAX + 1];
     unsigned watches, fired;
 };
 
@@ -69,6 +82,8 @@ extern const char *const sim_classes[6];
 _Noreturn void sim_violation(const struct sim *w, const char *what);
 #define MUST(w, cond) ((cond) ? (void)0 : sim_violation(w, #cond))
 
+/* Bytes of an evicted one are gone, or were never kept. */
+void sim_image_dropped(void *w, struct hf_view bytes);
 uint64_t sim_pick(struct sim *w, uint64_t n); /* below n */
 bool sim_chance(struct sim *w, unsigned percent);
 void sim_count(struct sim *w, enum happening kind);
