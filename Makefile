@@ -69,6 +69,7 @@ help:
 	@echo 'make soak T=60  full load with hostile neighbours'
 	@echo 'make mutants    break the program on purpose, see whether a test notices'
 	@echo 'make guests     build the example components'
+	@echo 'make lib        build libholdfast, shared and static (make install-lib PREFIX=...)'
 	@echo 'make format, make compile_commands.json, make install PREFIX=/usr/local, make clean'
 
 # ---- building -------------------------------------------------------------------------------------------------
@@ -128,6 +129,28 @@ $(B)/holdfast: $(patsubst %.c,$(B)/obj/%.o,$(CLI)) $(LIBS) | $(ARCHIVE)
 	$(Q)ln -sfn $(DEPS)/bin/holdfast-guest $(B)/libexec/holdfast-guest && ln -sfn ../../../guest $(B)/share/guest
 	$(if $(SAN),,$(Q)ln -sf dev/holdfast build/holdfast)
 
+# ---- libholdfast ----------------------------------------------------------------------------------------------
+# The same sources as position-independent code. Shared: HF_API is all that others see. Static: one object in which the same
+# holds, and the archive of dependencies beside it.
+SONAME   := libholdfast.so.$(firstword $(subst ., ,$(VERSION)))
+PIC      := $(patsubst %.c,$(B)/pic/%.o,$(SRCS)) $(B)/pic/gen/wit.o $(B)/pic/gen/preview1.o
+$(B)/pic/%.o: %.c | $(ARCHIVE)
+	$(call say,CC,$< -fPIC)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -MMD -MP -c $(firstword $(filter %.c,$^)) -o $@
+$(B)/pic/gen/%.o: build/gen/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -c $< -o $@
+$(B)/pic/src/engine/cache.o: CPPFLAGS += -DHF_REWRITER_VERSION=0x$(shell cat $(REWRITER) 2>/dev/null | sha256sum | cut -c1-8)u
+$(B)/libholdfast.so: $(PIC)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -shared $(LDFLAGS) -Wl,-soname,$(SONAME) -Wl,--exclude-libs,ALL -Wl,-z,defs $(PIC) $(DEPLIBS) -o $@
+$(B)/libholdfast.a: $(PIC)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ld -r $(PIC) -o $(B)/pic/holdfast.o && objcopy --localize-hidden $(B)/pic/holdfast.o && ar rcs $@ $(B)/pic/holdfast.o
+.PHONY: lib
+lib: $(B)/libholdfast.so $(B)/libholdfast.a
+
 # What the table of a manifest's keys says to editors.
 build/doc/manifest.schema.json: $(B)/holdfast
 	$(call say,GEN,$@)
@@ -154,7 +177,7 @@ ifeq ($(SAN),thread)
 RUN_TESTS := $(foreach r,$(THREAD_ROOMS),$(filter $(B)/tests/$(r)/%,$(TESTS)))
 else
 RUN_TESTS := $(TESTS)
-NEED_APP  := $(B)/holdfast guests
+NEED_APP  := $(B)/holdfast guests $(if $(SAN),,$(if $(ONLY),$(if $(filter test_embed% test_new%,$(ONLY)),lib),lib))
 endif
 ifneq ($(ONLY),)
 RUN_TESTS := $(foreach t,$(RUN_TESTS),$(if $(findstring $(ONLY),$(t)),$(t)))
@@ -247,6 +270,20 @@ install: $(B)/holdfast build/doc/manifest.schema.json
 	$(B)/holdfast completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/holdfast.fish
 	install -m 644 build/doc/manifest.schema.json $(DESTDIR)$(PREFIX)/share/holdfast/manifest.schema.json
 
+	$(Q)$(MAKE) --no-print-directory install-lib PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)'
+
+LIBDIR ?= $(PREFIX)/lib
+.PHONY: install-lib
+install-lib: lib
+	install -d $(DESTDIR)$(PREFIX)/include/holdfast $(DESTDIR)$(LIBDIR)/pkgconfig
+	install -m 644 include/holdfast/*.h $(DESTDIR)$(PREFIX)/include/holdfast
+	install -m 755 $(B)/libholdfast.so $(DESTDIR)$(LIBDIR)/libholdfast.so.$(VERSION)
+	ln -sf libholdfast.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libholdfast.so
+	install -m 644 $(B)/libholdfast.a $(DESTDIR)$(LIBDIR)/libholdfast.a
+	install -m 644 $(ARCHIVE) $(DESTDIR)$(LIBDIR)/libholdfast_deps.a
+	sed -e 's|@prefix@|$(PREFIX)|; s|@libdir@|$(LIBDIR)|; s|@version@|$(VERSION)|' tools/holdfast.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/holdfast.pc
+
 format:
 	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')
 compile_commands.json:
@@ -254,4 +291,4 @@ compile_commands.json:
 clean:
 	rm -rf build
 
--include $(shell find $(B)/obj $(F)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj $(B)/pic $(F)/obj -name '*.d' 2>/dev/null)

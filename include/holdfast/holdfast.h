@@ -6,7 +6,8 @@
  * that interrupts guests which compute too long (hf_node_options.no_threads; doc/embedding.md). Strings are UTF-8 and borrowed for the call unless said otherwise. Errors: a status, and words in the
  * caller's hf_words.
  *
- * Version 1. Structs begin with `size`, filled by their *_init: a library newer than its caller reads what is there.
+ * Version 1. Structs begin with `size`, filled by their *_init: a library newer than its caller reads what is there, an older one
+ * refuses (USAGE). New members come last.
  */
 #ifndef HOLDFAST_H
 #define HOLDFAST_H
@@ -38,6 +39,12 @@ enum hf_status {
 /* Words for people, several lines at most; always NUL-terminated. */
 struct hf_words {
     char text[4096];
+};
+
+/* Bytes that are lent; ptr may be NULL when len is 0. */
+struct hf_bytes {
+    const void *ptr;
+    size_t len;
 };
 
 HF_API const char *hf_version(void); /* "0.1.0"; a constant */
@@ -88,7 +95,11 @@ struct hf_node_options {
     uint32_t resident_max, names_max;
     uint64_t spill_max;
 };
-HF_API void hf_node_options_init(struct hf_node_options *o);
+HF_API void hf_node_options_init_size(struct hf_node_options *o, size_t size);
+static inline void hf_node_options_init(struct hf_node_options *o) /* here, so that it fills what the caller has */
+{
+    hf_node_options_init_size(o, sizeof *o);
+}
 /* *ret is NULL on failure. */
 HF_API enum hf_status hf_node_open(const struct hf_node_options *o, struct hf_node **ret, struct hf_words *msg);
 HF_API void hf_node_close(struct hf_node *node); /* after hf_node_run has returned; NULL is fine */
@@ -169,7 +180,11 @@ struct hf_service_options {
     enum hf_kind kind;
     const struct hf_process_options *process; /* of a HANDLER or RUNNER; NULL: it may message and spawn nobody */
 };
-HF_API void hf_service_options_init(struct hf_service_options *o);
+HF_API void hf_service_options_init_size(struct hf_service_options *o, size_t size);
+static inline void hf_service_options_init(struct hf_service_options *o)
+{
+    hf_service_options_init_size(o, sizeof *o);
+}
 /* Loads, compiles (or finds it in the cache), checks, and starts one instance to see that it starts. A change as hf_node_apply's:
  * any thread, also while the node runs. */
 HF_API enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_service_options *o, struct hf_words *msg);

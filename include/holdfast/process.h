@@ -20,11 +20,6 @@ extern "C" {
 
 struct hf_proc; /* a process, while one of its callbacks runs */
 
-struct hf_bytes { /* lent; ptr may be NULL when len is 0 */
-    const void *ptr;
-    size_t len;
-};
-
 /* ---- what comes ---------------------------------------------------------------------------------------------- */
 
 enum hf_proc_kind {
@@ -192,6 +187,9 @@ struct hf_proc_header {
  * that could be sent. */
 HF_API enum hf_proc_said hf_proc_http_respond(struct hf_proc *p, uint16_t status, const struct hf_proc_header *headers,
                                               size_t n, struct hf_bytes body);
+/* The same for a request that was deferred. */
+HF_API enum hf_proc_said hf_proc_http_answer(struct hf_proc *p, uint64_t token, uint16_t status, const struct hf_proc_header *headers,
+                                             size_t n, struct hf_bytes body);
 
 #ifdef __cplusplus
 }

@@ -54,6 +54,16 @@ struct hf_binding { const char *name; hf_host_fn fn; };
 enum hf_err hf_registry_bind_all(struct hf_registry *reg, const char *iface, const struct hf_binding *table, struct hf_report *report);
 /* Binds every function of the interface that has no binding yet to `fn`. */
 enum hf_err hf_registry_bind_rest(struct hf_registry *reg, const char *iface, hf_host_fn fn, struct hf_report *report);
+/* One more interface, said in the words of WIT: `text` is what stands between the braces of an interface (registry_text.c says
+ * what of it), each function of it is bound here. Also after seal, while nothing was linked with the registry. HF_INVALID: where
+ * the text is wrong, functions and bindings that do not match, an interface that is offered already. Nothing is added then. */
+struct hf_bound {
+    const char *name;
+    hf_host_fn fn;
+    void *ctx; /* hf_call_bound */
+};
+enum hf_err hf_registry_define(struct hf_registry *reg, const char *iface, struct hf_view text, const struct hf_bound *bound, size_t n,
+                               struct hf_report *report);
 /* No more binding. Every interface with at least one binding is offered; functions in it left unbound are "missing here"
  * for components that import them. `unbound` (may be NULL) gets their names, one a line. Resources need ops. */
 enum hf_err hf_registry_seal(struct hf_registry *reg, struct hf_buf *unbound, struct hf_report *report);
@@ -70,5 +80,7 @@ enum hf_err hf_call_block(struct hf_call *call);
 /* The guest handle under which argument i (own or borrow) came, for messages; 0 when none. */
 uint32_t hf_call_handle(const struct hf_call *call, uint32_t arg);
 struct hf_instance *hf_call_instance(const struct hf_call *call);
+void *hf_call_bound(const struct hf_call *call);                 /* hf_bound.ctx; NULL for other bindings */
+const struct hf_ftype *hf_call_type(const struct hf_call *call); /* of the function that is called */
 
 #endif

@@ -197,6 +197,16 @@ struct hf_instance *hf_call_instance(const struct hf_call *call)
     return call->inst;
 }
 
+void *hf_call_bound(const struct hf_call *call)
+{
+    return call->tramp->def->func.host->ctx;
+}
+
+const struct hf_ftype *hf_call_type(const struct hf_call *call)
+{
+    return call->tramp->def->func.host->type;
+}
+
 void *hf_call_alloc(struct hf_call *call, size_t size)
 {
     return hf_arena_alloc(&call->inst->arena, size, 16);

@@ -120,6 +120,7 @@ struct hf_host_func {
     struct hf_view iface, name;  /* "wasi:io/poll@0.2.12", "[method]pollable.ready" */
     const struct hf_ftype *type;
     hf_host_fn fn;               /* NULL: not bound, i.e. missing here */
+    void *ctx;                   /* hf_call_bound */
 };
 
 #endif

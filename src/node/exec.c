@@ -31,6 +31,9 @@ enum hf_status hf_exec(struct hf_node *node, const struct hf_service_options *o,
 
     hf_report_init(&report);
     *exit_code = 1;
+    struct hf_service_options full = {0};
+    if (hf_options_widen(o, o->size, &full, sizeof full))
+        o = &full; /* else the check says so */
     enum hf_status wrong = hf_node_check_options(o, msg);
     if (wrong != HF_STATUS_OK)
         return wrong;

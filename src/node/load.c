@@ -39,6 +39,7 @@ enum hf_err hf_node_load_bytes(struct hf_node *node, const char *what, struct hf
 {
     struct progress p = {.path = what, .os = node->os, .tty = isatty(2) == 1};
     struct hf_load_options lo = {.progress = node->opt.progress ? on_progress : NULL, .progress_ctx = &p};
+    atomic_store(&node->linked, true);
     enum hf_err err = hf_component_load(node->engine, node->registry, bytes, &lo, ret, report);
     return err == HF_OK ? HF_OK : hf_report_wrap(report, err, "%s", what);
 }

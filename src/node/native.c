@@ -299,12 +299,14 @@ static enum hf_status add(struct hf_node *node, struct hf_native *native, struct
 
 enum hf_status hf_node_add_process(struct hf_node *node, const struct hf_process_class *c, struct hf_words *msg)
 {
-    if (c->size != sizeof *c || c->handle == NULL)
+    struct hf_process_class full = {0};
+    bool known = hf_options_widen(c, c->size, &full, sizeof full);
+    if (!known || full.handle == NULL)
         return usage(msg, "hf_process_class: size or handle is wrong");
     struct hf_native *native = calloc(1, sizeof *native);
     if (native == NULL)
-        return usage(msg, "out of memory") == HF_STATUS_USAGE ? HF_STATUS_LIMIT : HF_STATUS_LIMIT;
-    native->c = *c;
+        return hf_node_result(HF_LIMIT, &(struct hf_report){0}, msg);
+    native->c = full;
     pthread_mutex_lock(&node->change_lock);
     enum hf_status st = add(node, native, msg);
     pthread_mutex_unlock(&node->change_lock);

@@ -308,14 +308,30 @@ static enum hf_err make_head(uint16_t status, const struct hf_proc_header *heade
     return err;
 }
 
-enum hf_proc_said hf_proc_http_respond(struct hf_proc *p, uint16_t status, const struct hf_proc_header *headers, size_t n,
-                                       struct hf_bytes body)
+/* `token` NULL: the request in question. */
+static enum hf_proc_said http_answer(struct hf_proc *p, const uint64_t *token, uint16_t status, const struct hf_proc_header *headers,
+                                     size_t n, struct hf_bytes body)
 {
     struct hf_response r = {0};
     enum hf_err err = make_head(status, headers, n, body.len > 0, &r.body);
     if (err == HF_OK && !make_blob(p, &(struct hf_proc_parcel){.blob = body}, &r.blob))
         err = HF_LIMIT;
-    enum hf_said s = err == HF_INVALID ? HF_SAID_INVALID : err != HF_OK ? HF_SAID_LIMIT : hf_turn_reply(p->turn, &r);
+    enum hf_said s = err == HF_INVALID ? HF_SAID_INVALID
+                     : err != HF_OK    ? HF_SAID_LIMIT
+                     : token != NULL   ? hf_turn_answer(p->turn, *token, &r)
+                                       : hf_turn_reply(p->turn, &r);
     response_done(&r);
     return said(s);
+}
+
+enum hf_proc_said hf_proc_http_respond(struct hf_proc *p, uint16_t status, const struct hf_proc_header *headers, size_t n,
+                                       struct hf_bytes body)
+{
+    return http_answer(p, NULL, status, headers, n, body);
+}
+
+enum hf_proc_said hf_proc_http_answer(struct hf_proc *p, uint64_t token, uint16_t status, const struct hf_proc_header *headers,
+                                      size_t n, struct hf_bytes body)
+{
+    return http_answer(p, &token, status, headers, n, body);
 }

@@ -48,16 +48,16 @@ static enum hf_status usage(struct hf_words *msg, const char *text)
 
 /* ---- opening --------------------------------------------------------------------------------------------- */
 
-void hf_node_options_init(struct hf_node_options *o)
+void hf_node_options_init_size(struct hf_node_options *o, size_t size)
 {
-    memset(o, 0, sizeof *o);
-    o->size = sizeof *o;
+    memset(o, 0, size);
+    o->size = size;
 }
 
-void hf_service_options_init(struct hf_service_options *o)
+void hf_service_options_init_size(struct hf_service_options *o, size_t size)
 {
-    memset(o, 0, sizeof *o);
-    o->size = sizeof *o;
+    memset(o, 0, size);
+    o->size = size;
 }
 
 /* The folder for compiled code, parents made; NULL when none can be named. */
@@ -167,13 +167,14 @@ static enum hf_err open_parts(struct hf_node *node, struct hf_report *report)
     return err;
 }
 
-enum hf_status hf_node_open(const struct hf_node_options *o, struct hf_node **ret, struct hf_words *msg)
+enum hf_status hf_node_open(const struct hf_node_options *given, struct hf_node **ret, struct hf_words *msg)
 {
     struct hf_report report;
+    struct hf_node_options full = {0}, *const o = &full;
     hf_report_init(&report);
     *ret = NULL;
-    if (o->size != sizeof *o)
-        return usage(msg, "hf_node_options.size is wrong: use hf_node_options_init of this library's version");
+    if (!hf_options_widen(given, given->size, o, sizeof *o))
+        return usage(msg, "hf_node_options.size is wrong: use hf_node_options_init, and a library that is not older than its header");
     if (o->keyvalue_value_max > HF_KEYVALUE_VALUE_MAX)
         return usage(msg, "a key-value value may have 64 MiB at most: it must fit into one call");
     if (o->no_threads && o->workers > 1)
@@ -254,6 +255,7 @@ void hf_node_close(struct hf_node *node)
     hf_keep_close(node->keep);
     hf_kv_close(node->kv);
     hf_registry_free(node->registry);
+    hf_imports_free(node->imports);
     hf_engine_free(node->engine);
     hf_wake_free(node->wake);
     hf_log_free(node->log);
@@ -481,6 +483,7 @@ enum hf_status hf_inspect(struct hf_node *node, const char *path, bool json, cha
     struct hf_inspection in = {0};
     hf_report_init(&report);
     *text = NULL;
+    atomic_store(&node->linked, true);
     enum hf_err err = hf_file_read(path, &bytes, &report);
     if (err == HF_OK)
         err = hf_component_inspect(node->engine, node->registry, hf_buf_view(&bytes), &in, &report);
@@ -514,6 +517,9 @@ static enum hf_status invoke(struct hf_node *node, const struct hf_service_optio
     struct hf_answer a = {0};
     hf_report_init(&report);
     *text = NULL;
+    struct hf_service_options full = {0};
+    if (hf_options_widen(o, o->size, &full, sizeof full))
+        o = &full; /* else the check says so */
     enum hf_status wrong = hf_node_check_options(o, msg);
     if (wrong != HF_STATUS_OK)
         return wrong;

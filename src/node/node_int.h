@@ -19,6 +19,7 @@
 #include "node/change.h"
 #include "node/ends.h"
 #include "node/fetch.h"
+#include "node/import.h"
 #include "node/keep.h"
 #include "node/log.h"
 #include "node/native.h"
@@ -102,6 +103,8 @@ struct hf_node {
     uint32_t n_listen;
     struct hf_worker *workers;
     uint32_t n_workers;
+    struct hf_imported *imports; /* own imports; the registry points at them */
+    _Atomic bool linked;      /* a component was linked with the registry: no more imports */
     struct hf_shard_table shard_table; /* which worker has which processes */
     struct hf_shards **shards;         /* of the workers, by number */
     struct hf_list natives;   /* hf_native: classes of native processes */

@@ -34,6 +34,16 @@ static enum hf_status check_patterns(const char *const *patterns, struct hf_word
     return HF_STATUS_OK;
 }
 
+bool hf_options_widen(const void *from, size_t size, void *to, size_t full)
+{
+    if (size < 2 * sizeof(size_t) || size > full || size % sizeof(size_t) != 0)
+        return false;
+    memset(to, 0, full);
+    memcpy(to, from, size);
+    memcpy(to, &full, sizeof full); /* its own `size` */
+    return true;
+}
+
 /* What would not matter is refused: who sets it expects something of it. */
 static enum hf_status check_process(const struct hf_service_options *o, struct hf_words *msg)
 {

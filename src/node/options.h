@@ -19,6 +19,9 @@ struct hf_options {
     struct hf_service_options o;
 };
 
+/* A struct of options of a caller whose header may be older: what it has, and zeroes for the rest. False: no such size. */
+bool hf_options_widen(const void *from, size_t size, void *to, size_t full);
+
 /* What the caller got wrong, said before anything is loaded; USAGE then. */
 enum hf_status hf_node_check_options(const struct hf_service_options *o, struct hf_words *msg);
 

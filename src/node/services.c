@@ -127,6 +127,9 @@ static enum hf_status change(struct hf_node *node, enum hf_status st, struct hf_
 enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_service_options *o, struct hf_words *msg)
 {
     struct hf_app *to = NULL;
+    struct hf_service_options full = {0};
+    if (hf_options_widen(o, o->size, &full, sizeof full))
+        o = &full; /* else the check says so */
     pthread_mutex_lock(&node->change_lock);
     uint64_t generation = node->generation;
     enum hf_status st = hf_app_and(node, node->app, o, &to, msg);
@@ -143,11 +146,28 @@ enum hf_status hf_node_apply_locked(struct hf_node *node, const struct hf_servic
     return change(node, st, to, generation, &(struct how){.whole = true}, msg);
 }
 
+/* An array of a caller who knows fewer options: each as long as the first says. */
+static struct hf_service_options *widen_all(const struct hf_service_options *services, size_t n)
+{
+    struct hf_service_options *all = n <= HF_SERVICES_MAX ? calloc(n, sizeof *all) : NULL;
+    const char *at = (const char *)services;
+    for (size_t i = 0; all != NULL && i < n; i++, at += services->size) {
+        const struct hf_service_options *one = (const void *)at;
+        if (!hf_options_widen(one, one->size, &all[i], sizeof all[i]))
+            all[i].size = 0; /* the check says so */
+    }
+    return all;
+}
+
 enum hf_status hf_node_apply(struct hf_node *node, const struct hf_service_options *services, size_t n, struct hf_words *msg)
 {
+    struct hf_service_options *wide = NULL;
+    if (n > 0 && services->size < sizeof *services && (wide = widen_all(services, n)) == NULL)
+        return hf_node_result(HF_LIMIT, &(struct hf_report){0}, msg);
     pthread_mutex_lock(&node->change_lock);
-    enum hf_status st = hf_node_apply_locked(node, services, n, msg);
+    enum hf_status st = hf_node_apply_locked(node, wide != NULL ? wide : services, n, msg);
     pthread_mutex_unlock(&node->change_lock);
+    free(wide);
     return st;
 }
 

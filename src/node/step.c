@@ -117,7 +117,7 @@ enum hf_status hf_node_step(struct hf_node *node, uint64_t max_ns, struct hf_wor
     if (st != HF_STATUS_OK)
         return st;
     struct hf_worker *w = &node->workers[0];
-    uint64_t until = node->os->now_ns(node->os), due;
+    uint64_t until = node->os->now_ns(node->os);
     if (__builtin_add_overflow(until, max_ns, &until))
         until = UINT64_MAX;
     do {
@@ -126,7 +126,7 @@ enum hf_status hf_node_step(struct hf_node *node, uint64_t max_ns, struct hf_wor
             return st == HF_STATUS_OK ? HF_STATUS_STOPPED : st;
         }
     } while (!w->idle && node->os->now_ns(node->os) < until);
-    due = hf_worker_rest(w);
+    uint64_t due = hf_worker_rest(w);
     set_timer(node, due);
     return HF_STATUS_OK;
 }

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -346,10 +347,72 @@ static void mistakes_are_said(void **state)
     hf_node_close(NULL);
 }
 
+/* Of a header from before the last options were added: what it has counts, the rest is as usual. Newer ones are refused. */
+static void options_of_an_older_header_are_taken(void **state)
+{
+    struct {
+        unsigned char bytes[sizeof(struct hf_service_options)];
+    } raw[2];
+    struct hf_node_options no;
+    struct hf_service_options so;
+    struct hf_words msg;
+    struct hf_node *node;
+    char hello[512], counter[512], bound[128], answer[2048];
+    struct runner r = {0};
+    size_t old = offsetof(struct hf_service_options, keyvalue); /* ends behind `prefix` */
+    (void)state;
+    if (!guest("c-hello", hello) || !guest("c-counter", counter)) {
+        printf("SKIP: options_of_an_older_header_are_taken: guests are not built\n");
+        skip();
+    }
+    memset(&no, 0xaa, sizeof no);
+    hf_node_options_init_size(&no, offsetof(struct hf_node_options, data_dir));
+    no.workers = 1;
+    no.quiet = true;
+    no.instances_max = 100;
+    assert_int_equal(hf_node_open(&no, &node, &msg), HF_STATUS_OK);
+    r.node = node;
+    memset(&so, 0xaa, sizeof so);
+    hf_service_options_init_size(&so, old);
+    so.path = hello;
+    so.prefix = "/hello";
+    memset(raw, 0xaa, sizeof raw);
+    memcpy(&raw[0].bytes[0], &so, old);
+    so.path = counter;
+    so.prefix = "/count";
+    memcpy(&raw[0].bytes[old], &so, old); /* an array as the older header lays it out */
+    if (hf_node_apply(node, (const void *)raw, 2, &msg) != HF_STATUS_OK)
+        fail_msg("apply: %s", msg.text);
+    so.name = "third";
+    so.prefix = "/third";
+    assert_int_equal(hf_node_add_service(node, &so, &msg), HF_STATUS_OK);
+    assert_int_equal(hf_node_listen(node, "127.0.0.1:0", bound, &msg), HF_STATUS_OK);
+    assert_int_equal(pthread_create(&r.thread, NULL, run, &r), 0);
+    ask(port_of(bound), "/hello", answer, sizeof answer);
+    assert_non_null(strstr(answer, "Hello from C"));
+    ask(port_of(bound), "/count", answer, sizeof answer);
+    assert_non_null(strstr(answer, "\r\n\r\n1"));
+    ask(port_of(bound), "/third", answer, sizeof answer);
+    assert_non_null(strstr(answer, "\r\n\r\n1"));
+    static const size_t wrong[] = {0, 8, sizeof so + 8, sizeof so - 1};
+    for (size_t i = 0; i < 4; i++) {
+        so.size = wrong[i];
+        assert_int_equal(hf_node_add_service(node, &so, &msg), HF_STATUS_USAGE);
+        assert_int_equal(hf_node_apply(node, &so, 1, &msg), HF_STATUS_USAGE);
+    }
+    hf_node_stop(node);
+    pthread_join(r.thread, NULL);
+    hf_node_close(node);
+    no.size = sizeof no + 8;
+    assert_int_equal(hf_node_open(&no, &node, &msg), HF_STATUS_USAGE);
+    assert_null(node);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_nodes_in_one_process),
+        cmocka_unit_test(options_of_an_older_header_are_taken),
         cmocka_unit_test(routes_choose_a_service),
         cmocka_unit_test(a_service_has_its_own_body_limit),
         cmocka_unit_test(mistakes_are_said),

@@ -19,7 +19,7 @@ struct clerk { /* a process's state */
     struct desk *desk;
     uint64_t token, watch, timer;
     int served;
-    bool failing;
+    bool http; /* the request that is answered later came so */
 };
 
 static bool is(struct hf_bytes b, const char *text)
@@ -100,6 +100,8 @@ static enum hf_proc_end on_request(struct clerk *c, struct hf_proc *p, const str
         else
             must(hf_proc_respond(p, B("twice")) == HF_PROC_MOVED);
     } else if (is(what, "later")) {
+        struct hf_proc_http http;
+        c->http = hf_proc_http(p, &http);
         must(hf_proc_defer(p, &c->token) == HF_PROC_OK);
         must(hf_proc_respond(p, B("twice")) == HF_PROC_DEFERRED);
         must(hf_proc_token_state(p, c->token) == HF_PROC_OK);
@@ -178,7 +180,13 @@ static enum hf_proc_end clerk_handle(void *state, struct hf_proc *p, const struc
     case HF_PROC_NOTICE:
         if (m->notice == HF_PROC_TIMER) {
             must(m->id == c->timer);
-            must(hf_proc_answer(p, c->token, &(struct hf_proc_parcel){.body = B("")}) == HF_PROC_OK);
+            if (c->http) {
+                must(hf_proc_http_answer(p, c->token, 99, NULL, 0, B("")) == HF_PROC_INVALID);
+                must(hf_proc_http_answer(p, c->token, 202, NULL, 0, B("at last")) == HF_PROC_OK);
+                must(hf_proc_http_answer(p, c->token, 202, NULL, 0, B("again")) == HF_PROC_NO_REQUEST);
+            } else {
+                must(hf_proc_answer(p, c->token, &(struct hf_proc_parcel){.body = B("")}) == HF_PROC_OK);
+            }
         } else if (m->notice == HF_PROC_ENDED) {
             must(m->id == c->watch);
             must(m->error == HF_PROC_NO_ERROR);
@@ -372,6 +380,8 @@ static void answers_may_come_later(void **state)
     (void)state;
     run(&a, 1);
     http_expect(&a.n, "/desk?later", ""); /* a timer answers */
+    assert_int_equal(http_ask(&a.n, "/n/later", body, sizeof body), 202);
+    assert_string_equal(body, "at last");
     assert_int_equal(http_ask(&a.n, "/desk?drop", body, sizeof body), 502);
     assert_int_equal(http_ask(&a.n, "/desk?silent", body, sizeof body), 502);
     over(&a);
@@ -465,6 +475,9 @@ static void classes_are_checked(void **state)
     REFUSED("size or handle");
     bad = a.class;
     bad.handle = NULL;
+    REFUSED("size or handle");
+    bad = a.class;
+    bad.size += sizeof(size_t); /* of a newer header */
     REFUSED("size or handle");
     bad = a.class;
     bad.name = NULL;
