@@ -5,6 +5,9 @@
  *   request_bench --run NAME   serves with one worker on this thread (callgrind counts what
  * hf_worker_run does), asks from another, prints how many requests were answered
  *
+ * The rows message-* are one request to a process that then sends MESSAGES to another one: what a
+ * request and its response between two guests take.
+ *
  * CONNS requests are asked for in one go and then awaited, so that a turn of the loop has about as
  * many in hand as under load. The server behind the proxy is a third thread, of which nothing is
  * counted.
@@ -23,14 +26,18 @@
 
 #define CONNS  16
 #define ROUNDS 200
+#define MESSAGES "2000"
 
 static const struct {
     const char *name, *guest;
     enum hf_instances instances;
+    const char *messages; /* path of the one request; NULL: many */
 } rows[] = {
-    {"request-hello", "c-hello", HF_INSTANCES_REUSE},
-    {"request-fresh", "c-hello", HF_INSTANCES_PER_REQUEST},
-    {"request-proxy", "c-proxy", HF_INSTANCES_REUSE},
+    {"request-hello", "c-hello", HF_INSTANCES_REUSE, NULL},
+    {"request-fresh", "c-hello", HF_INSTANCES_PER_REQUEST, NULL},
+    {"request-proxy", "c-proxy", HF_INSTANCES_REUSE, NULL},
+    {"message-ask", "c-bounce", HF_INSTANCES_REUSE, "/ask/" MESSAGES "/64"},
+    {"message-send", "c-bounce", HF_INSTANCES_REUSE, "/send/" MESSAGES "/64"},
 };
 #define N_ROWS (sizeof rows / sizeof rows[0])
 
@@ -100,6 +107,7 @@ static int start_behind(void)
 struct asker {
     struct hf_node *node;
     int port;
+    const char *messages; /* as in the row */
     unsigned answered;
 };
 
@@ -136,6 +144,38 @@ static void *ask(void *arg)
     return NULL;
 }
 
+/* One request, which makes MESSAGES of them. */
+static void *ask_once(void *arg)
+{
+    struct asker *a = arg;
+    char request[128];
+    int fd = connect_to(a->port), n = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", a->messages);
+    must(write(fd, request, (size_t)n) == n, "cannot ask");
+    await(fd, "\r\n\r\n" MESSAGES " ");
+    a->answered = (unsigned)atoi(MESSAGES);
+    close(fd);
+    hf_node_stop(a->node);
+    return NULL;
+}
+
+/* The classes that examples/c/bounce wants beside itself. */
+static void add_processes(struct hf_node *node, const char *path)
+{
+    static const char *const all[] = {"*", NULL}, *const names[] = {"drive", "peer"}, *const paths[] = {"/", "/peer"};
+    const struct hf_process_options process = {.sends = all};
+    struct hf_service_options so;
+    struct hf_words msg;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        hf_service_options_init(&so);
+        so.path = path;
+        so.name = names[i];
+        so.prefix = paths[i];
+        so.kind = HF_KIND_HANDLER;
+        so.process = &process;
+        must(hf_node_add_service(node, &so, &msg) == HF_STATUS_OK, msg.text);
+    }
+}
+
 static unsigned run(size_t row)
 {
     const char *dir = getenv("HF_GUESTS");
@@ -161,10 +201,14 @@ static unsigned run(size_t row)
     so.env = env;
     so.outbound = outbound;
     so.max = 2;
-    must(hf_node_add_service(a.node, &so, &msg) == HF_STATUS_OK, msg.text);
+    if (rows[row].messages != NULL)
+        add_processes(a.node, path);
+    else
+        must(hf_node_add_service(a.node, &so, &msg) == HF_STATUS_OK, msg.text);
+    a.messages = rows[row].messages;
     must(hf_node_listen(a.node, "127.0.0.1:0", bound, &msg) == HF_STATUS_OK, msg.text);
     a.port = atoi(strrchr(bound, ':') + 1);
-    must(pthread_create(&thread, NULL, ask, &a) == 0, "no thread");
+    must(pthread_create(&thread, NULL, a.messages != NULL ? ask_once : ask, &a) == 0, "no thread");
     must(hf_node_run(a.node, &msg) == HF_STATUS_OK, msg.text);
     pthread_join(thread, NULL);
     hf_node_close(a.node);

@@ -54,6 +54,7 @@ const char *cli_time_text(double ns, char out[16]);
 /* services.c: the table of services; with `before` (an older answer, or NULL) rates and times since then. */
 void cli_print_services(const json_t *now, const json_t *before);
 void cli_print_service(const json_t *service); /* one, with all there is to say */
+void cli_print_process(const json_t *process);
 void cli_print_instances(const json_t *instances, size_t most);
 
 #endif

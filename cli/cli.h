@@ -68,6 +68,8 @@ int cmd_invoke(int argc, char **argv);
 int cmd_build(int argc, char **argv);
 int cmd_new(int argc, char **argv);
 int cmd_completion(int argc, char **argv);
+int cmd_call(int argc, char **argv);
+int cmd_send(int argc, char **argv);
 int cmd_ps(int argc, char **argv);
 int cmd_top(int argc, char **argv);
 int cmd_logs(int argc, char **argv);
@@ -77,5 +79,6 @@ int cmd_rollback(int argc, char **argv);
 int cmd_kill(int argc, char **argv);
 int cmd_stop(int argc, char **argv);
 int cmd_kv(int argc, char **argv);
+int cmd_components(int argc, char **argv);
 
 #endif

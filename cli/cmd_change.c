@@ -147,17 +147,26 @@ int cmd_kill(int argc, char **argv)
     struct cli_admin s = {0};
     char target[600];
     int code;
-    if (!cli_admin_parse("kill", "INSTANCE...", "Ends instances of a running node at once, by number (holdfast ps shows them), or with --service NAME all of a\n"
-                                                "service's. Who waits for one is told 500; another instance takes over.",
+    if (!cli_admin_parse("kill", "INSTANCE|PROCESS...",
+                         "Ends instances of a running node at once, by number (holdfast ps shows them), or with --service NAME all of a\n"
+                         "service's. Who waits for one is told 500; another instance takes over. A process by its name (cart/42) ends\n"
+                         "for good: it is not restarted, and the next message to its name makes a new one.",
                          with_service, &s, &argc, argv, &code))
         return code;
     if ((argc == 0) == (s.service == NULL))
-        return usage("kill", "name instances by number, or a service: holdfast kill 17, or holdfast kill --service NAME");
+        return usage("kill", "name instances by number, a process or a service: holdfast kill 17, holdfast kill cart/42, or holdfast kill --service NAME");
     if (s.service != NULL)
         return target_of(target, "/v1/kill?service=", s.service) ? change("kill", &s, target, NULL, 0, "instances ended:")
                                                                  : usage("kill", "that is no service's name");
     code = 0; /* of the first that failed */
     for (int i = 0; i < argc; i++) {
+        bool number = argv[i][strspn(argv[i], "0123456789")] == 0;
+        char suffix[] = "/kill";
+        if (!number && target_of(target, "/v1/processes/", argv[i]) && strlen(target) + sizeof suffix <= sizeof target) {
+            int one = change("kill", &s, strcat(target, suffix), NULL, 0, "processes ended:");
+            code = code == 0 ? one : code;
+            continue;
+        }
         int one = target_of(target, "/v1/kill/", argv[i]) ? change("kill", &s, target, NULL, 0, "instances ended:")
                                                           : usage("kill", "that is no number of an instance");
         code = code == 0 ? one : code;

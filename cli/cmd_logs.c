@@ -42,7 +42,8 @@ int cmd_logs(int argc, char **argv)
     follow |= s.follow;
     int n = snprintf(target, sizeof target, "/v1/logs?lines=%llu%s%s", (unsigned long long)s.lines, follow ? "&follow" : "",
                      argc == 1 ? "&service=" : "");
-    if (argc == 1 && !cli_escape(target + n, sizeof target - (size_t)n, argv[0], strlen(argv[0]))) {
+    /* of a process, the lines of its class: that is whose they are */
+    if (argc == 1 && !cli_escape(target + n, sizeof target - (size_t)n, argv[0], strcspn(argv[0], "/"))) {
         fprintf(stderr, "holdfast logs: that is no service's name\n");
         return HF_STATUS_USAGE;
     }

@@ -19,6 +19,8 @@ static const struct {
     {"new", cmd_new, "make a project: a service in C, JavaScript, Python or Rust"},
     {"build", cmd_build, "build a component from source"},
     {"completion", cmd_completion, "print a script that completes commands in bash, zsh or fish"},
+    {"call", cmd_call, "send a request to a process of a running node, print the answer"},
+    {"send", cmd_send, "send a message to one, which wants no answer"},
     {"ps", cmd_ps, "services and instances of a running node"},
     {"top", cmd_top, "what its services do, every second"},
     {"logs", cmd_logs, "the newest lines of its log; -f goes on"},
@@ -26,7 +28,8 @@ static const struct {
     {"reload", cmd_reload, "have it read its manifest again"},
     {"deploy", cmd_deploy, "give one of its services another component"},
     {"rollback", cmd_rollback, "undo a deploy"},
-    {"kill", cmd_kill, "end instances"},
+    {"components", cmd_components, "components kept by their content: list, add, remove"},
+    {"kill", cmd_kill, "end instances, or a process by name"},
     {"stop", cmd_stop, "have it finish what it has in hand, and end"},
 };
 

@@ -59,7 +59,7 @@ static void ignore(const char *folder)
     close(fd);
 }
 
-static bool make(const char *folder)
+bool cli_folder_make(const char *folder)
 {
     struct stat st;
     if (mkdir(folder, 0700) == 0) {
@@ -74,7 +74,7 @@ enum hf_status cli_manifest_folders(struct hf_manifest *m, struct hf_words *msg)
     const char *data = hf_manifest_node(m)->data_dir;
     size_t n;
     const char *const *admin = hf_manifest_admin(m, &n);
-    if (data != NULL && !make(data))
+    if (data != NULL && !cli_folder_make(data))
         return failed(msg, "the data folder", data, "name another, data = \"PATH\" in [node], or data = false to keep nothing");
     for (size_t i = 0; i < n; i++) {
         char folder[128];
@@ -85,7 +85,7 @@ enum hf_status cli_manifest_folders(struct hf_manifest *m, struct hf_words *msg)
         if (slash == NULL || slash == folder)
             continue;
         *slash = 0;
-        if (!make(folder))
+        if (!cli_folder_make(folder))
             return failed(msg, "the folder of the admin socket", folder,
                           "name another, socket = \"PATH\" in [admin], or socket = false to have none");
     }

@@ -15,6 +15,8 @@ const char *cli_lifecycle(const struct hf_service_options *s);
 /* Makes the folders that data and the admin socket are in, for this user alone. One that is called .holdfast is kept out of
  * version control by a .gitignore of its own. */
 enum hf_status cli_manifest_folders(struct hf_manifest *m, struct hf_words *msg);
+/* One of them; it may be there. False: errno. */
+bool cli_folder_make(const char *folder);
 /* A JSON string, or null. */
 void cli_json_string(FILE *to, const char *text);
 

@@ -100,7 +100,8 @@ void cli_print_services(const json_t *now, const json_t *before)
 
 void cli_print_instances(const json_t *instances, size_t most)
 {
-    int width = width_of(instances, "service", 7);
+    int width = width_of(instances, "service", 7), names = width_of(instances, "process", 7);
+    width = names > width ? names : width;
     size_t i, n = json_array_size(instances);
     json_t *o;
     printf("%-16s  %-*s  %-9s %6s %8s %10s %8s\n", "INSTANCE", width, "SERVICE", "STATE", "WORKER", "AGE", "SERVED", "MEMORY");
@@ -110,12 +111,40 @@ void cli_print_instances(const json_t *instances, size_t most)
         if (i == most)
             break;
         long long id = json_integer_value(json_object_get(o, "id")); /* of 63 bits: a double would round it */
-        printf("%-16lld  %-*.*s  %-9s %6.0f %8s %10.0f %8s\n", id, width, width, cli_text_of(o, "service"),
+        const char *process = cli_text_of(o, "process"), *name = process[0] != 0 ? process : cli_text_of(o, "service");
+        printf("%-16lld  %-*.*s  %-9s %6.0f %8s %10.0f %8s\n", id, width, width, name,
                cli_text_of(o, "state"), cli_number_of(o, "worker"), cli_time_text(cli_number_of(o, "age_ms") * 1e6, age),
                cli_number_of(o, "served"), cli_bytes_text(cli_number_of(o, "memory_bytes"), memory));
     }
     if (n > most)
         printf("... and %zu more (--all shows them)\n", n - most);
+}
+
+void cli_print_process(const json_t *p)
+{
+    char a[16], b[16];
+    size_t i;
+    json_t *line;
+    printf("%s\n", cli_text_of(p, "name"));
+    printf("  state       %s, on worker %.0f\n", cli_text_of(p, "state"), cli_number_of(p, "worker"));
+    if (json_is_integer(json_object_get(p, "instance")))
+        printf("  instance    %lld, since %s, %.0f messages taken\n", (long long)json_integer_value(json_object_get(p, "instance")),
+               cli_time_text(cli_number_of(p, "age_ms") * 1e6, a), cli_number_of(p, "served"));
+    else
+        printf("  instance    none now\n");
+    printf("  memory      %s, %.0f blobs at hand\n", cli_bytes_text(cli_number_of(p, "memory_bytes"), b), cli_number_of(p, "blobs"));
+    printf("  mailbox     %.0f of %.0f\n", cli_number_of(p, "mailbox"), cli_number_of(p, "mailbox_max"));
+    printf("  duties      %.0f pending, %.0f deferred\n", cli_number_of(p, "pending"), cli_number_of(p, "tokens"));
+    printf("  holds       %.0f capabilities, %.0f watches, %.0f timers\n", cli_number_of(p, "capabilities"), cli_number_of(p, "watches"),
+           cli_number_of(p, "timers"));
+    printf("  restarts    %.0f\n", cli_number_of(p, "restarts"));
+    if (cli_text_of(p, "last_failure")[0] != 0)
+        printf("  last failure: %s\n", cli_text_of(p, "last_failure"));
+    json_array_foreach(json_object_get(p, "details"), i, line)
+    {
+        if (i > 0 && json_string_length(line) > 0) /* the first says it all again */
+            printf("  %s\n", json_string_value(line) + strspn(json_string_value(line), " "));
+    }
 }
 
 static void print_counts(const char *title, const json_t *counts)

@@ -414,7 +414,7 @@ def test_a_stop_while_deploys_wait():
 
 
 def test_numbers_of_instances_are_exact():
-    with Node(guest("c-hello"), "--workers", 130) as s:  # a worker's number is in the top bits, which a double has no room for
+    with Node(guest("c-hello"), "--workers", 130, "--max", 200) as s:  # a worker's number is in the top bits, which a double has no room for
         def ids():
             return {i["id"] for i in s.json("/v1/instances")["instances"] if i["state"] != "leaving"}
         first = max(ids())

@@ -17,6 +17,19 @@ def front(sends='["*"]', more=""):
     return '[services.front]\ncomponent = "%s"\nroutes = ["/"]\n[services.front.process]\nsends = %s\n%s' % (FRONT, sends, more)
 
 
+WORKERS = "1"
+
+
+def on_workers(test):
+    """Where the processes are on one worker, and where they are spread over two and three."""
+    def run():
+        global WORKERS
+        for WORKERS in ("1", "2", "3"):
+            test()
+    run.__name__ = test.__name__
+    return run
+
+
 class App:
     def __init__(self, text, node=""):
         self.path = tempfile.mkdtemp(prefix="hf-processes-")
@@ -24,7 +37,7 @@ class App:
             f.write(HEAD + node + text)
 
     def __enter__(self):
-        self.server = Server(self.path, command="run").__enter__()
+        self.server = Server(self.path, "--workers", WORKERS, command="run").__enter__()
         return self
 
     def __exit__(self, *exc):
@@ -52,6 +65,7 @@ def said(r):
 
 
 # ---- the chain, and the middleman that asks two others ----
+@on_workers
 def test_a_chain_hands_on_a_blob_that_only_its_end_reads():
     with App(front() + chain("a", '["b"]') + chain("b", '["c"]') + chain("c", '["d"]') + chain("d", "[]")) as app:
         body = os.urandom(300000)
@@ -62,6 +76,7 @@ def test_a_chain_hands_on_a_blob_that_only_its_end_reads():
         check("nothing", said(app.ask("/a?b+c+d")) == (200, "0 0"))
 
 
+@on_workers
 def test_a_middleman_asks_two_others_before_it_forwards():
     with App(front() + chain("m", '["*"]') + chain("x", "[]") + chain("y", "[]") + chain("d", "[]")) as app:
         body = os.urandom(5000)
@@ -122,6 +137,7 @@ def test_who_keeps_a_pollable_stays_and_says_why():
 
 
 # ---- errors of the table, from guests that provoke them ----
+@on_workers
 def test_what_is_not_granted_is_denied():
     with App(front('["a"]') + chain("a", '["b"]') + chain("b", "[]") + chain("c", "[]")) as app:
         check("by the front", said(app.ask("/c")) == (403, "denied"))
@@ -129,6 +145,7 @@ def test_what_is_not_granted_is_denied():
         check("what is granted goes on", said(app.ask("/a?b", b"x")) == (200, "1 120"))
 
 
+@on_workers
 def test_a_name_that_leads_nowhere_comes_as_a_failure():
     with App(front() + chain("a", '["*"]')) as app:
         r = app.ask("/nobody")
@@ -140,12 +157,14 @@ def test_a_name_that_leads_nowhere_comes_as_a_failure():
         check("it goes on", said(app.ask("/a", b"xy")) == (200, "2 241"))
 
 
+@on_workers
 def test_a_ring_of_waits_is_a_cycle():
     with App(front()) as app:
         r = app.ask("/front", b"x")
         check("asking oneself", said(r) == (502, "it would wait for itself"), said(r))
 
 
+@on_workers
 def test_processes_of_one_class_have_their_own_state():
     text = front() + chain("c", "[]")
     with App(text) as app:
@@ -153,6 +172,7 @@ def test_processes_of_one_class_have_their_own_state():
         check("twenty names", rs == [(200, "3 294")] * 20, rs)
 
 
+@on_workers
 def test_many_at_once():
     with App(front() + chain("a", '["*"]') + chain("b", '["*"]') + chain("c", "[]")) as app:
         bad = []
@@ -171,6 +191,7 @@ def test_many_at_once():
 
 
 # ---- a running node ----
+@on_workers
 def test_a_reload_leaves_classes_as_they_are_or_is_refused():
     text = front() + chain("a", "[]")
     words = r'reload refused, nothing has changed: service "a": it is a class of processes, and those change only when the node is started again'

@@ -1,8 +1,9 @@
 /* holdfast.h - the public C API of libholdfast: open a node, add services, listen, run, close.
  *
- * Everything hangs off a node, so several nodes fit in one process. No function here installs a signal handler; threads are
- * started only for workers beyond the first, for jobs that block, for the log, and as a ticker that interrupts guests which
- * compute too long. Strings are UTF-8 and borrowed for the call unless said otherwise. Errors: a status, and words in the
+ * Everything hangs off a node, so several nodes fit in one process. Of signals only the engine's faults are touched: SIGSEGV,
+ * SIGILL, SIGFPE and SIGBUS get a handler with the first node, which takes those of guests and hands on all others to the one
+ * before. Threads are started only for workers beyond the first, for jobs that block, for the log, for compiling, and as a ticker
+ * that interrupts guests which compute too long (hf_node_options.no_threads; doc/embedding.md). Strings are UTF-8 and borrowed for the call unless said otherwise. Errors: a status, and words in the
  * caller's hf_words.
  *
  * Version 1. Structs begin with `size`, filled by their *_init: a library newer than its caller reads what is there.
@@ -72,12 +73,20 @@ struct hf_node_options {
     enum hf_access_format access; /* of the access log, when `log` is text; COMBINED adds its two fields to JSON too */
     const char *guest_tool;     /* the program holdfast-guest, which makes components of core modules for hf_exec; NULL: those are
                                  * refused */
+    /* Of the component store in data_dir, which has what was deployed: components, and bytes of all of them. What nothing uses leaves,
+     * oldest first. 0 = 100 and 1 GiB */
+    uint32_t components_max;
+    uint64_t components_bytes_max;
     bool no_trace; /* trace context and request ids are neither taken in nor made: what a client sends is a header like any other */
     /* Of named processes (doc/processes.md, "Eviction"): instances in memory, past which those that were idle for longest are put
      * into a file; 0 = a sixteenth of instances_max. Names, those included; 0 = 1 million. Bytes of that file; 0 = 4 GiB. It has
      * no name, and lies in data_dir, or else in $TMPDIR or /tmp. All for the whole node. */
     uint32_t resident_max, names_max;
     uint64_t spill_max;
+    /* No thread is started for serving: one worker, no ticker (so a guest that computes without end holds everything up, whatever
+     * its limits of time say), compiling and writing the log on the caller's thread. Jobs that block still have theirs, and
+     * data_dir and the admin door one each, when they are asked for (doc/embedding.md). */
+    bool no_threads;
 };
 HF_API void hf_node_options_init(struct hf_node_options *o);
 /* *ret is NULL on failure. */
@@ -169,6 +178,15 @@ HF_API enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_
 HF_API enum hf_status hf_node_listen(struct hf_node *node, const char *addr, char bound[128], struct hf_words *msg);
 /* Serves until hf_node_stop; drains; returns. OK: everything in hand was finished. TIMEOUT: the drain deadline cut it short. */
 HF_API enum hf_status hf_node_run(struct hf_node *node, struct hf_words *msg);
+/* Instead of hf_node_run, in a loop of the caller's, on one thread: *fd is readable when there is something to do, timers
+ * included; it stays the node's. The first of either call begins to serve. Workers beyond the first run on threads of their
+ * own (hf_node_options.workers = 1: none do). */
+HF_API enum hf_status hf_node_fd(struct hf_node *node, int *fd, struct hf_words *msg);
+/* Does what there is to do without waiting, for max_ns at most and a guest's slice (0: one turn of the loop). OK: it goes on, and
+ * the descriptor says when. STOPPED: hf_node_stop was called, and everything in hand was finished; TIMEOUT: it was cut short.
+ * USAGE: from inside a callback of this node, or it runs on another thread. A change of its services by the same thread turns
+ * the loop meanwhile. */
+HF_API enum hf_status hf_node_step(struct hf_node *node, uint64_t max_ns, struct hf_words *msg);
 /* Any thread, and async-signal-safe. The second call ends without waiting. hf_exec and hf_invoke end too (STOPPED), and the
  * node runs nothing any more. */
 HF_API void hf_node_stop(struct hf_node *node);
@@ -181,7 +199,9 @@ HF_API void hf_node_stop(struct hf_node *node);
 HF_API enum hf_status hf_node_apply(struct hf_node *node, const struct hf_service_options *services, size_t n, struct hf_words *msg);
 /* Service `name` gets another component: these bytes (copied), all else as before. The same promises as hf_node_apply. The
  * component that it had is kept for hf_node_rollback, which puts it back (and itself can be undone by another). A later
- * hf_node_apply with the same options as before keeps what was deployed. */
+ * hf_node_apply with the same options as before keeps what was deployed, and with a data_dir so does a later node: as long as
+ * `path` has the bytes that it had at the deploy. OK: msg says what serves and for how long. IO may also mean that it serves and
+ * will not after a restart; msg says so then. */
 HF_API enum hf_status hf_node_deploy(struct hf_node *node, const char *name, const void *bytes, size_t len, struct hf_words *msg);
 HF_API enum hf_status hf_node_rollback(struct hf_node *node, const char *name, struct hf_words *msg);
 
@@ -206,6 +226,25 @@ HF_API char *hf_manifest_keys(void);
  * node: that they differ is said in msg with OK. Any thread. */
 HF_API enum hf_status hf_node_reload(struct hf_node *node, const char *path, struct hf_words *msg);
 
+/* ---- the component store: components by what is in them, in a data folder (doc/change.md) --------------------- */
+
+/* What lies in data folder `dir`, which a node may run on meanwhile. A name is "sha256:" and 64 hexadecimal digits, what the
+ * component's bytes hash to: a manifest may say component = "sha256:...". */
+struct hf_stored_component {
+    const char *name;
+    uint64_t bytes;
+    uint64_t added_unix_ms; /* put there, by a deploy or by hand, the last time */
+    const char *used_by;    /* "web, api": services that run it or would roll back to it; "": none */
+};
+/* Copies the component in `path` there, durably; `name` gets its name. INVALID: it is none. `dir` is made if it is not there. */
+HF_API enum hf_status hf_components_add(const char *dir, const char *path, char name[80], struct hf_words *msg);
+/* `name` may be cut to 8 digits or more if it is still one component's, and leave out "sha256:". USAGE: there is none such, or a
+ * service uses it. */
+HF_API enum hf_status hf_components_remove(const char *dir, const char *name, struct hf_words *msg);
+/* All of them, those added last first; what `each` gets is lent for its call. */
+HF_API enum hf_status hf_components_list(const char *dir, void (*each)(void *ctx, const struct hf_stored_component *c), void *ctx,
+                                         struct hf_words *msg);
+
 /* ---- the admin door (doc/admin.md) -------------------------------------------------------------------------- */
 
 /* Serves the admin door: "unix:PATH" (made with mode 0600) or a loopback "HOST:PORT", which needs hf_node_options.admin_token.
@@ -217,6 +256,60 @@ HF_API enum hf_status hf_node_listen_admin(struct hf_node *node, const char *add
 HF_API enum hf_status hf_admin_call(const char *addr, const char *token, const char *method, const char *target, const void *body,
                                     size_t body_len, bool (*each)(void *ctx, const void *bytes, size_t n), void *ctx,
                                     uint32_t *http, char **answer, size_t *len, struct hf_words *msg);
+
+/* ---- messages to processes (doc/processes.md) --------------------------------------------------------------- */
+
+/* What a request came to. */
+enum hf_outcome {
+    HF_OUTCOME_ANSWERED = 0,
+    HF_OUTCOME_TIMEOUT,    /* no answer in time */
+    HF_OUTCOME_NO_SUCH,    /* no process has this name, and none is made */
+    HF_OUTCOME_FULL,       /* its mailbox, or there are too many processes */
+    HF_OUTCOME_DEAD,       /* it died with the request in hand */
+    HF_OUTCOME_UNANSWERED, /* it let go of the request */
+    HF_OUTCOME_LIMIT,      /* a limit or memory */
+    HF_OUTCOME_CANCELLED   /* the node is stopping, or it was cancelled on its way */
+};
+HF_API const char *hf_outcome_text(enum hf_outcome outcome); /* "answered", "timeout", "no-such-process" ...; a constant */
+
+struct hf_call_options {
+    size_t size;
+    const char *to; /* "shelf", "cart/42" */
+    const void *body;
+    size_t body_len;      /* 16 MiB at most */
+    const char *metadata; /* NULL: none */
+    const void *blob;     /* NULL: none, unless has_blob */
+    size_t blob_len;
+    bool has_blob;        /* an empty one counts */
+    uint64_t timeout_ns;  /* 0 = what the class says */
+    uint64_t blob_max;    /* bytes of the answer's blob; 0 = 64 MiB. More is HF_OUTCOME_LIMIT */
+};
+HF_API void hf_call_options_init(struct hf_call_options *o);
+
+/* Bytes are lent: for the callback, or until hf_call_answer_free. */
+struct hf_call_answer {
+    enum hf_outcome outcome;
+    const void *body; /* the answer's; of another outcome: words for people, NUL-terminated in any case */
+    size_t body_len;
+    const char *metadata; /* "": none */
+    const void *blob;     /* NULL: none */
+    size_t blob_len;
+};
+
+/* A request to a process, from whoever has the node: all four from any thread, while hf_node_run runs (else USAGE; where it has not
+ * begun yet it is waited for, 10 s). Everything in `o` is copied. LIMIT: memory, or more bytes than may be. OK: it is on its way, `done` is called once: on the thread of the
+ * worker where the process lives, which it should not hold up; at the latest while the node is closed. */
+HF_API enum hf_status hf_node_call_begin(struct hf_node *node, const struct hf_call_options *o,
+                                         void (*done)(void *ctx, const struct hf_call_answer *a), void *ctx, struct hf_words *msg);
+/* The same, waiting: not from a thread that runs the node (a callback), which would wait for itself. OK: *ret is what it came to,
+ * whatever that is. STOPPED: hf_node_run returned meanwhile. */
+HF_API enum hf_status hf_node_call(struct hf_node *node, const struct hf_call_options *o, struct hf_call_answer **ret,
+                                   struct hf_words *msg);
+HF_API void hf_call_answer_free(struct hf_call_answer *a); /* of hf_node_call; NULL is fine */
+/* A message that wants no answer; waits until it lies in the mailbox, as hf_node_call waits. *outcome (may be NULL) is ANSWERED
+ * when it does. */
+HF_API enum hf_status hf_node_send(struct hf_node *node, const struct hf_call_options *o, enum hf_outcome *outcome,
+                                   struct hf_words *msg);
 
 /* ---- times and sizes as people write them ------------------------------------------------------------------- */
 

@@ -91,8 +91,9 @@ bool hf_admin_host_is_loopback(struct hf_view v)
 
 const char *hf_admin_code_text(int code)
 {
-    static const char *const texts[] = {"ok",    "failed", "usage",   "invalid", "unsupported",
-                                        "limit", "io",     "timeout", "stopped"};
+    static const char *const texts[] = {
+        "ok",      "failed",  "usage",  "invalid",         "unsupported", "limit", "io",
+        "timeout", "stopped", "failed", "no-such-process", "full",        "dead",  "unanswered"};
     return code >= 0 && (size_t)code < HF_ARRAY_LEN(texts) ? texts[code] : "failed";
 }
 
@@ -189,6 +190,7 @@ enum hf_end hf_admin_wait(struct hf_admin_call *c, struct hf_turn *turn, struct 
     c->next = next;
     forget(&c->waiter);
     forget(&c->room);
+    forget(&c->also);
     hf_waiter_arm(&c->waiter, wait, hf_turn_waitset(turn));
     if (room != NULL)
         hf_waiter_arm(&c->room, room, hf_turn_waitset(turn));
@@ -212,6 +214,8 @@ static void rest(struct hf_admin_call *c)
 {
     forget(&c->waiter);
     forget(&c->room);
+    forget(&c->also);
+    hf_admin_post_rest(c);
     if (c->has_task) {
         c->admin->ops->end(c->admin->ops->ctx, &c->task);
         hf_wait_done(&c->task.ready);
@@ -369,7 +373,9 @@ static enum hf_end begin(struct hf_admin_call *c, struct hf_turn *turn)
         return hf_admin_refuse(c, turn, 404, HF_CODE_USAGE,
                                "there is nothing at %.*s; GET / lists what there is",
                                HF_FMT(hf_view_take(head.path, 200)));
-    return c->endpoint->body == HF_BODY_NO ? c->endpoint->run(c, turn) : begin_body(c, turn);
+    return c->endpoint->body == HF_BODY_NO || c->endpoint->body == HF_BODY_OWN
+               ? c->endpoint->run(c, turn)
+               : begin_body(c, turn);
 }
 
 /* ---- the behaviour ---- */

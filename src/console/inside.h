@@ -4,6 +4,7 @@
  *   endpoints.c  the table of endpoints, and those that look or change
  *   keys.c       /v1/kv
  *   follow.c     /v1/logs
+ *   processes.c  /v1/processes
  *   json.c       what is shown, as JSON          metrics.c  as Prometheus text
  */
 #ifndef HF_CONSOLE_INSIDE_H
@@ -30,7 +31,8 @@ struct hf_endpoint {
     const char *method;
     const char *path;  /* "/v1/services/NAME": segments in capitals are any text */
     hf_admin_step run; /* with the body read, if there is one */
-    enum { HF_BODY_NO, HF_BODY_VALUE, HF_BODY_UPLOAD } body;
+    /* OWN: it reads the body itself, as it comes */
+    enum { HF_BODY_NO, HF_BODY_VALUE, HF_BODY_UPLOAD, HF_BODY_OWN } body;
     const char *about; /* for the list at "/" */
 };
 extern const struct hf_endpoint hf_endpoints[];
@@ -42,15 +44,21 @@ struct hf_admin_call { /* an instance; everything but entry is of the request in
     const struct hf_endpoint *endpoint;
     struct hf_admin_target target;
     hf_admin_step next; /* what goes on when what it waits for is there */
-    struct hf_waiter waiter, room;
+    struct hf_waiter waiter, room, also;
     /* the body, while it comes */
     struct hf_blob_reader in;
     struct hf_buf body;
     uint64_t body_max;
     bool uploads, follows; /* counted in the admin */
     /* a task, or an operation on a bucket */
-    bool has_task, has_op;
+    bool has_task, has_op, has_post;
     struct hf_admin_task task;
+    struct hf_admin_post post;
+    struct hf_blob *sent;           /* its blob, being filled, or NULL */
+    struct hf_blob_reader answered; /* the answer's blob */
+    uint64_t body_len; /* of what the request brings so much is the message's body; the rest is its
+                          blob */
+    bool has_blob, answers;
     struct hf_kv_op op;
     struct hf_wait op_done;
     struct hf_kv_bucket *bucket;
@@ -88,7 +96,12 @@ enum {
     HF_CODE_LIMIT = 5,
     HF_CODE_IO = 6,
     HF_CODE_TIMEOUT = 7,
-    HF_CODE_STOPPED = 8
+    HF_CODE_STOPPED = 8,
+    /* why a process gave no answer (doc/admin.md) */
+    HF_CODE_NO_SUCH = 10,
+    HF_CODE_FULL = 11,
+    HF_CODE_DEAD = 12,
+    HF_CODE_UNANSWERED = 13
 };
 const char *hf_admin_code_text(int code);
 
@@ -98,6 +111,14 @@ enum hf_end hf_admin_kv_put(struct hf_admin_call *c, struct hf_turn *turn);
 enum hf_end hf_admin_kv_delete(struct hf_admin_call *c, struct hf_turn *turn);
 enum hf_end hf_admin_kv_list(struct hf_admin_call *c, struct hf_turn *turn);
 enum hf_end hf_admin_logs(struct hf_admin_call *c, struct hf_turn *turn);
+
+/* processes.c */
+enum hf_end hf_admin_process(struct hf_admin_call *c, struct hf_turn *turn);
+enum hf_end hf_admin_process_kill(struct hf_admin_call *c, struct hf_turn *turn);
+enum hf_end hf_admin_process_send(struct hf_admin_call *c, struct hf_turn *turn);
+enum hf_end hf_admin_process_call(struct hf_admin_call *c, struct hf_turn *turn);
+/* Lets go of what is under way. */
+void hf_admin_post_rest(struct hf_admin_call *c);
 
 /* json.c: each appends one object and a line's end. False: no memory. */
 struct hf_json_look {
@@ -115,6 +136,9 @@ bool hf_json_service(struct hf_buf *ret, const struct hf_json_look *look,
 bool hf_json_instances(struct hf_buf *ret, const struct hf_json_look *look, struct hf_view service);
 bool hf_json_keys(struct hf_buf *ret, struct hf_view bucket, const struct hf_view *keys, size_t n,
                   struct hf_view prefix, uint64_t cursor);
+bool hf_json_process(struct hf_buf *ret, const struct hf_admin_process *p, struct hf_view details);
+/* The first line of an answer's bytes. */
+bool hf_json_answer(struct hf_buf *ret, const struct hf_admin_post *p);
 
 /* metrics.c */
 bool hf_metrics_write(struct hf_buf *ret, const struct hf_json_look *look);

@@ -266,6 +266,8 @@ static json_t *instance_json(const struct hf_picture *p, const struct hf_shot_in
     json_t *o = json_object();
     json_object_set_new(o, "id", number(i->id));
     json_object_set_new(o, "service", word(p->services.ptr[i->service].name));
+    if (i->name_len > 0)
+        json_object_set_new(o, "process", text(hf_view(p->names.ptr + i->name_at, i->name_len)));
     json_object_set_new(o, "worker", json_integer(i->worker));
     json_object_set_new(o, "state", word(i->state));
     json_object_set_new(
@@ -305,6 +307,62 @@ bool hf_json_instances(struct hf_buf *ret, const struct hf_json_look *look, stru
     json_t *o = begin();
     json_object_set_new(o, "partial", json_boolean(look->picture->partial));
     json_object_set_new(o, "instances", instances_of(look->picture, service));
+    return write_out(ret, o);
+}
+
+/* ---- processes ---- */
+
+static json_t *lines_of(struct hf_view v)
+{
+    json_t *all = json_array();
+    while (v.len > 0) {
+        size_t n = hf_view_find(v, '\n');
+        json_array_append_new(all, text(hf_view_take(v, n)));
+        v = hf_view_skip(v, n < v.len ? n + 1 : n);
+    }
+    return all;
+}
+
+bool hf_json_process(struct hf_buf *ret, const struct hf_admin_process *p, struct hf_view details)
+{
+    json_t *o = begin();
+    json_object_set_new(o, "name", word(p->name));
+    json_object_set_new(o, "state", word(p->state));
+    json_object_set_new(o, "worker", json_integer(p->worker));
+    json_object_set_new(o, "instance", p->instance == 0 ? json_null() : number(p->instance));
+    json_object_set_new(
+        o, "age_ms",
+        number(p->born_ns == 0 || p->born_ns > p->now_ns ? 0 : (p->now_ns - p->born_ns) / 1000000));
+    json_object_set_new(o, "served", number(p->served));
+    json_object_set_new(o, "memory_bytes", number(p->memory));
+    json_object_set_new(o, "mailbox", number(p->mailbox));
+    json_object_set_new(o, "mailbox_max", number(p->mailbox_max));
+    json_object_set_new(o, "pending", number(p->pending));
+    json_object_set_new(o, "tokens", number(p->tokens));
+    json_object_set_new(o, "blobs", number(p->blobs));
+    json_object_set_new(o, "capabilities", number(p->capabilities));
+    json_object_set_new(o, "watches", number(p->watches));
+    json_object_set_new(o, "timers", number(p->timers));
+    json_object_set_new(o, "restarts", number(p->restarts));
+    json_object_set_new(o, "last_failure",
+                        p->last_failure[0] == 0 ? json_null() : word(p->last_failure));
+    json_object_set_new(o, "details", lines_of(details));
+    return write_out(ret, o);
+}
+
+bool hf_json_answer(struct hf_buf *ret, const struct hf_admin_post *p)
+{
+    json_t *o = begin();
+    uint64_t declared =
+        p->answer_blob == NULL ? HF_BLOB_LEN_UNKNOWN : hf_blob_declared(p->answer_blob);
+    json_object_set_new(o, "answer", word(hf_answer_text(p->kind)));
+    json_object_set_new(o, "body_bytes", number(p->answer.len));
+    json_object_set_new(o, "metadata",
+                        p->answer_metadata.len == 0 ? json_null()
+                                                    : text(hf_buf_view(&p->answer_metadata)));
+    json_object_set_new(o, "blob", json_boolean(p->answer_blob != NULL));
+    json_object_set_new(o, "blob_bytes",
+                        declared == HF_BLOB_LEN_UNKNOWN ? json_null() : number(declared));
     return write_out(ret, o);
 }
 

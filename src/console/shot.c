@@ -10,6 +10,7 @@ void hf_shot_done(struct hf_shot *s)
 {
     HF_VEC_DONE(&s->services);
     HF_VEC_DONE(&s->instances);
+    hf_buf_done(&s->names);
     memset(s, 0, sizeof *s);
 }
 
@@ -17,6 +18,7 @@ void hf_shot_clear(struct hf_shot *s)
 {
     s->worker = (struct hf_shot_worker){.number = s->worker.number};
     s->services.len = s->instances.len = 0;
+    hf_buf_clear(&s->names);
     s->partial = false;
 }
 
@@ -60,6 +62,17 @@ void hf_shot_add_instance(struct hf_shot *s, uint64_t id, const char *state, uin
                                                               .service = at,
                                                               .worker = s->worker.number}))
         s->partial = true;
+}
+
+void hf_shot_name_instance(struct hf_shot *s, struct hf_view name)
+{
+    size_t at = s->names.len;
+    if (s->partial || s->instances.len == 0 || hf_buf_add_view(&s->names, name) != HF_OK) {
+        s->partial = true;
+        return;
+    }
+    s->instances.ptr[s->instances.len - 1].name_at = at;
+    s->instances.ptr[s->instances.len - 1].name_len = name.len;
 }
 
 void hf_shot_add_end(struct hf_shot_service *s, const char *why, uint64_t n)
@@ -150,9 +163,11 @@ enum hf_err hf_picture_add(struct hf_picture *p, const struct hf_shot *shot)
 {
     uint32_t stack[64], *where = stack;
     enum hf_err err = HF_OK;
+    size_t names = p->names.len;
     p->partial |= shot->partial;
     if (!HF_VEC_PUSH(&p->workers, shot->worker) ||
         !HF_VEC_RESERVE(&p->instances, shot->instances.len) ||
+        hf_buf_add_view(&p->names, hf_buf_view(&shot->names)) != HF_OK ||
         (shot->services.len > HF_ARRAY_LEN(stack) &&
          (where = malloc(shot->services.len * sizeof *where)) == NULL))
         return HF_LIMIT;
@@ -161,6 +176,7 @@ enum hf_err hf_picture_add(struct hf_picture *p, const struct hf_shot *shot)
     for (size_t i = 0; i < shot->instances.len && err == HF_OK; i++) {
         struct hf_shot_instance one = shot->instances.ptr[i];
         one.service = where[one.service];
+        one.name_at += names;
         p->instances.ptr[p->instances.len++] = one;
     }
     if (where != stack)
@@ -219,5 +235,6 @@ void hf_picture_done(struct hf_picture *p)
     HF_VEC_DONE(&p->services);
     HF_VEC_DONE(&p->instances);
     HF_VEC_DONE(&p->workers);
+    hf_buf_done(&p->names);
     memset(p, 0, sizeof *p);
 }

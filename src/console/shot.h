@@ -37,6 +37,7 @@ struct hf_shot_instance {
     const char *state;                    /* static, as of kernel/kernel.h */
     uint32_t service;                     /* index in the same shot or picture */
     uint32_t worker;
+    size_t name_at, name_len;             /* of a process, in `names` of the same; 0 bytes: one of a pool */
 };
 struct hf_shot_gateway {
     uint64_t accepted, closed, requests, refused_heads, timeouts, aborted, client_gone;
@@ -68,6 +69,7 @@ struct hf_shot {
         struct hf_shot_instance *ptr;
         size_t len, cap;
     } instances;
+    struct hf_buf names; /* of processes, one after the other */
     bool partial; /* memory ran out: something is missing */
 };
 void hf_shot_done(struct hf_shot *s);  /* frees; zeroes after */
@@ -77,6 +79,8 @@ struct hf_shot_service *hf_shot_add_service(struct hf_shot *s, const char *name)
 /* Adds one of the service added last, and counts its state and memory there. */
 void hf_shot_add_instance(struct hf_shot *s, uint64_t id, const char *state, uint64_t born_ns,
                           uint64_t served, uint64_t memory);
+/* The one added last is a process of this name. */
+void hf_shot_name_instance(struct hf_shot *s, struct hf_view name);
 void hf_shot_add_end(struct hf_shot_service *s, const char *why, uint64_t n);
 
 /* All shots together: services of one name are one (their old components count with them, but are
@@ -95,6 +99,7 @@ struct hf_picture {
         struct hf_shot_worker *ptr;
         size_t len, cap;
     } workers;
+    struct hf_buf names;
     bool partial;
 };
 enum hf_err hf_picture_add(struct hf_picture *p, const struct hf_shot *shot); /* HF_LIMIT: memory */

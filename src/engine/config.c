@@ -279,7 +279,7 @@ enum hf_err hf_engine_new(const struct hf_engine_settings *s, struct hf_engine *
     e->void_type = wasm_functype_new(&none, &none_too);
     hf_sigs_init(&e->sigs, seed);
     err = hf_fiber_define(e, report);
-    if (err == HF_OK)
+    if (err == HF_OK && !e->settings.no_ticker)
         err = hf_ticker_start(&e->ticker, e->wasm, e->settings.tick_us, report);
     if (err != HF_OK)
         goto fail;

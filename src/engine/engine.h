@@ -60,6 +60,7 @@ struct hf_engine_settings {
     uint32_t slice_ticks;         /* 0 = 10: a guest yields after that many */
     uint32_t offfiber_ticks;      /* 0 = 1000: guest code off a fiber traps after that many */
     bool pooling;                 /* the shipped configuration; false: on demand */
+    bool no_ticker; /* no thread, and nobody interrupts a guest: for who says so himself */
     bool keep_wasm_features_min;  /* tests only */
     uint32_t compile_threads;     /* 1 = the calling thread alone; else all cores */
 };

@@ -92,11 +92,12 @@ void hf_asleep_end(struct hf_named *n)
 static bool is_plain(const struct hf_named *n)
 {
     const struct hf_list *const lists[] = {&n->mail,     &n->pending,  &n->tokens, &n->parked,
-                                           &n->watching, &n->watchers, &n->alarms};
+                                           &n->watching, &n->watchers, &n->alarms,
+                                           &n->far_watchers};
     for (size_t i = 0; i < HF_ARRAY_LEN(lists); i++)
         if (!hf_list_empty(lists[i]))
             return false;
-    return n->state == HF_NAMED_ASLEEP && n->refs == 1 && n->caps.len == 0 && !n->suspended &&
+    return n->state == HF_NAMED_ASLEEP && n->refs == 1 && n->caps.len == 0 && n->far_parent.len == 0 && !n->suspended &&
            !n->stopping && !n->lost && n->parting == NULL && n->restarts == NULL &&
            n->n_life == 0 && n->why.len == 0 && n->last_asked == NULL &&
            !hf_heap_has(&n->clock.node);

@@ -56,8 +56,10 @@ static void sweep(struct hf_named *n)
     struct hf_cap *c, *over = NULL;
     for (size_t i = 0; (c = hf_map_next(&n->caps, &i)) != NULL;) {
         struct hf_view name = hf_view(c->name, c->len);
+        uint32_t place;
         if (!hf_name_is_made(name) || hf_map_get(&n->kernel->named_by_name, name) != NULL ||
-            hf_asleep_has(n->kernel, name))
+            hf_asleep_has(n->kernel, name) ||
+            hf_far_place(n->kernel, name, &place)) /* elsewhere it may live */
             continue;
         c->next = over;
         over = c;
@@ -80,6 +82,7 @@ enum hf_said hf_cap_put(struct hf_named *n, struct hf_view name)
     struct hf_cap *c = malloc(sizeof *c + name.len);
     if (c == NULL)
         return HF_SAID_LIMIT;
+    c->far_child = false;
     c->len = name.len;
     memcpy(c->name, name.ptr, name.len);
     if (hf_map_put(&n->caps, hf_view(c->name, c->len), c, NULL) != HF_OK) {

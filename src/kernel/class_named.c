@@ -132,57 +132,103 @@ void hf_named_class_close(struct hf_class *c)
 
 /* ---- ports ---- */
 
-static struct hf_request *make_post(struct hf_named *n, struct hf_post *post)
+/* Its id and deadline, and its place among those that ports wait for. */
+static bool await_post(struct hf_kernel *k, struct hf_request *r, const struct hf_post *post)
 {
-    struct hf_kernel *k = n->kernel;
-    struct hf_request *r = hf_request_new(n->class);
-    if (r == NULL)
-        return NULL;
-    if (hf_map_put_u64(&k->requests, k->next_request, r, NULL) != HF_OK) {
-        hf_request_free(k, r);
-        return NULL;
-    }
-    r->place = HF_PLACE_NAMED;
-    r->process = NULL;
+    if (hf_map_put_u64(&k->requests, k->next_request, r, NULL) != HF_OK)
+        return false;
+    r->talk.mapped = true;
+    r->talk.refs++; /* the origin's */
+    r->talk.waiting = true;
     r->port = post->port;
     r->tag = post->tag;
     r->duty = HF_DUTY_OPEN;
+    r->message.wants_answer = true;
+    r->timeout_ns = post->timeout_ns != 0 ? post->timeout_ns : r->class->s.request_timeout_ns;
+    return true;
+}
+
+/* `n`: whose mailbox it goes into; NULL: it goes elsewhere. NULL: no memory, and nothing has moved.
+ */
+static struct hf_request *make_post(struct hf_kernel *k, struct hf_class *c, struct hf_named *n,
+                                    struct hf_post *post)
+{
+    struct hf_request *r = hf_request_new(c);
+    struct hf_view target = n != NULL ? (struct hf_view){0} : post->target;
+    struct hf_view metadata = post->metadata;
+    if (r == NULL)
+        return NULL;
+    r->place = HF_PLACE_NAMED;
+    r->process = NULL;
+    r->port = NULL;
+    r->tag = NULL;
+    r->duty = HF_DUTY_NONE;
     r->out = r->consumed = false;
-    r->timeout_ns = post->timeout_ns != 0 ? post->timeout_ns : n->class->s.request_timeout_ns;
+    r->message = (struct hf_message){0};
+    r->talk.refs = 1; /* the mailbox's, or the way's there */
+    if ((target.len + metadata.len > 0 &&
+         !hf_cap_pack(&r->talk.text, &target, &metadata, NULL, 0, &r->talk.caps)) ||
+        (!post->tell && !await_post(k, r, post))) {
+        hf_talk_unref(k, r);
+        return NULL;
+    }
+    r->message.id = k->next_request++;
+    r->message.target = n != NULL ? hf_named_name(n) : target;
+    r->message.metadata = metadata;
     r->body = post->body;
-    r->message = (struct hf_message){.id = k->next_request++,
-                                     .body = hf_buf_view(&post->body),
-                                     .blob = post->blob,
-                                     .wants_answer = true,
-                                     .target = hf_named_name(n)};
-    r->talk.mapped = true;
-    r->talk.refs = 2; /* origin and mailbox */
+    r->message.body = hf_buf_view(&r->body);
+    r->message.blob = post->blob;
     r->talk.holders = 1;
-    r->talk.waiting = true;
     r->talk.to = n;
-    r->talk.aim = hf_named_ref(n);
-    hf_list_push_back(&k->posted, &r->talk.in_from);
+    r->talk.aim = n == NULL ? NULL : hf_named_ref(n);
+    if (!post->tell)
+        hf_list_push_back(&k->posted, &r->talk.in_from);
     hf_buf_init(&post->body);
     post->blob = NULL;
     return r;
 }
 
+/* Whatever else is wrong comes as an answer. */
+static enum hf_err post_far(struct hf_kernel *k, struct hf_post *post, uint32_t place, uint64_t *id)
+{
+    struct hf_class *c = hf_class_find(k, hf_name_class(post->target));
+    struct hf_request *r = make_post(k, c, NULL, post);
+    if (r == NULL) {
+        c->stats.refused++;
+        return HF_LIMIT;
+    }
+    if (!post->tell) {
+        hf_request_fresh(r);
+        c->stats.requests--; /* it is counted where it is delivered */
+    }
+    *id = post->tell ? 0 : r->message.id;
+    hf_far_send(k, r, place);
+    return HF_OK;
+}
+
 enum hf_err hf_named_post(struct hf_kernel *k, struct hf_post *post, uint64_t *id)
 {
     enum hf_answer_kind why;
-    struct hf_named *n = hf_named_find(k, post->target, true, &why);
+    uint32_t place;
+    struct hf_named *n = hf_named_find(k, post->target, false, &why);
+    if (n == NULL && hf_far_place(k, post->target, &place))
+        return post_far(k, post, place, id);
+    if (n == NULL)
+        n = hf_named_find(k, post->target, true, &why);
     if (n == NULL)
         return why == HF_ANSWER_LIMITED ? HF_LIMIT : HF_NOT_FOUND;
     if (n->stopping || n->class->closed)
         return HF_NOT_FOUND;
-    struct hf_request *r = n->n_requests < hf_named_set(n)->mailbox_max ? make_post(n, post) : NULL;
+    bool room = n->n_requests < hf_named_set(n)->mailbox_max;
+    struct hf_request *r = room ? make_post(k, n->class, n, post) : NULL;
     if (r == NULL) {
         n->class->stats.refused++;
         return HF_LIMIT;
     }
-    hf_request_fresh(r);
+    if (!post->tell)
+        hf_request_fresh(r);
     hf_mail_put(n, &r->talk.in);
-    *id = r->message.id;
+    *id = post->tell ? 0 : r->message.id;
     return HF_OK;
 }
 

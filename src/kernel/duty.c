@@ -36,6 +36,8 @@ static void talk_free(struct hf_kernel *k, struct hf_request *r)
     hf_list_remove(&t->in_from);
     hf_list_remove(&t->in_token);
     hf_mail_unpark(r);
+    if (t->letter != NULL)
+        hf_far_drop(k, t->letter);
     hf_named_unref(t->from);
     hf_named_unref(t->aim);
     hf_named_unref(t->by);
@@ -198,6 +200,10 @@ void hf_duty_answered(struct hf_kernel *k, struct hf_request *root)
         hf_pending_take(k, root);
         return;
     }
+    if (root->talk.origin != 0) {
+        hf_far_answer(k, root);
+        return;
+    }
     hf_timer_stop(k, &root->clock);
     hf_out_ready(k, root);
 }
@@ -245,7 +251,9 @@ void hf_duty_void(struct hf_kernel *k, struct hf_request *root)
     if (live->duty != HF_DUTY_OPEN)
         return;
     live->duty = HF_DUTY_VOID;
-    if (hf_list_linked(&live->going.link)) { /* on its way: nobody sees it */
+    if (live->talk.away != 0) {
+        hf_far_cancel(k, live);
+    } else if (hf_list_linked(&live->going.link)) { /* on its way: nobody sees it */
         hf_list_remove(&live->going.link);
         live->going.held = false;
         hf_duty_release(live, NULL, HF_ANSWER_CANCELLED, HF_VIEW(""));

@@ -50,6 +50,7 @@ void hf_effect_happen(struct hf_kernel *k, struct hf_effect *e)
         hf_named_set_blocked(n);
         return;
     case HF_EFFECT_WATCH: hf_watch_begin(k, HF_CONTAINER_OF(e, struct hf_watch, going)); return;
+    case HF_EFFECT_FAR: hf_far_wish_happen(HF_CONTAINER_OF(e, struct hf_far_wish, going)); return;
     case HF_EFFECT_END: end_child(HF_CONTAINER_OF(e, struct hf_end_wish, going)); return;
     }
 }
@@ -87,6 +88,7 @@ void hf_effect_drop(struct hf_kernel *k, struct hf_effect *e)
                          HF_VIEW("its parent could not be recorded"), true);
         return;
     case HF_EFFECT_WATCH: return; /* freed with its maker */
+    case HF_EFFECT_FAR: hf_far_wish_drop(HF_CONTAINER_OF(e, struct hf_far_wish, going)); return;
     case HF_EFFECT_END: free_wish(HF_CONTAINER_OF(e, struct hf_end_wish, going)); return;
     }
 }

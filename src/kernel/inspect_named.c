@@ -83,6 +83,8 @@ void hf_named_describe(const struct hf_named *n, struct hf_buf *ret)
         n->caps.len, n->n_watching, n->n_alarms, n->n_life);
     if (n->parent != NULL)
         add(ret, "    child of %.*s\n", HF_FMT(hf_named_name(n->parent)));
+    if (n->far_parent.len > 0)
+        add(ret, "    child of %.*s, elsewhere\n", HF_FMT(hf_buf_view(&n->far_parent)));
     if (n->showing)
         add(ret, "    in hand: %s %llu\n", n->back != NULL ? "the answer to" : "a notice about",
             (unsigned long long)n->shown.id);
@@ -130,6 +132,39 @@ enum hf_err hf_named_inspect(const struct hf_kernel *k, struct hf_view name, str
     return HF_OK;
 }
 
+static struct hf_named_info info_of(const struct hf_named *n)
+{
+    return (struct hf_named_info){
+        .name = hf_named_name(n),
+        .group = n->group,
+        .process = n->process == NULL ? 0 : n->process->id,
+        .shard = hf_name_shard(n->group, HF_SHARDS),
+        .mailbox = n->n_requests,
+        .mailbox_max = hf_named_set(n)->mailbox_max,
+        .pending = n->n_pending,
+        .tokens = n->n_tokens,
+        .capabilities = (uint32_t)n->caps.len,
+        .watches = n->n_watching,
+        .timers = n->n_alarms,
+        .restarts = n->n_life,
+        .last_failure = hf_buf_view(&n->why),
+        .state = state_text(n),
+        .stays = hf_buf_view(&n->stays),
+    };
+}
+
+static struct hf_named_info info_of_folded(const struct hf_asleep *a)
+{
+    struct hf_view group = group_of(a);
+    return (struct hf_named_info){
+        .name = hf_view(a->name, a->name_len),
+        .group = group,
+        .shard = hf_name_shard(group, HF_SHARDS),
+        .mailbox_max = a->class->named->s.mailbox_max,
+        .state = "evicted",
+    };
+}
+
 struct each {
     void (*each)(void *ctx, const struct hf_named_info *i);
     void *ctx;
@@ -138,11 +173,7 @@ struct each {
 static void each_folded(void *ctx, const struct hf_asleep *a)
 {
     const struct each *e = ctx;
-    struct hf_view group = group_of(a);
-    const struct hf_named_info i = {.name = hf_view(a->name, a->name_len),
-                                    .group = group,
-                                    .shard = hf_name_shard(group, HF_SHARDS),
-                                    .state = "evicted"};
+    const struct hf_named_info i = info_of_folded(a);
     e->each(e->ctx, &i);
 }
 
@@ -151,19 +182,7 @@ void hf_named_each(const struct hf_kernel *k,
 {
     HF_LIST_FOR(at, &k->named)
     {
-        const struct hf_named *n = HF_LIST_ENTRY(at, struct hf_named, in_kernel);
-        const struct hf_named_info i = {
-            .name = hf_named_name(n),
-            .group = n->group,
-            .process = n->process == NULL ? 0 : n->process->id,
-            .shard = hf_name_shard(n->group, HF_SHARDS),
-            .mailbox = n->n_requests,
-            .pending = n->n_pending,
-            .tokens = n->n_tokens,
-            .restarts = n->n_life,
-            .state = state_text(n),
-            .stays = hf_buf_view(&n->stays),
-        };
+        const struct hf_named_info i = info_of(HF_LIST_ENTRY(at, struct hf_named, in_kernel));
         each(ctx, &i);
     }
     struct each e = {each, ctx};
@@ -222,4 +241,24 @@ void hf_named_walk_blobs(const struct hf_kernel *k, void (*each)(void *ctx, stru
     {
         walk_named(&w, HF_LIST_ENTRY(at, struct hf_named, in_kernel));
     }
+}
+
+static void count_blob(void *ctx, struct hf_blob *blob)
+{
+    (void)blob;
+    ++*(uint64_t *)ctx;
+}
+
+enum hf_err hf_named_look(const struct hf_kernel *k, struct hf_view name, struct hf_named_info *ret,
+                          uint64_t *blobs)
+{
+    const struct hf_named *n = hf_map_get(&k->named_by_name, name);
+    const struct hf_asleep *a = n != NULL ? NULL : hf_map_get(&k->evict.asleep, name);
+    *blobs = 0;
+    if (n == NULL && a == NULL)
+        return HF_NOT_FOUND;
+    *ret = n != NULL ? info_of(n) : info_of_folded(a);
+    if (n != NULL)
+        walk_named(&(struct walk){count_blob, blobs}, n);
+    return HF_OK;
 }

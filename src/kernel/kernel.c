@@ -32,6 +32,7 @@ enum hf_err hf_kernel_new(const struct hf_kernel_settings *s, struct hf_kernel *
     hf_map_init(&k->requests, 0);
     hf_map_init(&k->names, HF_CLASSES_MAX);
     hf_map_init(&k->named_by_name, 0);
+    hf_far_init(k);
     k->named_by_name.seed = s->hash_seed;
     struct hf_list *const lists[] = {&k->classes, &k->starved,       &k->gone,           &k->fresh,
                                      &k->doomed,  &k->ready,         &k->held,           &k->sealed,
@@ -171,6 +172,7 @@ void hf_kernel_free(struct hf_kernel *k)
     hf_processes_end_doomed(k);
     hf_asleep_free_all(k);
     hf_named_end_all(k);
+    hf_far_end(k);
     hf_kernel_flush(k);
     free_batches(&k->sealed);
     free_batches(&k->lent);
@@ -183,6 +185,7 @@ void hf_kernel_free(struct hf_kernel *k)
     hf_map_done(&k->names);
     hf_map_done(&k->requests);
     hf_map_done(&k->named_by_name);
+    hf_far_done(k);
     hf_heap_done(&k->timers); /* timers of others that are still in it are just not fired */
     hf_blob_pool_unref(k->blobs);
     free(k);

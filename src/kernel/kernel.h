@@ -115,8 +115,9 @@ bool hf_kernel_idle(const struct hf_kernel *k);
  * changes nothing; the view lives during its call. */
 struct hf_instance_view {
     uint64_t process, served;
-    uint64_t born_ns;  /* 0: not started yet */
-    const char *phase; /* static: "new", "starting", "idle", "assigned", "busy", "leaving" */
+    uint64_t born_ns;    /* 0: not started yet */
+    struct hf_view name; /* of a named process; empty: one of a pool */
+    const char *phase;   /* static: "new", "starting", "idle", "assigned", "busy", "leaving" */
     const struct hf_behaviour *behaviour;
     const void *state; /* the behaviour's; NULL before its start */
 };

@@ -26,6 +26,7 @@
 #include "base/heap.h"
 #include "base/map.h"
 #include "kernel/batch_int.h"
+#include "kernel/far.h"
 #include "kernel/kernel.h"
 #include "kernel/named.h"
 #include "kernel/spill.h"
@@ -43,6 +44,7 @@ enum hf_effect_kind {
     HF_EFFECT_CANCEL, /* hf_request.going: its origin cancelled */
     HF_EFFECT_SPAWN,  /* hf_named.going */
     HF_EFFECT_WATCH,  /* hf_watch.going */
+    HF_EFFECT_FAR,    /* struct hf_far_wish: a letter (far_spawn.c) */
     HF_EFFECT_END     /* struct hf_end_wish */
 };
 struct hf_effect {
@@ -106,6 +108,25 @@ struct hf_talk {
     struct hf_view answer_metadata;
     struct hf_view *answer_caps;
     size_t n_answer_caps;
+    /* far.h: a guest is answered to another place; what is away is held by another. */
+    struct hf_far_letter *letter; /* a guest came in it; what is away can be cancelled with it,
+                                   * and has it from its answer on */
+    uint64_t origin_id, via_id;   /* of a guest: at its origin's place, and where it came from */
+    uint16_t origin, via, away;   /* places + 1; 0: no guest; here */
+    bool forwarded, parked_there; /* a guest: by a forward; its sender waits till it is taken */
+};
+
+/* far.c: the kernel's side towards others. ops NULL: there are none. */
+struct hf_far_side {
+    const struct hf_far_ops *ops;
+    void *ctx;
+    uint32_t here;
+    struct hf_map guests;   /* by the id they were sent under */
+    struct hf_map watches;  /* hf_watch of ours at others' processes, by far_id */
+    struct hf_map watchers; /* hf_far_watcher: others' of ours, by the same */
+    struct hf_far_letter *expecting; /* watches of children whose SPAWN is to come */
+    struct hf_list abroad;  /* stubs of forwards, and tells that may be parked: talk.in_from */
+    struct hf_far_stats stats;
 };
 
 struct hf_request {
@@ -284,6 +305,7 @@ struct hf_kernel {
     uint32_t n_named, walk;
     struct hf_list walking; /* of a walk through who waits for whom (mailbox.c) */
     struct hf_message_stats said;
+    struct hf_far_side far;
     struct hf_evict evict;
 };
 

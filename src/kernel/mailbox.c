@@ -41,6 +41,8 @@ void hf_mail_remove(struct hf_named *n, struct hf_mail *m)
 void hf_mail_unpark(struct hf_request *r)
 {
     struct hf_named *n = r->talk.from;
+    if (r->talk.parked_there)
+        hf_far_room(r);
     if (!hf_list_linked(&r->talk.in_parked))
         return;
     hf_list_remove(&r->talk.in_parked);
@@ -57,21 +59,49 @@ static void walk_to(struct hf_kernel *k, struct hf_named *n)
     hf_list_push_back(&k->walking, &n->in_walk);
 }
 
-/* Who has the request that `n` awaits, if he cannot go on without doing something about it. */
-static struct hf_named *holder_of(const struct hf_request *root)
+struct hf_named *hf_mail_holder(const struct hf_request *live)
 {
-    const struct hf_request *live = root->talk.carrier != NULL ? root->talk.carrier : root;
     struct hf_named *n = live->talk.to;
-    if (n == NULL || !root->talk.waiting || root->out)
+    if (n == NULL)
         return NULL;
     bool in_box = hf_list_linked(&live->talk.in.in_box);
     return in_box || n->current == live || n->nested == live ? n : NULL;
 }
 
-bool hf_mail_waits_for(struct hf_named *n, const struct hf_named *end)
+/* Towards who has the request that is awaited, if he cannot go on without doing something about it.
+ */
+static void walk_asked(struct hf_kernel *k, const struct hf_request *root,
+                       const struct hf_probe *probe, bool *far)
+{
+    const struct hf_request *live = root->talk.carrier != NULL ? root->talk.carrier : root;
+    if (!root->talk.waiting || root->out)
+        return;
+    if (live->talk.away == 0) {
+        walk_to(k, hf_mail_holder(live));
+        return;
+    }
+    *far = true;
+    if (probe != NULL)
+        hf_far_probe(k, live, probe);
+}
+
+static void walk_parked(struct hf_kernel *k, const struct hf_request *r,
+                        const struct hf_probe *probe, bool *far)
+{
+    if (r->talk.away == 0) {
+        walk_to(k, r->talk.to);
+        return;
+    }
+    *far = true;
+    if (probe != NULL)
+        hf_far_probe(k, r, probe);
+}
+
+bool hf_mail_waits_for(struct hf_named *n, const struct hf_named *end, const struct hf_probe *probe,
+                       bool *far)
 {
     struct hf_kernel *k = n->kernel;
-    bool found = false;
+    bool found = false, some = false;
     k->walk++;
     walk_to(k, n);
     for (struct hf_list *at; (at = hf_list_pop_front(&k->walking)) != NULL;) {
@@ -79,18 +109,26 @@ bool hf_mail_waits_for(struct hf_named *n, const struct hf_named *end)
         if (now == end)
             found = true;
         if (now->asked != NULL)
-            walk_to(k, holder_of(now->asked));
-        HF_LIST_FOR(m, &now->parked)
-        {
-            walk_to(k, HF_CONTAINER_OF(m, struct hf_request, talk.in_parked)->talk.to);
+            walk_asked(k, now->asked, probe, &some);
+        HF_LIST_FOR (m, &now->parked) {
+            walk_parked(k, HF_CONTAINER_OF(m, struct hf_request, talk.in_parked), probe, &some);
         }
     }
+    if (far != NULL)
+        *far = some;
     return found;
+}
+
+/* It waits from now on: where its waits lead elsewhere, somebody there says whether they lead back
+ * (doc/kernel.md, far.c). */
+static void ask_around(struct hf_named *n, const struct hf_probe *probe)
+{
+    (void)hf_mail_waits_for(n, NULL, probe, NULL);
 }
 
 /* ---- delivery ---- */
 
-static struct hf_view why_text(enum hf_answer_kind kind)
+struct hf_view hf_mail_why(enum hf_answer_kind kind)
 {
     switch (kind) {
     case HF_ANSWER_NO_SUCH: return HF_VIEW("no process has this name");
@@ -106,8 +144,8 @@ static struct hf_view why_text(enum hf_answer_kind kind)
 static void refuse(struct hf_request *r, enum hf_answer_kind kind)
 {
     char text[HF_NAME_MAX + 80];
-    struct hf_view why = why_text(kind);
-    if (r->talk.root == NULL) {
+    struct hf_view why = hf_mail_why(kind);
+    if (r->talk.root == NULL && !r->talk.forwarded) {
         hf_duty_refuse(r, NULL, kind, why);
         return;
     }
@@ -135,30 +173,47 @@ static void park(struct hf_request *r)
 {
     struct hf_named *from = r->talk.from;
     r->class->kernel->said.parked++;
+    if (from == NULL) /* of another place, which waits for room */
+        return;
     hf_list_push_back(&from->parked, &r->talk.in_parked);
     hf_named_set_blocked(from);
 }
 
-void hf_mail_deliver(struct hf_kernel *k, struct hf_request *r)
+/* Whose answer it is, for others. */
+static struct hf_probe probe_of_origin(const struct hf_kernel *k, const struct hf_request *root)
+{
+    const struct hf_talk *t = &root->talk;
+    return t->origin != 0
+               ? (struct hf_probe){.origin = t->origin - 1u, .origin_id = t->origin_id}
+               : (struct hf_probe){.origin = k->far.here, .origin_id = root->message.id};
+}
+
+/* Who parks on it. */
+static struct hf_probe probe_of_sender(const struct hf_kernel *k, const struct hf_request *r)
+{
+    const struct hf_talk *t = &r->talk;
+    return t->origin != 0 ? (struct hf_probe){.origin = t->via - 1u, .origin_id = t->via_id}
+                          : (struct hf_probe){.origin = k->far.here, .origin_id = r->message.id};
+}
+
+/* May its sender wait beyond the bound: it parks, and is still there. */
+static bool may_park(const struct hf_talk *t)
+{
+    return t->park && (t->from == NULL || t->from->state != HF_NAMED_OVER);
+}
+
+void hf_mail_deliver_to(struct hf_kernel *k, struct hf_request *r, struct hf_named *n)
 {
     struct hf_talk *t = &r->talk;
     const struct hf_request *root = t->root != NULL ? t->root : r;
-    struct hf_named *n = t->aim;
-    enum hf_answer_kind why = HF_ANSWER_NO_SUCH;
-
-    if (n == NULL || n->state == HF_NAMED_OVER)
-        n = hf_named_find(k, r->message.target, true, &why);
-    if (n == NULL || n->stopping || n->class->closed) {
-        hf_mail_fail(k, r, why, NULL);
-        return;
-    }
-    if (root->talk.asked && root->talk.waiting && hf_mail_waits_for(n, root->talk.from)) {
+    bool asked = root->talk.asked && root->talk.waiting, far = false, far_park = false;
+    if (asked && hf_mail_waits_for(n, hf_far_asker(k, root), NULL, &far)) {
         hf_mail_fail(k, r, HF_ANSWER_CYCLE, n);
         return;
     }
     bool full = n->n_requests >= hf_named_set(n)->mailbox_max;
-    bool parks = full && t->park && t->from->state != HF_NAMED_OVER;
-    if (parks && hf_mail_waits_for(n, t->from)) {
+    bool parks = full && may_park(t);
+    if (parks && hf_mail_waits_for(n, t->from, NULL, &far_park)) {
         hf_mail_fail(k, r, HF_ANSWER_CYCLE, n);
         return;
     }
@@ -172,4 +227,35 @@ void hf_mail_deliver(struct hf_kernel *k, struct hf_request *r)
     hf_mail_put(n, &t->in);
     if (parks)
         park(r);
+    else if (t->parked_there)
+        hf_far_room(r);
+    if (far) {
+        const struct hf_probe probe = probe_of_origin(k, root);
+        ask_around(n, &probe);
+    }
+    if (far_park) {
+        const struct hf_probe probe = probe_of_sender(k, r);
+        ask_around(n, &probe);
+    }
+}
+
+void hf_mail_deliver(struct hf_kernel *k, struct hf_request *r)
+{
+    struct hf_named *n = r->talk.aim;
+    enum hf_answer_kind why = HF_ANSWER_NO_SUCH;
+    uint32_t place;
+
+    if (n == NULL || n->state == HF_NAMED_OVER)
+        n = hf_named_find(k, r->message.target, false, &why);
+    if (n == NULL && hf_far_place(k, r->message.target, &place)) {
+        hf_far_send(k, r, place);
+        return;
+    }
+    if (n == NULL)
+        n = hf_named_find(k, r->message.target, true, &why);
+    if (n == NULL || n->stopping || n->class->closed) {
+        hf_mail_fail(k, r, why, NULL);
+        return;
+    }
+    hf_mail_deliver_to(k, r, n);
 }

@@ -31,7 +31,7 @@ static bool is_printable(uint8_t c)
 static struct hf_view shown(struct hf_view name)
 {
     size_t n = 0;
-    while (n < name.len && is_printable(name.ptr[n]))
+    while (n < name.len && (name.ptr[n] == ' ' || is_printable(name.ptr[n])))
         n++;
     return hf_view_take(name, n);
 }

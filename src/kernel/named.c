@@ -37,7 +37,8 @@ struct hf_named *hf_named_alloc(struct hf_class *c, struct hf_view name,
     n->state = HF_NAMED_LIVE;
     n->next_id = 1;
     struct hf_list *const lists[] = {&n->mail,     &n->pending,  &n->tokens, &n->parked,
-                                     &n->watching, &n->watchers, &n->alarms};
+                                     &n->watching, &n->watchers, &n->alarms,
+                                     &n->far_watchers};
     for (size_t i = 0; i < HF_ARRAY_LEN(lists); i++)
         hf_list_init(lists[i]);
     hf_list_init(&n->in_kernel);
@@ -105,6 +106,7 @@ void hf_named_unref(struct hf_named *n)
     hf_named_unref(n->parent);
     hf_caps_free(n);
     hf_buf_done(&n->why);
+    hf_buf_done(&n->far_parent);
     hf_buf_done(&n->kill_text);
     hf_buf_done(&n->stays);
     free(n->restarts);

@@ -38,6 +38,9 @@ struct hf_named_settings {
     enum hf_shape shape; /* RUN cannot be recorded: HF_UNSUPPORTED */
     bool recorded;       /* effects wait for hf_kernel_acked */
     bool spawned;        /* only spawn makes one; to other names: no-such-process */
+    /* Its processes live at this place (far.h) + 1, which every place must say of it; 0: each where
+     * its shard lives. */
+    uint32_t place;
     bool trap_links;     /* the death of a linked process is a notice, not its own death */
 
     uint32_t processes_max; /* of this class; 0 = 10000 */
@@ -109,11 +112,17 @@ struct hf_named_info {
     struct hf_view name, group;
     uint64_t process; /* instance, 0: none now (waits for its restart, or is evicted) */
     uint32_t shard, mailbox, pending, tokens, restarts;
+    uint32_t mailbox_max, capabilities, watches, timers;
+    struct hf_view
+        last_failure; /* why its last instance ended otherwise than in order; may be empty */
     /* Static: "new", "starting", "idle", "busy", "suspended", "parked", "restarting", "leaving",
      * "evicted", "reviving". */
     const char *state;
     struct hf_view stays; /* why it could not be evicted when that was tried last; or empty */
 };
+/* One of them, with the blobs it can name; views are lent until the next step. HF_NOT_FOUND. */
+enum hf_err hf_named_look(const struct hf_kernel *k, struct hf_view name, struct hf_named_info *ret,
+                          uint64_t *blobs);
 void hf_named_each(const struct hf_kernel *k,
                    void (*each)(void *ctx, const struct hf_named_info *i), void *ctx);
 uint32_t hf_named_count(const struct hf_kernel *k);

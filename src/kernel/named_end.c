@@ -83,12 +83,14 @@ void hf_named_gone(struct hf_named *n, bool in_order, const char *reason)
     hf_pending_drop_all(n, why);
     hf_named_release(n, NULL, n->why_kind, why);
     drop_tokens(n, why);
+    hf_far_exit(n, in_order ? HF_ANSWER_OK : n->why_kind, why);
     drop_notices(n);
     while (hf_list_pop_front(&n->parked) != NULL) {
         /* they are delivered; nobody waits for their room now */
     }
     hf_named_ref(n);
     hf_watch_ended(n, in_order ? HF_ANSWER_OK : n->why_kind, why);
+    hf_far_ended(n, in_order ? HF_ANSWER_OK : n->why_kind, why);
     if (!hf_restart_plan(n, in_order))
         hf_named_over(n);
     n->has_why = false;

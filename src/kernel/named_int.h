@@ -8,6 +8,8 @@
  *     say_send.c     send, ask, forward, cancel          say_answer.c   reply, defer, tokens
  *     say_self.c     receive, spawn, timers              capability.c   who may message whom
  *     watch.c        monitors and links                  effect.c       effects happen, or do not
+ *     far.c          requests to and of other places     far_watch.c    monitors and links there
+ *     far_spawn.c    children there
  *     evict.c        which instances are in memory       asleep.c       names whose instance is not
  *
  * `hf_named` is the name: it outlives its instances (`process`) over restarts, keeps the mailbox
@@ -88,6 +90,8 @@ struct hf_named {
     uint32_t n_alarms;
     uint64_t next_id;        /* of watches and timers */
     struct hf_named *parent; /* a reference, or NULL */
+    struct hf_buf far_parent; /* its name, when it lives elsewhere */
+    struct hf_list far_watchers; /* hf_far_watcher.in_of */
 
     struct hf_timer clock; /* restart */
     uint64_t backoff_ns, born_ns;
@@ -127,6 +131,7 @@ struct hf_asleep {
 
 struct hf_cap {
     struct hf_cap *next; /* of those that are swept out */
+    bool far_child;      /* a child that lives elsewhere */
     size_t len;
     char name[];
 };
@@ -140,10 +145,36 @@ struct hf_watch {
     struct hf_effect going;
     struct hf_mail mail, refused;
     uint64_t n_refused, n_shown;
+    /* far_watch.c: of one elsewhere (far_id, not 0; letter: to take it back, or to say that this
+     * end of the link died), or the direction back of another's link. */
+    uint64_t far_id;
+    uint32_t place;
+    bool unborn; /* of a child elsewhere, whose beginning leaves right behind it */
+    struct hf_far_letter *letter;
+    struct hf_far_watcher *back;
     enum hf_answer_kind kind;
     struct hf_buf why;
     size_t name_len;
     char name[];
+};
+
+/* A watch of another place's process on one of ours. */
+struct hf_far_watcher {
+    uint64_t id;
+    uint32_t place;
+    bool link;
+    struct hf_named *of;
+    struct hf_watch *pair; /* a link's direction back, or NULL */
+    struct hf_list in_of;
+    struct hf_far_letter *letter, *refused; /* of its end; of refused tells, NULL: it is out */
+    uint64_t n_refused;
+};
+
+struct hf_far_wish { /* a letter that leaves when its batch is acknowledged */
+    struct hf_effect going;
+    struct hf_kernel *kernel;
+    struct hf_far_letter *letter;
+    uint32_t to;
 };
 
 struct hf_alarm {
@@ -296,8 +327,20 @@ void hf_mail_deliver(struct hf_kernel *k, struct hf_request *r);
 /* Not delivered: its origin is told, a tell is counted. The hold of its way is given up. */
 void hf_mail_fail(struct hf_kernel *k, struct hf_request *r, enum hf_answer_kind kind,
                   struct hf_named *n);
-/* Does `n` wait, over any number of others, for `end`? */
-bool hf_mail_waits_for(struct hf_named *n, const struct hf_named *end);
+/* Into n's mailbox, or its origin is told why not. */
+void hf_mail_deliver_to(struct hf_kernel *k, struct hf_request *r, struct hf_named *n);
+/* A look for who waits for himself, that goes on to other places: whose, which request of his. */
+struct hf_probe {
+    uint32_t origin;
+    uint64_t origin_id, hops;
+};
+/* Does `n` wait, over any number of others, for `end`? Where a wait leads elsewhere, `probe` (or
+ * NULL) is sent on; *far (or NULL): some do. */
+bool hf_mail_waits_for(struct hf_named *n, const struct hf_named *end, const struct hf_probe *probe,
+                       bool *far);
+/* Who has it in his mailbox or in hand; NULL: nobody here, or it is away. */
+struct hf_named *hf_mail_holder(const struct hf_request *live);
+struct hf_view hf_mail_why(enum hf_answer_kind kind);
 /* It is not over the bound any more (taken, or gone). */
 void hf_mail_unpark(struct hf_request *r);
 
@@ -354,6 +397,55 @@ void hf_watch_free(struct hf_watch *w);
 /* n's instance has ended: all who watch are told. */
 void hf_watch_ended(struct hf_named *n, enum hf_answer_kind kind, struct hf_view why);
 void hf_watch_refused(struct hf_named *n);
+
+void hf_watch_tell(struct hf_watch *w, enum hf_answer_kind kind, struct hf_view why);
+struct hf_watch *hf_watch_new(struct hf_named *by, struct hf_view name, bool link);
+void hf_watch_more(struct hf_watch *w, uint64_t refused);
+
+/* ---- far.c: requests ---- */
+/* Where it lives, when that is elsewhere and its class is known. */
+bool hf_far_place(const struct hf_kernel *k, struct hf_view name, uint32_t *place);
+/* NULL: memory. */
+struct hf_far_letter *hf_far_make(struct hf_kernel *k, enum hf_far_kind kind, uint64_t id);
+void hf_far_drop(struct hf_kernel *k, struct hf_far_letter *letter);
+void hf_far_post(struct hf_kernel *k, uint32_t to, struct hf_far_letter *letter);
+/* Copies views into the letter's text; false: memory, and nothing of it is left. */
+bool hf_far_pack(struct hf_far_letter *letter, struct hf_view target, struct hf_view source,
+                 struct hf_view metadata, const struct hf_view *caps, size_t n);
+/* The effect of a send: it goes, or its origin is told why not. */
+void hf_far_send(struct hf_kernel *k, struct hf_request *r, uint32_t to);
+/* A guest's answer is made. */
+void hf_far_answer(struct hf_kernel *k, struct hf_request *root);
+/* Nobody waits for what is away. */
+void hf_far_cancel(struct hf_kernel *k, struct hf_request *live);
+/* A guest whose sender parked was taken, or is gone. */
+void hf_far_room(struct hf_request *r);
+/* Whose process waits for its answer; NULL: a port, or one that lives elsewhere. */
+struct hf_named *hf_far_asker(const struct hf_kernel *k, const struct hf_request *root);
+void hf_far_probe(struct hf_kernel *k, const struct hf_request *away, const struct hf_probe *probe);
+void hf_far_init(struct hf_kernel *k);
+/* The kernel is freed: what is away is let go; then the maps. */
+void hf_far_end(struct hf_kernel *k);
+void hf_far_done(struct hf_kernel *k);
+
+/* ---- far_watch.c ---- */
+void hf_far_watch(struct hf_kernel *k, struct hf_watch *w, uint32_t place);
+void hf_far_watch_free(struct hf_watch *w); /* its far part */
+void hf_far_exit(struct hf_named *n, enum hf_answer_kind kind, struct hf_view why);
+void hf_far_ended(struct hf_named *n, enum hf_answer_kind kind, struct hf_view why);
+void hf_far_refused(struct hf_named *n);
+void hf_far_watch_arrive(struct hf_kernel *k, struct hf_far_letter *letter);
+/* What was to watch the child of this SPAWN begins to, or is told why there is none. */
+void hf_far_watch_born(struct hf_kernel *k, const struct hf_far_letter *spawn, struct hf_view why);
+
+/* ---- far_spawn.c ---- */
+enum hf_said hf_far_spawn(struct hf_process *p, const struct hf_spawn *s, struct hf_view name,
+                          uint32_t place, uint64_t *watch);
+enum hf_said hf_far_end_child(struct hf_process *p, struct hf_view name, bool kill,
+                              struct hf_view why);
+void hf_far_wish_happen(struct hf_far_wish *w);
+void hf_far_wish_drop(struct hf_far_wish *w);
+void hf_far_spawn_arrive(struct hf_kernel *k, struct hf_far_letter *letter);
 
 /* ---- say_self.c ---- */
 void hf_alarm_free(struct hf_alarm *a);

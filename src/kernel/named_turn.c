@@ -111,7 +111,9 @@ static void show_answer(struct hf_named *n, struct hf_request *root)
         .error = root->answer.kind,
         .body = hf_buf_view(&root->answer.body),
         .blob = root->answer.blob,
-        .source = t->by == NULL ? (struct hf_view){0} : hf_named_name(t->by),
+        .source = t->by != NULL       ? hf_named_name(t->by)
+                  : t->letter != NULL ? t->letter->source
+                                      : (struct hf_view){0},
         .target = root->message.target,
         .metadata = t->answer_metadata,
         .context = hf_buf_view(&t->context),

@@ -117,11 +117,15 @@ static void deliver(struct hf_kernel *k, struct hf_request *r)
 {
     struct hf_answer answer = r->answer;
     struct hf_port *port = r->port;
+    struct hf_buf text = {0}; /* the request may go before its answer is delivered */
     void *tag = r->tag;
 
     hf_out_count(r->class, answer.kind);
     r->answer = (struct hf_answer){0};
     if (HF_UNLIKELY(r->place == HF_PLACE_NAMED)) {
+        answer.metadata = r->talk.answer_metadata;
+        text = r->talk.answer_text;
+        hf_buf_init(&r->talk.answer_text);
         hf_talk_told(k, r);
     } else {
         hf_map_remove_u64(&k->requests, r->message.id);
@@ -129,6 +133,7 @@ static void deliver(struct hf_kernel *k, struct hf_request *r)
     }
     port->answer(port, tag, &answer);
     hf_buf_done(&answer.body);
+    hf_buf_done(&text);
     hf_blob_unref(answer.blob);
 }
 

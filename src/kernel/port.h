@@ -37,8 +37,9 @@ struct hf_answer {
     struct hf_blob *blob; /* OK: may be NULL */
     /* Who answered (or died): instance id for logs and the debug header; 0 = nobody. */
     uint64_t process;
-    uint64_t served;  /* how many requests that instance has taken, this one included */
-    uint64_t born_ns; /* when it was started */
+    uint64_t served;         /* how many requests that instance has taken, this one included */
+    uint64_t born_ns;        /* when it was started */
+    struct hf_view metadata; /* of a named process's answer; lent for the call of hf_port.answer */
 };
 
 /* Who posts. `answer` is called from hf_kernel_flush only (never from inside post), on the worker's
@@ -55,6 +56,10 @@ struct hf_post {
     uint64_t timeout_ns;   /* 0 = the class's request timeout */
     struct hf_port *port;
     void *tag;
+    /* To a named process and nobody else: HF_UNSUPPORTED when the target is a class of a pool. */
+    bool named;
+    struct hf_view metadata; /* needs `named`; copied */
+    bool tell; /* needs `named`: it wants no answer, and none comes; *id is 0, port may be NULL */
 };
 /* Accepts the request, or says why not at once: HF_NOT_FOUND, HF_LIMIT (queue full). On failure
  * nothing has moved and no answer comes. *id is good for hf_port_cancel until the answer. The

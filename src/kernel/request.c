@@ -180,6 +180,8 @@ enum hf_err hf_port_post(struct hf_kernel *k, struct hf_post *post, uint64_t *id
         return hf_named_post(k, post, id);
     if (c->closed)
         return HF_NOT_FOUND;
+    if (HF_UNLIKELY(post->named))
+        return HF_UNSUPPORTED;
     enum hf_err err = accept(c, post, &r);
     if (err == HF_OK) {
         if (c->remote != NULL)

@@ -53,28 +53,34 @@ struct hf_view hf_turn_name(const struct hf_turn *turn)
 struct hf_view hf_turn_parent(const struct hf_turn *turn)
 {
     const struct hf_named *n = of(turn);
-    return n == NULL || n->parent == NULL ? (struct hf_view){0} : hf_named_name(n->parent);
+    if (n == NULL)
+        return (struct hf_view){0};
+    return n->parent == NULL ? hf_buf_view(&n->far_parent) : hf_named_name(n->parent);
 }
 
 /* ---- children ---- */
 
+#define TRIES 10000u
+
 /* class/key, or one that is made: class/~17, with the parent's group in braces when it has one. */
-static bool build_name(const struct hf_named *parent, const struct hf_spawn *s, char *name,
-                       size_t *len)
+static bool build_name(const struct hf_named *parent, const struct hf_spawn *s, unsigned try,
+                       char *name, size_t *len)
 {
-    char text[HF_NAME_MAX + 1];
+    char text[HF_NAME_MAX + 1], more[16] = "";
     struct hf_view group = hf_name_group(hf_named_name(parent));
     int n;
     if (s->key.len > HF_NAME_MAX || s->class.len > HF_NAME_CLASS_MAX)
         return false;
+    if (try > 0)
+        snprintf(more, sizeof more, ".%u", try);
     if (s->key.len > 0)
         n = snprintf(text, sizeof text, "%.*s/%.*s", HF_FMT(s->class), HF_FMT(s->key));
     else if (group.len > 0)
-        n = snprintf(text, sizeof text, "%.*s/~{%.*s}%llu", HF_FMT(s->class), HF_FMT(group),
-                     (unsigned long long)parent->kernel->next_process);
+        n = snprintf(text, sizeof text, "%.*s/~{%.*s}%llu%s", HF_FMT(s->class), HF_FMT(group),
+                     (unsigned long long)parent->kernel->next_process, more);
     else
-        n = snprintf(text, sizeof text, "%.*s/~%llu", HF_FMT(s->class),
-                     (unsigned long long)parent->kernel->next_process);
+        n = snprintf(text, sizeof text, "%.*s/~%llu%s", HF_FMT(s->class),
+                     (unsigned long long)parent->kernel->next_process, more);
     if (n < 0 || (size_t)n > HF_NAME_MAX)
         return false;
     struct hf_view v = hf_view(text, (size_t)n);
@@ -83,6 +89,23 @@ static bool build_name(const struct hf_named *parent, const struct hf_spawn *s, 
     memcpy(name, text, v.len);
     *len = v.len;
     return true;
+}
+
+/* A child whose name we make lives with its parent: the name is such a one. */
+static bool find_name(const struct hf_named *parent, const struct hf_spawn *s, char *name,
+                      size_t *len, uint32_t *place)
+{
+    const struct hf_kernel *k = parent->kernel;
+    *place = k->far.here;
+    for (unsigned try = 0; try < TRIES; try++) {
+        if (!build_name(parent, s, try, name, len))
+            return false;
+        if (!hf_far_place(k, hf_view(name, *len), place))
+            *place = k->far.here;
+        if (s->key.len > 0 || *place == k->far.here)
+            return true;
+    }
+    return false; /* nothing lives here */
 }
 
 /* Both hold each other; what was put is taken back when the other cannot. */
@@ -110,12 +133,15 @@ enum hf_said hf_turn_spawn(struct hf_turn *turn, const struct hf_spawn *s, char 
     if (parent == NULL || !hf_cap_may_spawn(parent, s->class))
         return HF_SAID_DENIED;
     struct hf_class *c = hf_class_find(k, s->class);
-    if (c == NULL || c->named == NULL || c->closed || !build_name(parent, s, name, len))
+    uint32_t place;
+    if (c == NULL || c->named == NULL || c->closed || !find_name(parent, s, name, len, &place))
         return HF_SAID_INVALID;
     if (hf_named_find(k, hf_view(name, *len), false, &why) != NULL)
         return HF_SAID_TAKEN;
     if (parent->n_watching + watches > hf_named_set(parent)->watches_max || p->turn.broken)
         return HF_SAID_LIMIT;
+    if (place != k->far.here)
+        return hf_far_spawn(p, s, hf_view(name, *len), place, watch);
     child = hf_named_new(c, hf_view(name, *len), parent->group);
     if (child == NULL)
         return HF_SAID_LIMIT;
@@ -150,7 +176,9 @@ static enum hf_said end_child(struct hf_turn *turn, struct hf_view name, bool ki
     if (p->named == NULL)
         return HF_SAID_DENIED;
     struct hf_named *n = hf_named_find(p->kernel, name, false, &none);
-    if (n == NULL || n->parent != p->named)
+    if (n == NULL)
+        return hf_far_end_child(p, name, kill, why);
+    if (n->parent != p->named)
         return HF_SAID_NO_REQUEST;
     struct hf_end_wish *w = calloc(1, sizeof *w);
     if (w == NULL || hf_buf_add_view(&w->why, why) != HF_OK ||

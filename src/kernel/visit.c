@@ -3,7 +3,7 @@
  * Who looks is outside of every behaviour, so nothing moves meanwhile; what he sees is as of the
  * last step. Text for people is inspect.c's.
  */
-#include "kernel/kernel_int.h"
+#include "kernel/named_int.h"
 
 void hf_class_visit(const struct hf_class *c,
                     void (*each)(void *ctx, const struct hf_instance_view *i), void *ctx)
@@ -14,6 +14,7 @@ void hf_class_visit(const struct hf_class *c,
             .process = p->id,
             .served = p->served,
             .born_ns = p->born_ns,
+            .name = p->named == NULL ? (struct hf_view){0} : hf_named_name(p->named),
             .phase = hf_phase_text(p->phase),
             .behaviour = c->s.behaviour,
             .state = p->state,

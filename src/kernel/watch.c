@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct hf_watch *watch_new(struct hf_named *by, struct hf_view name, bool link)
+struct hf_watch *hf_watch_new(struct hf_named *by, struct hf_view name, bool link)
 {
     struct hf_watch *w = calloc(1, sizeof *w + name.len);
     if (w == NULL)
@@ -45,6 +45,7 @@ void hf_watch_free(struct hf_watch *w)
 {
     struct hf_named *by = w->by;
     forget_target(w);
+    hf_far_watch_free(w);
     if (by->watch_notice == w) {
         by->watch_notice = NULL; /* it is in hand: what was shown of it is gone */
         by->shown.body = by->shown.source = (struct hf_view){0};
@@ -70,11 +71,12 @@ static void kill_linked(struct hf_watch *w, struct hf_view why)
     hf_named_end_now(by, hf_view(text, (size_t)n), false);
 }
 
-static void tell(struct hf_watch *w, enum hf_answer_kind kind, struct hf_view why)
+void hf_watch_tell(struct hf_watch *w, enum hf_answer_kind kind, struct hf_view why)
 {
     struct hf_named *by = w->by;
     bool traps = hf_named_set(by)->trap_links;
     forget_target(w);
+    hf_far_watch_free(w);
     w->over = true;
     if (w->link && !traps) {
         if (kind == HF_ANSWER_OK)
@@ -93,21 +95,26 @@ static void tell(struct hf_watch *w, enum hf_answer_kind kind, struct hf_view wh
 void hf_watch_ended(struct hf_named *n, enum hf_answer_kind kind, struct hf_view why)
 {
     while (!hf_list_empty(&n->watchers))
-        tell(HF_LIST_ENTRY(n->watchers.next, struct hf_watch, in_of), kind, why);
+        hf_watch_tell(HF_LIST_ENTRY(n->watchers.next, struct hf_watch, in_of), kind, why);
+}
+
+void hf_watch_more(struct hf_watch *w, uint64_t refused)
+{
+    w->n_refused += refused;
+    if (hf_list_linked(&w->refused.in_box))
+        return;
+    w->by->kernel->said.notices++;
+    hf_mail_put(w->by, &w->refused);
 }
 
 void hf_watch_refused(struct hf_named *n)
 {
+    hf_far_refused(n);
     HF_LIST_FOR(at, &n->watchers)
     {
         struct hf_watch *w = HF_LIST_ENTRY(at, struct hf_watch, in_of);
-        if (w->link)
-            continue;
-        w->n_refused++;
-        if (hf_list_linked(&w->refused.in_box))
-            continue;
-        n->kernel->said.notices++;
-        hf_mail_put(w->by, &w->refused);
+        if (!w->link)
+            hf_watch_more(w, 1);
     }
 }
 
@@ -123,7 +130,7 @@ static void watch_of(struct hf_watch *w, struct hf_named *n)
  * other had ended. */
 static bool make_pair(struct hf_watch *w, struct hf_named *n)
 {
-    struct hf_watch *back = watch_new(n, hf_named_name(w->by), true);
+    struct hf_watch *back = hf_watch_new(n, hf_named_name(w->by), true);
     if (back == NULL)
         return false;
     watch_of(back, w->by);
@@ -135,13 +142,19 @@ static bool make_pair(struct hf_watch *w, struct hf_named *n)
 void hf_watch_begin(struct hf_kernel *k, struct hf_watch *w)
 {
     enum hf_answer_kind why;
-    struct hf_named *n = hf_named_find(k, hf_view(w->name, w->name_len), false, &why);
+    struct hf_view name = hf_view(w->name, w->name_len);
+    struct hf_named *n = hf_named_find(k, name, false, &why);
+    uint32_t place;
+    if (n == NULL && hf_far_place(k, name, &place)) {
+        hf_far_watch(k, w, place);
+        return;
+    }
     if (n == NULL || (n->process == NULL && n->asleep == NULL)) {
-        tell(w, HF_ANSWER_NO_SUCH, HF_VIEW("no process has this name"));
+        hf_watch_tell(w, HF_ANSWER_NO_SUCH, HF_VIEW("no process has this name"));
         return;
     }
     if (w->link && n != w->by && !make_pair(w, n)) {
-        tell(w, HF_ANSWER_LIMITED, HF_VIEW("no memory for a link"));
+        hf_watch_tell(w, HF_ANSWER_LIMITED, HF_VIEW("no memory for a link"));
         return;
     }
     watch_of(w, n);
@@ -152,7 +165,7 @@ enum hf_said hf_watch_make(struct hf_process *p, struct hf_view name, bool link,
     struct hf_named *n = p->named;
     if (n->n_watching >= hf_named_set(n)->watches_max)
         return HF_SAID_LIMIT;
-    struct hf_watch *w = watch_new(n, name, link);
+    struct hf_watch *w = hf_watch_new(n, name, link);
     if (w == NULL)
         return HF_SAID_LIMIT;
     if (!hf_say_record(p, link ? HF_VERB_LINK : HF_VERB_MONITOR, w->id, name)) {

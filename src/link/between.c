@@ -349,6 +349,11 @@ bool hf_between_idle(const struct hf_between *b)
     return b->n_in == 0 && hf_list_empty(&b->all_out) && hf_list_empty(&b->carrier.from_here);
 }
 
+struct hf_carrier *hf_between_carrier(struct hf_between *b)
+{
+    return &b->carrier;
+}
+
 void hf_between_stop(struct hf_between *b)
 {
     if (b != NULL)

@@ -25,6 +25,8 @@ void hf_between_flush(struct hf_between *b);
 bool hf_between_busy(const struct hf_between *b);
 /* Requests of others in hand here, or of ours elsewhere. */
 bool hf_between_idle(const struct hf_between *b);
+/* For who carries bodies to and from this worker beside it; lent. */
+struct hf_carrier *hf_between_carrier(struct hf_between *b);
 /* The end, when no loop runs any more: stop every worker's, free every kernel, deliver every
  * worker's letters, free every worker's. NULL is fine. */
 void hf_between_stop(struct hf_between *b);

@@ -46,6 +46,8 @@ static enum hf_err make_parts(struct hf_door *door, struct hf_report *report)
     if (err == HF_OK)
         err = hf_wake_new(&door->wake, report);
     if (err == HF_OK)
+        hf_courier_init(&door->courier, door->node, door->wake);
+    if (err == HF_OK)
         err = hf_jobs_new(1, 0, &door->jobs, report);
     if (err == HF_OK)
         hf_io_init(&door->io, os, door->poller, door->wake, door->jobs);
@@ -192,7 +194,7 @@ static uint64_t sleep_until(struct hf_door *door)
         if (gw != NULL)
             until = hf_gateway_busy(gw) ? 0 : least(until, hf_gateway_next_ns(gw));
     }
-    if (door->look_due || atomic_load(&door->rung))
+    if (door->look_due || atomic_load(&door->rung) || hf_courier_busy(&door->courier))
         return 0;
     if (door->look_until_ns != 0)
         until = least(until, door->look_until_ns);
@@ -227,6 +229,7 @@ static void run_turns(struct hf_door *door)
     hf_door_look_tick(door, now);
     while (hf_kernel_step(door->kernel, now) == HF_OK && now < until)
         now = os->now_ns(os);
+    hf_courier_flush(&door->courier);
     hf_kernel_flush(door->kernel);
     for (int i = 0; i < HF_WAYS; i++)
         if (door->ways[i].gateway != NULL) {
@@ -298,6 +301,7 @@ void hf_door_stop(struct hf_door *door)
         hf_gateway_free(door->ways[i].gateway);
         door->ways[i].gateway = NULL;
     }
+    hf_courier_stop(&door->courier);
     hf_kernel_free(door->kernel);
     door->kernel = NULL;
     hf_jobs_free(door->jobs); /* waits for the change that runs */
@@ -312,6 +316,7 @@ void hf_door_free(struct hf_door *door)
         return;
     if (door->wake != NULL)
         hf_wake_deliver_all(door->wake);
+    hf_courier_free(&door->courier);
     hf_door_look_done(door);
     hf_admin_free(door->admin);
     for (int i = 0; i < HF_WAYS; i++)

@@ -1,9 +1,10 @@
-/* admin_int.h - the admin door's node side: what admin.c, admin_ops.c, admin_look.c and admin_kill.c share.
+/* admin_int.h - the admin door's node side: what admin.c and the files beside it share.
  *
  *   admin.c       the door: its thread, its listeners, its life
  *   admin_ops.c   the console's table: the node, changes, buckets
  *   admin_look.c  shots of all workers, as letters
  *   admin_kill.c  ending instances, as letters
+ *   admin_post.c  messages to processes, one process by name
  *
  * The door has a thread of its own, with a kernel, two gateways (one a way in) and a poller: so it answers while workers are
  * busy, says so when one hangs, and costs them nothing but the letters they answer.
@@ -50,6 +51,7 @@ struct hf_door {
     struct hf_kernel *kernel;
     struct hf_jobs *jobs; /* one thread: changes come one after another */
     uint32_t deploys;     /* of them, those that hold a component's bytes */
+    struct hf_courier courier; /* messages to processes */
     struct hf_log_ring *ring;
     struct hf_admin *admin;
     struct hf_admin_ops ops;
@@ -77,6 +79,13 @@ void hf_door_look_done(struct hf_door *door);
 /* admin_kill.c */
 void hf_door_kill_begin(struct hf_door *door, struct hf_admin_task *task);
 void hf_door_kill_end(struct hf_admin_task *task);
+
+/* admin_post.c */
+void hf_door_post_begin(void *door, struct hf_admin_post *post);
+void hf_door_post_end(void *door, struct hf_admin_post *post);
+/* HF_ADMIN_PROCESS, HF_ADMIN_END. */
+void hf_door_process_begin(struct hf_door *door, struct hf_admin_task *task);
+void hf_door_process_end(struct hf_admin_task *task);
 
 /* A task is done. `text` may be NULL. */
 void hf_door_task_done(struct hf_admin_task *task, uint16_t http, int code, const char *text);

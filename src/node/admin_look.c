@@ -27,6 +27,8 @@ static void see_instance(void *ctx, const struct hf_instance_view *i)
 {
     uint64_t memory = i->behaviour == &hf_service_behaviour ? hf_service_state_memory(i->state) : 0;
     hf_shot_add_instance(ctx, i->process, i->phase, i->born_ns, i->served, memory);
+    if (i->name.len > 0)
+        hf_shot_name_instance(ctx, i->name);
 }
 
 static void add_stats(struct hf_shot_service *s, const struct hf_class_stats *k)
@@ -62,6 +64,8 @@ static void describe(struct hf_shot_service *s, const struct hf_app_service *ser
     s->min = service->class_settings.min;
     s->max = service->class_settings.max;
     s->queue_max = service->class_settings.queue_max != 0 ? service->class_settings.queue_max : 1024;
+    if (o->kind != HF_KIND_SERVICE)
+        s->max = o->process != NULL && o->process->processes_max != 0 ? o->process->processes_max : 10000;
     s->old = false;
 }
 

@@ -192,6 +192,8 @@ static void begin(void *ctx, struct hf_admin_task *task)
     switch (task->kind) {
     case HF_ADMIN_LOOK: hf_door_look_begin(door, task); break;
     case HF_ADMIN_KILL: hf_door_kill_begin(door, task); break;
+    case HF_ADMIN_PROCESS:
+    case HF_ADMIN_END: hf_door_process_begin(door, task); break;
     case HF_ADMIN_STOP:
         hf_log_say(door->node->log, "admin", "stop asked for");
         hf_node_stop(door->node);
@@ -206,6 +208,8 @@ static void end(void *ctx, struct hf_admin_task *task)
     switch (task->kind) {
     case HF_ADMIN_LOOK: hf_door_look_end(ctx, task); break;
     case HF_ADMIN_KILL: hf_door_kill_end(task); break;
+    case HF_ADMIN_PROCESS:
+    case HF_ADMIN_END: hf_door_process_end(task); break;
     case HF_ADMIN_STOP: break;
     default: end_change(task); break;
     }
@@ -275,6 +279,8 @@ void hf_door_ops_init(struct hf_door *door)
         .node = node_info,
         .begin = begin,
         .end = end,
+        .post = hf_door_post_begin,
+        .post_end = hf_door_post_end,
         .meter = meter_of,
         .kv = door->io.kv != NULL ? door->io.kv : door->node->kv,
         .bucket = find_bucket,

@@ -27,7 +27,7 @@ struct hf_app_service {
     struct hf_component *component;
     struct hf_service *svc;
     struct hf_class_settings class_settings; /* a worker's share of the limits; each worker fills in what is its own */
-    bool singleton; /* on worker `home` alone, the others send their requests there: one instance, or a class of processes */
+    bool singleton; /* one instance, on worker `home`: the others send their requests there */
     uint32_t home;
     uint64_t generation; /* unique in the node: later ones are higher */
     struct hf_job ending;
@@ -36,8 +36,12 @@ struct hf_app_service {
 struct hf_app_entry {
     struct hf_app_service *service;
     struct hf_options *options;   /* as asked for last: routes may differ from the service's */
-    uint8_t file[32];             /* SHA-256 of what lay at options->o.path; the service's differs when one was deployed */
-    struct hf_component *kept;    /* what a rollback puts back; NULL: nothing was deployed */
+    /* SHA-256 of what lay at options->o.path when it was asked for, or when one was deployed: the service's differs then */
+    uint8_t file[32];
+    uint64_t deployed_ms;      /* since 1970: when the service's component was deployed; 0: it is what the options name */
+    bool has_kept;             /* a rollback puts this one back; else nothing was deployed */
+    uint8_t kept_hash[32];
+    struct hf_component *kept; /* it; NULL: it is in the component store (keep.h) */
 };
 
 struct hf_app {
@@ -83,8 +87,8 @@ enum hf_status hf_app_of(struct hf_node *node, const struct hf_app *from, const 
 /* One more. */
 enum hf_status hf_app_and(struct hf_node *node, const struct hf_app *from, const struct hf_service_options *service,
                           struct hf_app **ret, struct hf_words *msg);
-/* Service `name` with another component (a reference is taken), and another to roll back to (may be NULL). */
+/* Service `name` with another component (a reference is taken), deployed at that time; the one that it has is kept. */
 enum hf_status hf_app_with(struct hf_node *node, const struct hf_app *from, const char *name, struct hf_component *component,
-                           struct hf_component *kept, struct hf_app **ret, struct hf_words *msg);
+                           uint64_t deployed_ms, struct hf_app **ret, struct hf_words *msg);
 
 #endif

@@ -62,6 +62,23 @@ static struct hf_app *app_new(size_t n)
     return app;
 }
 
+static enum hf_status add_routes(struct hf_app *app, const struct hf_service_options *o, struct hf_words *msg)
+{
+    struct hf_report report;
+    enum hf_status st = HF_STATUS_OK;
+    hf_report_init(&report);
+    for (size_t i = 0; i < o->n_routes && st == HF_STATUS_OK; i++) {
+        struct hf_route_target to = {hf_view_of(o->name), o->body_max};
+        enum hf_err err = hf_route_add(app->routes, hf_view_of(o->routes[i].host), hf_view_of(o->routes[i].path),
+                                       hf_view_of(o->routes[i].method), &to, &report);
+        st = hf_node_result(err, &report, msg);
+        if (err == HF_INVALID) /* the caller's argument, not a file */
+            st = HF_STATUS_USAGE;
+        of_service(st, o->name, msg);
+    }
+    return st;
+}
+
 static bool same_route(const struct hf_route *a, const struct hf_route *b)
 {
     const char *ah = a->host != NULL ? a->host : "", *bh = b->host != NULL ? b->host : "";
@@ -76,44 +93,61 @@ static enum hf_status same_route_twice(const struct hf_route *r, const char *one
                host ? r->host : "any", r->path, method ? r->method : "any");
 }
 
-static enum hf_status check_routes(const struct hf_app *app, const struct hf_service_options *o, struct hf_words *msg)
+/* Of two services, or of one with itself. */
+static enum hf_status check_two(const struct hf_service_options *o, const struct hf_service_options *other, struct hf_words *msg)
 {
-    for (size_t i = 0; i < o->n_routes; i++) {
-        for (size_t k = 0; k < i; k++)
-            if (same_route(&o->routes[i], &o->routes[k]))
-                return same_route_twice(&o->routes[i], o->name, o->name, msg);
-        for (size_t e = 0; e < app->n; e++) {
-            const struct hf_service_options *other = &app->entries[e].options->o;
-            for (size_t k = 0; k < other->n_routes; k++)
-                if (same_route(&o->routes[i], &other->routes[k]))
-                    return same_route_twice(&o->routes[i], other->name, o->name, msg);
-        }
-    }
+    for (size_t i = 0; i < o->n_routes; i++)
+        for (size_t k = 0; k < (o == other ? i : other->n_routes); k++)
+            if (same_route(&o->routes[i], &other->routes[k]))
+                return same_route_twice(&o->routes[i], other->name, o->name, msg);
     return HF_STATUS_OK;
+}
+
+static enum hf_status check_routes(const struct hf_node *node, const struct hf_app *app, const struct hf_service_options *o,
+                                   struct hf_words *msg)
+{
+    enum hf_status st = check_two(o, o, msg);
+    for (size_t e = 0; e < app->n && st == HF_STATUS_OK; e++)
+        st = check_two(o, &app->entries[e].options->o, msg);
+    HF_LIST_FOR(n, &node->natives)
+    {
+        const struct hf_service_options *other = &HF_LIST_ENTRY(n, struct hf_native, in_node)->options->o;
+        if (st == HF_STATUS_OK && o != other)
+            st = check_two(o, other, msg);
+    }
+    return st;
+}
+
+/* Those of native processes, which every app has. */
+static enum hf_status add_native_routes(const struct hf_node *node, struct hf_app *app, struct hf_words *msg)
+{
+    enum hf_status st = HF_STATUS_OK;
+    HF_LIST_FOR(n, &node->natives)
+    {
+        const struct hf_service_options *o = &HF_LIST_ENTRY(n, struct hf_native, in_node)->options->o;
+        if (st == HF_STATUS_OK)
+            st = check_routes(node, app, o, msg);
+        if (st == HF_STATUS_OK)
+            st = add_routes(app, o, msg);
+    }
+    return st;
 }
 
 /* The next entry, with its routes; its service comes later. Takes `options`. */
 static enum hf_status add_entry(struct hf_node *node, struct hf_app *app, struct hf_options *options, struct hf_words *msg)
 {
     const struct hf_service_options *o = &options->o;
-    struct hf_report report;
-    hf_report_init(&report);
     enum hf_status st = HF_STATUS_OK;
     if (hf_app_find(app, o->name) != NULL)
         st = say(msg, HF_STATUS_USAGE, "there are two services named \"%s\"", o->name);
+    else if (hf_native_find(node, o->name) != NULL)
+        st = say(msg, HF_STATUS_USAGE, "\"%s\" is the name of a class of native processes", o->name);
     else if (o->instances != HF_INSTANCES_SINGLETON && o->max == 0 && o->min > 64ull * node->opt.workers)
         st = of_service(say(msg, HF_STATUS_USAGE, "min is more than max, which is 64 a worker"), o->name, msg);
     else
-        st = check_routes(app, o, msg);
-    for (size_t i = 0; i < o->n_routes && st == HF_STATUS_OK; i++) {
-        struct hf_route_target to = {hf_view_of(o->name), o->body_max};
-        enum hf_err err = hf_route_add(app->routes, hf_view_of(o->routes[i].host), hf_view_of(o->routes[i].path),
-                                       hf_view_of(o->routes[i].method), &to, &report);
-        st = hf_node_result(err, &report, msg);
-        if (err == HF_INVALID) /* the caller's argument, not a file */
-            st = HF_STATUS_USAGE;
-        of_service(st, o->name, msg);
-    }
+        st = check_routes(node, app, o, msg);
+    if (st == HF_STATUS_OK)
+        st = add_routes(app, o, msg);
     if (st != HF_STATUS_OK) {
         hf_options_unref(options);
         return st;
@@ -145,9 +179,8 @@ static void set_class(struct hf_app_service *s)
     const struct hf_service_options *o = &s->options->o;
     uint32_t workers = s->node->opt.workers;
     bool process = hf_app_service_is_class(s);
-    s->singleton = process || o->instances == HF_INSTANCES_SINGLETON;
-    /* Singletons are spread over the workers; processes are together, for a message costs least on one thread. */
-    s->home = process ? 0 : (uint32_t)(hf_hash(hf_view_of(o->name), 0) % workers);
+    s->singleton = !process && o->instances == HF_INSTANCES_SINGLETON;
+    s->home = (uint32_t)(hf_hash(hf_view_of(o->name), 0) % workers); /* singletons are spread over the workers */
     s->class_settings = (struct hf_class_settings){
         .min = process ? 0 : o->min == 0 || s->singleton ? 1 : (o->min + workers - 1) / workers,
         .max = s->singleton ? 1 : o->max != 0 ? (o->max + workers - 1) / workers : 64,
@@ -231,6 +264,49 @@ static enum hf_err check_hash(const struct hf_service_options *o, const uint8_t 
     return hf_report_set(report, HF_INVALID, "%s is not the file that is asked for: its SHA-256 is %s, not %.100s", o->path, text, o->sha256);
 }
 
+/* A component with that content which is loaded already (a reference), or NULL. */
+static struct hf_component *loaded(const struct hf_app *from, const struct hf_app *app, const uint8_t hash[32])
+{
+    struct hf_component *c = find_component(from, hash);
+    if (c == NULL)
+        c = find_component(app, hash);
+    return c == NULL ? NULL : hf_component_ref(c);
+}
+
+/* What was deployed in the place of `e` stays, with what a rollback puts back. */
+static void keep_deployed(struct hf_app_entry *e, const struct hf_app_entry *old)
+{
+    e->deployed_ms = old->deployed_ms;
+    e->has_kept = old->has_kept;
+    memcpy(e->kept_hash, old->kept_hash, sizeof e->kept_hash);
+    if (old->kept != NULL)
+        e->kept = hf_component_ref(old->kept);
+}
+
+/* What an earlier node was given for this service, while its options name the same as then. *ret stays NULL: nothing. */
+static enum hf_err earlier(struct hf_node *node, const struct hf_app *app, struct hf_app_entry *e, struct hf_view file,
+                           struct hf_component **ret, struct hf_report *report)
+{
+    struct hf_buf bytes = {0};
+    char what[96];
+    const struct hf_deployed_service *d = hf_keep_deployed(node, e);
+    if (d == NULL)
+        return HF_OK;
+    enum hf_err err = HF_OK;
+    bool is_file = memcmp(d->component, e->file, sizeof e->file) == 0;
+    e->deployed_ms = d->at_unix_ms;
+    e->has_kept = d->has_before;
+    memcpy(e->kept_hash, d->before, sizeof e->kept_hash);
+    *ret = loaded(NULL, app, d->component);
+    if (*ret == NULL && !is_file)
+        err = hf_keep_get(node, d->component, &bytes, report);
+    hf_keep_what(d->component, d->at_unix_ms, what);
+    if (*ret == NULL && err == HF_OK)
+        err = hf_node_load_bytes(node, is_file ? e->options->o.path : what, is_file ? file : hf_buf_view(&bytes), ret, report);
+    hf_buf_done(&bytes);
+    return err;
+}
+
 /* What the entry's options name; or what was deployed in its place, while they name the same as when it was. */
 static enum hf_status fill_entry(struct hf_node *node, const struct hf_app *from, const struct hf_app *app, struct hf_app_entry *e,
                                  struct hf_words *msg)
@@ -245,18 +321,16 @@ static enum hf_status fill_entry(struct hf_node *node, const struct hf_app *from
         hf_sha256(bytes.ptr, bytes.len, e->file);
         err = check_hash(&e->options->o, e->file, &report);
     }
-    if (err == HF_OK) {
-        bool same_file = old != NULL && strcmp(old->options->o.path, e->options->o.path) == 0 && memcmp(old->file, e->file, 32) == 0;
-        struct hf_component *there = same_file ? old->service->component : find_component(from, e->file);
-        if (there == NULL)
-            there = find_component(app, e->file);
-        if (there != NULL)
-            component = hf_component_ref(there);
-        else
-            err = hf_node_load_bytes(node, e->options->o.path, hf_buf_view(&bytes), &component, &report);
-        if (same_file && old->kept != NULL)
-            e->kept = hf_component_ref(old->kept);
+    if (err == HF_OK && old != NULL && strcmp(old->options->o.path, e->options->o.path) == 0 && memcmp(old->file, e->file, 32) == 0) {
+        component = hf_component_ref(old->service->component);
+        keep_deployed(e, old);
+    } else if (err == HF_OK && old == NULL) {
+        err = earlier(node, app, e, hf_buf_view(&bytes), &component, &report);
     }
+    if (err == HF_OK && component == NULL)
+        component = loaded(from, app, e->file);
+    if (err == HF_OK && component == NULL)
+        err = hf_node_load_bytes(node, e->options->o.path, hf_buf_view(&bytes), &component, &report);
     hf_buf_done(&bytes);
     enum hf_status st = err == HF_OK ? set_service(node, old, e, component, msg) : hf_node_result(err, &report, msg);
     hf_component_unref(component);
@@ -273,7 +347,7 @@ enum hf_status hf_app_of(struct hf_node *node, const struct hf_app *from, const 
     struct hf_app *app = app_new(n);
     if (app == NULL)
         return no_memory(msg);
-    enum hf_status st = HF_STATUS_OK;
+    enum hf_status st = add_native_routes(node, app, msg);
     for (size_t i = 0; i < n && st == HF_STATUS_OK; i++) {
         bool named = services[i].size == sizeof services[i] && services[i].name != NULL;
         st = hf_node_check_options(&services[i], msg);
@@ -300,15 +374,15 @@ static enum hf_status app_copy(struct hf_node *node, const struct hf_app *from, 
 {
     size_t n = from == NULL ? 0 : from->n;
     struct hf_app *app = app_new(n + more);
-    enum hf_status st = app == NULL ? no_memory(msg) : HF_STATUS_OK;
+    enum hf_status st = app == NULL ? no_memory(msg) : add_native_routes(node, app, msg);
     for (size_t i = 0; i < n && st == HF_STATUS_OK; i++) {
         const struct hf_app_entry *e = &from->entries[i];
         st = add_entry(node, app, hf_options_ref(e->options), msg);
         if (st != HF_STATUS_OK)
             break;
         app->entries[i].service = hf_app_service_ref(e->service);
-        app->entries[i].kept = e->kept != NULL ? hf_component_ref(e->kept) : NULL;
         memcpy(app->entries[i].file, e->file, sizeof e->file);
+        keep_deployed(&app->entries[i], e);
     }
     if (st != HF_STATUS_OK)
         hf_app_unref(app, NULL);
@@ -340,7 +414,7 @@ enum hf_status hf_app_and(struct hf_node *node, const struct hf_app *from, const
 }
 
 enum hf_status hf_app_with(struct hf_node *node, const struct hf_app *from, const char *name, struct hf_component *component,
-                           struct hf_component *kept, struct hf_app **ret, struct hf_words *msg)
+                           uint64_t deployed_ms, struct hf_app **ret, struct hf_words *msg)
 {
     const struct hf_app_entry *old = hf_app_find(from, name);
     struct hf_app_service *service = NULL;
@@ -358,11 +432,13 @@ enum hf_status hf_app_with(struct hf_node *node, const struct hf_app *from, cons
         hf_app_unref(app, NULL);
         return st;
     }
+    hf_component_unref(e->kept);
+    e->kept = hf_component_ref(old->service->component);
+    memcpy(e->kept_hash, hf_component_hash(e->kept), sizeof e->kept_hash);
+    e->has_kept = true;
+    e->deployed_ms = deployed_ms;
     hf_app_service_unref(e->service, NULL);
     e->service = service;
-    struct hf_component *before = e->kept;
-    e->kept = kept != NULL ? hf_component_ref(kept) : NULL;
-    hf_component_unref(before);
     *ret = app;
     return HF_STATUS_OK;
 }

@@ -23,6 +23,7 @@ struct hf_change {
     struct hf_change_step steps[];
 };
 
+#define LOOK_NS  1000000u
 #define SLACK_NS 5000000000u /* past a start's own deadline, for an instance that finds no place to start in */
 
 static void change_unref(struct hf_change *c, struct hf_io *io)
@@ -117,6 +118,19 @@ static void on_step(struct hf_letter *letter)
 
 /* ---- the leader's ---- */
 
+/* With run_lock and a node that runs. Until something may have changed; false: never again. Who steps the node itself turns its first worker. */
+static bool wait_turn(struct hf_node *node)
+{
+    if (!hf_node_steps_here(node)) {
+        pthread_cond_wait(&node->run_changed, &node->run_lock);
+        return true;
+    }
+    pthread_mutex_unlock(&node->run_lock);
+    bool lives = hf_node_turn(node, node->os->now_ns(node->os) + LOOK_NS); /* others report without a word to its poller */
+    pthread_mutex_lock(&node->run_lock);
+    return lives;
+}
+
 /* All workers do it. False: the node has stopped meanwhile. */
 static bool run_phase(struct hf_change *c, enum change_phase phase)
 {
@@ -131,8 +145,8 @@ static bool run_phase(struct hf_change *c, enum change_phase phase)
         hf_wake_post(node->workers[i].wake, &c->steps[i].letter);
     }
     pthread_mutex_lock(&node->run_lock);
-    while (c->waiting > 0 && node->run == HF_RUN_RUNNING)
-        pthread_cond_wait(&node->run_changed, &node->run_lock);
+    while (c->waiting > 0 && node->run == HF_RUN_RUNNING && wait_turn(node))
+        ;
     bool ok = c->waiting == 0;
     pthread_mutex_unlock(&node->run_lock);
     return ok;
@@ -219,6 +233,8 @@ enum hf_err hf_change_run(struct hf_node *node, struct hf_app *to, struct hf_rep
     pthread_mutex_unlock(&node->run_lock);
     if (run == HF_RUN_OVER)
         err = stopped(report);
+    else if (run == HF_RUN_RUNNING && hf_node_inside(node))
+        err = hf_report_set(report, HF_UNSUPPORTED, "services cannot be changed from a callback of the node: it waits for what it would wait for");
     else if (run == HF_RUN_NOT_YET) /* a run begins with change_lock held */
         err = change_at_rest(node, to, report);
     else

@@ -1,40 +1,16 @@
 /* load.c - a component from a file: reading, progress while it compiles. */
 #include "node/node_int.h"
+#include "node/whole_file.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_MAX ((off_t)512 << 20)
+#define FILE_MAX (UINT64_C(512) << 20)
 
 enum hf_err hf_file_read(const char *path, struct hf_buf *ret, struct hf_report *report)
 {
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return hf_report_set(report, errno == ENOENT ? HF_NOT_FOUND : HF_IO, "%s: %s", path, strerror(errno));
-    enum hf_err err = HF_OK;
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-        err = hf_report_set(report, HF_INVALID, "%s is not a regular file", path);
-    else if (st.st_size > FILE_MAX)
-        err = hf_report_set(report, HF_LIMIT, "%s has more than 512 MiB", path);
-    else
-        err = hf_buf_reserve(ret, (size_t)st.st_size);
-    while (err == HF_OK && ret->len < (size_t)st.st_size) {
-        ssize_t n = read(fd, ret->ptr + ret->len, (size_t)st.st_size - ret->len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            err = hf_report_set(report, HF_IO, "%s: %s", path, strerror(errno));
-        if (n <= 0)
-            break;
-        ret->len += (size_t)n;
-    }
-    close(fd);
-    return err;
+    return hf_whole_file_read(path, FILE_MAX, ret, report);
 }
 
 struct progress {

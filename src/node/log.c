@@ -304,7 +304,7 @@ enum hf_err hf_log_new(const struct hf_log_settings *s, struct hf_log **ret)
         return HF_LIMIT;
     log->s = *s;
     hf_list_init(&log->sources);
-    struct hf_log_pipe_settings ps = {.fd = s->fd, .max = s->pending_max, .tick = on_tick, .ctx = log};
+    struct hf_log_pipe_settings ps = {.fd = s->fd, .max = s->pending_max, .direct = s->direct, .tick = on_tick, .ctx = log};
     enum hf_err err = hf_log_pipe_new(&ps, &log->pipe);
     if (err != HF_OK) {
         free(log);

@@ -16,6 +16,7 @@ struct hf_log_settings {
     bool json;
     enum hf_access_form access;
     size_t pending_max; /* bytes that may wait for the reader; 0 = 4 MiB */
+    bool direct;        /* as of log_pipe.h */
 };
 enum hf_err hf_log_new(const struct hf_log_settings *s, struct hf_log **ret);
 /* What was said is written, unless nobody reads it for 5 s; no source is open any more. */

@@ -65,9 +65,12 @@ static void write_out(struct hf_log_pipe *p)
         if (!p->regular && poll(&f, 1, LOOK_MS) == 0)
             continue;
         size_t most = p->regular ? rest.len : PIPE_BUF;
-        pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+        int before = PTHREAD_CANCEL_DISABLE;
+        if (!p->s.direct) /* a thread of our own */
+            pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &before);
         ssize_t n = write(p->s.fd, rest.ptr, rest.len < most ? rest.len : most);
-        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+        if (!p->s.direct)
+            pthread_setcancelstate(before, NULL);
         if (n < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
         if (n <= 0)
@@ -109,6 +112,20 @@ static void take(struct hf_log_pipe *p)
     p->over += p->writing;
     p->writing = 0;
     pthread_cond_broadcast(&p->done);
+}
+
+/* Without a writer. With the lock, which is let go for a tick. */
+static void write_here(struct hf_log_pipe *p)
+{
+    struct hf_buf empty = p->out;
+    p->out = p->in;
+    p->in = empty;
+    write_out(p);
+    p->over += p->out.len;
+    hf_buf_clear(&p->out);
+    uint64_t now = now_ns();
+    if (tick_due(p, now))
+        tick(p, now);
 }
 
 /* Under load a write for each line, and waking for it, would cost more than the lines. With the lock. */
@@ -212,6 +229,11 @@ void hf_log_pipe_put(struct hf_log_pipe *p, struct hf_view lines)
     if (hf_buf_add_view(&p->in, fit) != HF_OK)
         fit.len = 0;
     p->put += fit.len;
+    if (p->s.direct) {
+        write_here(p);
+        pthread_mutex_unlock(&p->lock);
+        return;
+    }
     bool many = p->in.len >= PACE_BYTES && p->in.len - fit.len < PACE_BYTES;
     if (fit.len < lines.len)
         p->lost += count_lines(hf_view_skip(lines, fit.len));
@@ -225,6 +247,10 @@ void hf_log_pipe_ask(struct hf_log_pipe *p)
 {
     pthread_mutex_lock(&p->lock);
     p->asked = true;
+    if (p->s.direct) { /* said with the next line */
+        pthread_mutex_unlock(&p->lock);
+        return;
+    }
     start(p);
     if (p->sleeping)
         pthread_cond_signal(&p->work);
@@ -270,6 +296,12 @@ void hf_log_pipe_free(struct hf_log_pipe *p)
     if (p == NULL)
         return;
     bool here = !p->has_thread || p->owner == getpid();
+    if (p->s.direct) {
+        pthread_mutex_lock(&p->lock);
+        p->ending = true;
+        write_here(p);
+        pthread_mutex_unlock(&p->lock);
+    }
     if (p->has_thread && here) {
         bool stuck = !hf_log_pipe_flush(p);
         atomic_store(&p->give_up, stuck);

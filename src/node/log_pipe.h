@@ -14,6 +14,7 @@ struct hf_log_pipe;
 struct hf_log_pipe_settings {
     int fd;
     size_t max;        /* bytes that may wait; 0 = 4 MiB */
+    bool direct;       /* no thread: put writes, and waits for whoever reads */
     uint64_t stuck_ns; /* a flush gives up when nothing was written for so long; 0 = 5 s */
     /* On the writer's thread, without a lock, once a second at most, and before the end: when it was
      * asked for, or lines were lost (how many since the last time). It may put. May be NULL. */

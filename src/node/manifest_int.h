@@ -29,7 +29,7 @@ struct hf_manifest {
 };
 
 /* Reads `text`. `file` is what messages call it; `dir` (NULL or "": none needed) is put before relative paths. Opens no file but
- * [admin] token_file, and reads the environment of this process. HF_INVALID: the report has up to HF_MANIFEST_SHOWN_MAX mistakes,
+ * [admin] token_file, looks whether components that are named by their content are there, and reads the environment of this process. HF_INVALID: the report has up to HF_MANIFEST_SHOWN_MAX mistakes,
  * a line each, in the order of the text; HF_LIMIT: too long, or memory. */
 enum hf_err hf_manifest_parse(struct hf_view text, const char *file, const char *dir, struct hf_manifest **ret,
                               struct hf_report *report);
@@ -63,6 +63,8 @@ struct hf_reading_service {
     const struct hf_reading_process *process; /* NULL: it is no class of processes */
     const char *const *env_from;
     size_t first_route, n_routes; /* in hf_reading.routes */
+    bool by_content;              /* component = "sha256:...": o.sha256 is set, o.path when the data folder is known */
+    uint32_t component_at;        /* where that stands */
 };
 
 struct hf_reading {
@@ -146,6 +148,7 @@ HF_CHECK(hf_check_variable);
 HF_CHECK(hf_check_name_pattern);
 bool hf_is_label(struct hf_view v);      /* a name of a service, a tenant */
 bool hf_is_token(const char *text);
+HF_SET(hf_set_component);
 HF_SET(hf_set_dirs);
 HF_SET(hf_set_no_data);
 HF_SET(hf_set_no_socket);

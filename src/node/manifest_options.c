@@ -1,5 +1,6 @@
 /* manifest_options.c - from what was read to options, and what a reload compares. No files: manifest.c. */
 #include "node/manifest_int.h"
+#include "node/component_store.h"
 
 #include <stdlib.h>
 #include <sys/un.h>
@@ -76,13 +77,34 @@ static uint32_t instances(const struct hf_manifest *m)
     return sum * 16 < 1000 ? 1000 : sum * 16 > 20000 ? 20000 : (uint32_t)(sum * 16);
 }
 
+/* Components that are named by their content: files of the data folder's store. */
+static void stored(struct hf_reading *r)
+{
+    const char *data = r->m->node.data_dir;
+    for (size_t i = 0; i < r->services.len; i++) {
+        struct hf_reading_service *s = &r->services.ptr[i];
+        if (!s->by_content)
+            continue;
+        if (data == NULL) {
+            hf_mistake(r, s->component_at, "'component' in [services.%s] is named by its content, and there is no data folder to look for it in: "
+                                           "data is false in [node]", s->o.name);
+            continue;
+        }
+        s->o.path = hf_reading_print(r, "%s/" HF_COMPONENTS_FOLDER "/" HF_COMPONENT_FILE_BEGINS "%s" HF_COMPONENT_FILE_ENDS, data, s->o.sha256);
+        if (s->o.path != NULL && access(s->o.path, F_OK) != 0)
+            hf_mistake(r, s->component_at, "'component' in [services.%s] is not in the component store, %s/" HF_COMPONENTS_FOLDER ": put it there "
+                                           "with `holdfast components add FILE --data %s`", s->o.name, data, data);
+    }
+}
+
 void hf_leave_root(struct hf_reading *r)
 {
+    if (r->m->node.data_dir == NULL && !r->no_data)
+        r->m->node.data_dir = hf_reading_join(r, HF_MANIFEST_FOLDER);
+    stored(r);
     services(r);
     listeners(r);
     admin(r);
-    if (r->m->node.data_dir == NULL && !r->no_data)
-        r->m->node.data_dir = hf_reading_join(r, HF_MANIFEST_FOLDER);
     if (r->m->node.instances_max == 0)
         r->m->node.instances_max = instances(r->m);
 }

@@ -8,6 +8,7 @@
 
 #include "base/vec.h"
 #include "kernel/name.h"
+#include "node/component_store.h"
 
 /* ---- [node], [listen], [admin] ----------------------------------------------------------------------------- */
 
@@ -113,6 +114,31 @@ static const char *folder(struct hf_reading *r, const char *text)
     if (joined == NULL)
         return NULL;
     return colons != NULL ? hf_reading_print(r, "%s%s", joined, colons) : hf_reading_print(r, "%s::%s%s", joined, host, ro ? ":ro" : "");
+}
+
+/* A path, or "sha256:..." */
+void hf_set_component(struct hf_reading *r, const struct hf_key *k, const struct hf_deps_toml_node *n, void *target)
+{
+    struct hf_reading_service *s = target;
+    struct hf_view v = hf_reading_text(r, n->value);
+    char text[HF_SHOWN_MAX];
+    if (!hf_view_starts(v, HF_VIEW(HF_COMPONENT_NAME))) {
+        s->o.path = hf_reading_string(r, k, n);
+        return;
+    }
+    const char *hex = hf_reading_copy(r, hf_view_skip(v, strlen(HF_COMPONENT_NAME)));
+    if (hex == NULL)
+        return;
+    if (v.len != strlen(HF_COMPONENT_NAME) + (size_t)2 * HF_SHA256_LEN || strspn(hex, "0123456789abcdefABCDEF") != (size_t)2 * HF_SHA256_LEN) {
+        hf_mistake_of(r, k, n->value.at, "is \"%s\"; what a component is named by is sha256: and 64 hexadecimal digits (a file of such a name "
+                                         "is \"./sha256:...\")", hf_reading_shown(v, text));
+        return;
+    }
+    for (char *c = (char *)(uintptr_t)hex; *c != 0; c++) /* the arena's own copy */
+        *c = (char)tolower((unsigned char)*c);
+    s->o.sha256 = hex;
+    s->by_content = true;
+    s->component_at = n->value.at;
 }
 
 void hf_set_dirs(struct hf_reading *r, const struct hf_key *k, const struct hf_deps_toml_node *n, void *target)

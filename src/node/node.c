@@ -123,11 +123,13 @@ static enum hf_err open_parts(struct hf_node *node, struct hf_report *report)
     node->guest_tool = o->guest_tool != NULL ? strdup(o->guest_tool) : NULL;
     if (node->guest_tool == NULL && o->guest_tool != NULL)
         return hf_report_set(report, HF_LIMIT, "out of memory");
-    struct hf_log_settings ls = {.os = node->os, .fd = 2, .json = o->log == HF_LOG_JSON, .access = access_form(o)};
+    struct hf_log_settings ls = {.os = node->os, .fd = 2, .json = o->log == HF_LOG_JSON, .access = access_form(o), .direct = o->no_threads};
     enum hf_err err = hf_log_new(&ls, &node->log);
     if (err != HF_OK)
         return hf_report_set(report, err, "out of memory");
     err = open_kv(node, report);
+    if (err == HF_OK && o->data_dir != NULL) /* which is this node's alone from here on */
+        err = hf_keep_open(o->data_dir, o->components_max, o->components_bytes_max, &node->keep, report);
     if (err != HF_OK)
         return err;
     node->host_services = (struct hf_services){
@@ -144,6 +146,8 @@ static enum hf_err open_parts(struct hf_node *node, struct hf_report *report)
     es.os = node->os;
     es.cache_dir = node->cache_dir;
     es.instances_max = o->instances_max;
+    es.no_ticker = o->no_threads;
+    es.compile_threads = o->no_threads ? 1 : 0;
     err = hf_engine_new(&es, &node->engine, report);
     if (err == HF_LIMIT) /* the engine names its own setting; this is where people have it */
         hf_report_wrap(report, err, "no room for the core instances of a node (how many: instances_max in [node] of a manifest; "
@@ -166,16 +170,22 @@ enum hf_status hf_node_open(const struct hf_node_options *o, struct hf_node **re
         return usage(msg, "hf_node_options.size is wrong: use hf_node_options_init of this library's version");
     if (o->keyvalue_value_max > HF_KEYVALUE_VALUE_MAX)
         return usage(msg, "a key-value value may have 64 MiB at most: it must fit into one call");
+    if (o->no_threads && o->workers > 1)
+        return usage(msg, "hf_node_options: no_threads, and more than one worker");
     struct hf_node *node = calloc(1, sizeof *node);
     if (node == NULL)
         return usage(msg, "out of memory");
     node->opt = *o;
+    node->timer_fd = -1;
+    hf_list_init(&node->natives);
     node->os = hf_os_linux();
     pthread_mutex_init(&node->change_lock, NULL);
     pthread_mutex_init(&node->run_lock, NULL);
     pthread_cond_init(&node->run_changed, NULL);
     if (node->opt.drain_ns == 0)
         node->opt.drain_ns = 10000000000u;
+    if (node->opt.no_threads && node->opt.workers == 0)
+        node->opt.workers = 1;
     if (node->opt.workers == 0) {
         long n = sysconf(_SC_NPROCESSORS_ONLN);
         node->opt.workers = n > 0 ? (uint32_t)n : 1;
@@ -213,7 +223,9 @@ static void free_workers(struct hf_node *node, uint32_t n)
     for (uint32_t i = 0; i < n; i++)
         hf_worker_done(&node->workers[i]);
     free(node->workers);
+    free(node->shards);
     node->workers = NULL;
+    node->shards = NULL;
     node->n_workers = 0;
 }
 
@@ -222,6 +234,7 @@ void hf_node_close(struct hf_node *node)
     if (node == NULL)
         return;
     uint32_t n = node->n_workers;
+    hf_node_abandon(node);
     hf_door_stop(node->door);
     pthread_mutex_lock(&node->change_lock); /* a change that saw the end of the run is about to return */
     pthread_mutex_unlock(&node->change_lock);
@@ -231,12 +244,16 @@ void hf_node_close(struct hf_node *node)
     hf_door_free(node->door);
     free_workers(node, n);
     hf_app_unref(node->app, NULL);
+    hf_natives_free(node);
+    hf_keep_close(node->keep);
     hf_kv_close(node->kv);
     hf_registry_free(node->registry);
     hf_engine_free(node->engine);
     hf_wake_free(node->wake);
     hf_log_free(node->log);
     hf_manifest_free(node->manifest);
+    if (node->timer_fd >= 0)
+        close(node->timer_fd);
     pthread_cond_destroy(&node->run_changed);
     pthread_mutex_destroy(&node->run_lock);
     pthread_mutex_destroy(&node->change_lock);
@@ -252,8 +269,10 @@ static enum hf_err init_workers(struct hf_node *node, struct hf_report *report)
 {
     uint32_t n = node->opt.workers;
     node->workers = calloc(n, sizeof *node->workers);
-    if (node->workers == NULL)
+    node->shards = calloc(n, sizeof(struct hf_shards *));
+    if (node->workers == NULL || node->shards == NULL)
         return hf_report_set(report, HF_LIMIT, "out of memory");
+    hf_shard_table_init(&node->shard_table, n);
     enum hf_err err = HF_OK;
     for (uint32_t i = 0; i < n; i++) {
         hf_list_init(&node->workers[i].shares);
@@ -262,6 +281,12 @@ static enum hf_err init_workers(struct hf_node *node, struct hf_report *report)
     }
     for (uint32_t i = 0; i < n && err == HF_OK; i++)
         err = hf_worker_init(&node->workers[i], node, i, report);
+    for (uint32_t i = 0; i < n && err == HF_OK; i++)
+        err = hf_natives_make(&node->workers[i], report);
+    for (uint32_t i = 0; i < n; i++)
+        node->shards[i] = node->workers[i].shards;
+    for (uint32_t i = 0; i < n && node->shards[i] != NULL; i++)
+        hf_shards_join(node->shards[i], node->shards, n);
     if (err == HF_OK) {
         node->n_workers = n; /* last: a signal may call hf_node_stop meanwhile */
     } else {
@@ -367,27 +392,36 @@ static void set_run(struct hf_node *node, enum hf_run run)
     pthread_mutex_unlock(&node->run_lock);
 }
 
-enum hf_status hf_node_run(struct hf_node *node, struct hf_words *msg)
+enum hf_err hf_node_begin(struct hf_node *node, bool steps, struct hf_report *report)
 {
-    struct hf_report report;
-    hf_report_init(&report);
     pthread_mutex_lock(&node->change_lock);
-    enum hf_err err = make_workers(node, &report);
-    if (err == HF_OK)
+    enum hf_err err = make_workers(node, report);
+    if (err == HF_OK) {
+        node->runner = pthread_self();
+        node->steps = steps;
         set_run(node, HF_RUN_RUNNING);
+    }
     pthread_mutex_unlock(&node->change_lock);
     if (err != HF_OK)
-        return hf_node_result(err, &report, msg);
-    err = hf_door_start(node->door, &report);
+        return err;
+    err = hf_door_start(node->door, report);
     for (uint32_t i = 1; i < node->n_workers && err == HF_OK; i++) {
         struct hf_worker *w = &node->workers[i];
-        w->has_thread = pthread_create(&w->thread, NULL, hf_worker_run, w) == 0;
+        int rc = pthread_create(&w->thread, NULL, hf_worker_run, w);
+        w->has_thread = rc == 0;
         if (!w->has_thread)
-            err = hf_report_set(&report, HF_LIMIT, "a thread could not be started: %s", strerror(errno));
+            err = hf_report_set(report, HF_LIMIT, "a thread could not be started: %s", strerror(rc));
     }
-    if (err != HF_OK)
-        hf_node_stop(node);
+    if (err == HF_OK)
+        return HF_OK;
+    hf_node_stop(node);
     hf_worker_run(&node->workers[0]);
+    (void)hf_node_finish(node);
+    return err;
+}
+
+enum hf_status hf_node_finish(struct hf_node *node)
+{
     enum hf_status status = HF_STATUS_OK;
     for (uint32_t i = 0; i < node->n_workers; i++) {
         struct hf_worker *w = &node->workers[i];
@@ -399,13 +433,29 @@ enum hf_status hf_node_run(struct hf_node *node, struct hf_words *msg)
     }
     set_run(node, HF_RUN_OVER); /* who leads a change goes home */
     hf_door_stop(node->door);
-    if (err != HF_OK)
-        return hf_node_result(err, &report, msg);
+    return status;
+}
+
+enum hf_status hf_node_over(struct hf_node *node, enum hf_status status, struct hf_words *msg)
+{
     sum_up(node);
     hf_log_flush(node->log); /* the caller's words come after ours */
     if (msg != NULL)
-        snprintf(msg->text, sizeof msg->text, "%s", status == HF_STATUS_OK ? "" : "stopped before everything in hand was finished");
+        snprintf(msg->text, sizeof msg->text, "%s", status == HF_STATUS_TIMEOUT ? "stopped before everything in hand was finished" : "");
     return status;
+}
+
+enum hf_status hf_node_run(struct hf_node *node, struct hf_words *msg)
+{
+    struct hf_report report;
+    hf_report_init(&report);
+    if (hf_change_running(node))
+        return usage(msg, "the node runs already (hf_node_fd and hf_node_step began it)");
+    enum hf_err err = hf_node_begin(node, false, &report);
+    if (err != HF_OK)
+        return hf_node_result(err, &report, msg);
+    hf_worker_run(&node->workers[0]);
+    return hf_node_over(node, hf_node_finish(node), msg);
 }
 
 void hf_node_stop(struct hf_node *node)

@@ -14,12 +14,16 @@
 #include "host/service.h"
 #include "kernel/kernel.h"
 #include "link/between.h"
+#include "link/shards.h"
 #include "node/app.h"
 #include "node/change.h"
 #include "node/ends.h"
 #include "node/fetch.h"
+#include "node/keep.h"
 #include "node/log.h"
+#include "node/native.h"
 #include "node/options.h"
+#include "node/post.h"
 #include "node/share.h"
 #include "node/spill.h"
 #include "os/wake.h"
@@ -49,6 +53,8 @@ struct hf_worker {
     struct hf_io io;
     struct hf_between *between;
     struct hf_spill_file *spill; /* evicted processes */
+    struct hf_desk desk; /* post.h: messages from outside */
+    struct hf_shards *shards; /* named processes of others; NULL: there is one worker */
     struct hf_os_watch wake_watch;
     /* share.h: what it serves */
     struct hf_list shares, totals; /* hf_share, hf_total: in_worker */
@@ -61,6 +67,9 @@ struct hf_worker {
     uint64_t drain_at_ns; /* 0: serving */
     bool at_rest;         /* draining, and nothing of its own is left to do */
     bool closed;          /* and no other worker's: its instances leave */
+    bool idle;            /* nothing is left to do before something comes or it is time */
+    _Atomic pthread_t turning; /* whose turn is under way, 0: none; for hf_node_inside */
+    bool rests;           /* between steps, and whoever posts rings (hf_worker_rest) */
     bool ended;           /* its kernel is gone */
     enum hf_status status;
 };
@@ -85,6 +94,7 @@ struct hf_node {
     pthread_mutex_t change_lock;
     struct hf_app *app;  /* NULL: nothing was added yet */
     uint64_t generation; /* of the service made last */
+    struct hf_keep *keep; /* what of that outlives the node, under change_lock; NULL: nothing does */
     pthread_mutex_t run_lock; /* held for a moment: `run`, and what workers report to who leads a change */
     pthread_cond_t run_changed;
     enum hf_run run;
@@ -92,7 +102,15 @@ struct hf_node {
     uint32_t n_listen;
     struct hf_worker *workers;
     uint32_t n_workers;
+    struct hf_shard_table shard_table; /* which worker has which processes */
+    struct hf_shards **shards;         /* of the workers, by number */
+    struct hf_list natives;   /* hf_native: classes of native processes */
     struct hf_door *door;     /* the admin door (admin.h), or NULL */
+    pthread_t runner;         /* the first worker's thread, from hf_node_begin on */
+    bool steps;               /* ... and its caller turns it; set with run */
+    int timer_fd;             /* step.c; -1: none */
+    enum hf_status steps_end;
+    struct hf_os_watch timer_watch;
     _Atomic uint32_t stop;    /* how often stop was asked for */
     _Atomic uint32_t at_rest; /* workers that have nothing of their own left to do */
 };
@@ -100,6 +118,21 @@ struct hf_node {
 /* node.c: a thread's door to the durable store, into io->kv; NULL stays when the store is in memory. hf_kv_close takes it back:
  * before the last letters of io->wake are delivered. */
 enum hf_err hf_node_kv_door(struct hf_node *node, struct hf_io *io);
+
+/* node.c: a run in parts. begin: from here on it runs, all but the first worker on threads of their own (on failure it has
+ * ended again). finish: when the first worker has ended: waits for the others; OK or TIMEOUT. over: the last words. */
+enum hf_err hf_node_begin(struct hf_node *node, bool steps, struct hf_report *report);
+enum hf_status hf_node_finish(struct hf_node *node);
+enum hf_status hf_node_over(struct hf_node *node, enum hf_status status, struct hf_words *msg);
+
+/* step.c: is this thread in a turn of one of its workers? Then it cannot wait for them. */
+bool hf_node_inside(const struct hf_node *node);
+/* Is this the thread whose steps are the first worker's loop? Then it must turn that itself while it waits. The node runs. */
+bool hf_node_steps_here(const struct hf_node *node);
+/* A turn of such a run, as hf_worker_turn. False: it has ended as node->steps_end says. */
+bool hf_node_turn(struct hf_node *node, uint64_t wait_until);
+/* A run by steps that was not stepped to its end, ended now. */
+void hf_node_abandon(struct hf_node *node);
 
 /* worker.c */
 enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t number, struct hf_report *report);
@@ -110,7 +143,13 @@ void hf_worker_end(struct hf_worker *w);   /* ends its processes */
 void hf_worker_settle(struct hf_worker *w); /* takes the letters that are left */
 void hf_worker_done(struct hf_worker *w);
 enum hf_err hf_worker_listen(struct hf_worker *w, const struct hf_os_addr *addr, struct hf_os_addr *bound, struct hf_report *report);
-void *hf_worker_run(void *worker); /* returns NULL; w->status says how it ended */
+/* One turn of its loop; when nothing is to be done it waits before, until `wait_until` at most (monotonic; 0: not at all).
+ * False: it has ended, and w->status says how. */
+bool hf_worker_turn(struct hf_worker *w, uint64_t wait_until);
+/* Between turns of a loop that is not ours: when the next turn is due (0: now) unless its poller has something before; from
+ * here to the next turn who posts a letter makes it have something. */
+uint64_t hf_worker_rest(struct hf_worker *w);
+void *hf_worker_run(void *worker); /* turns to the end; returns NULL */
 
 /* load.c */
 /* `adapt`: a core module that is a WASI preview 1 command is taken too. */

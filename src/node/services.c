@@ -1,6 +1,8 @@
 /* services.c - the public API for what is served: services added, replaced as a whole, deployed one by one, put back. */
 #include "node/node_int.h"
 
+#include "base/hash.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,19 +95,33 @@ static void say_changed(struct hf_node *node, uint64_t generation)
     hf_buf_done(&names);
 }
 
+/* What else is to be known of a change. */
+struct how {
+    bool whole;              /* services that it does not have are gone for good */
+    const struct hf_view *news; /* bytes of components that are to outlive the node */
+    size_t n_news;
+};
+
 /* `st`: how making the next app ended; services of a higher generation were made for it. Takes `to`. */
-static enum hf_status change(struct hf_node *node, enum hf_status st, struct hf_app *to, uint64_t generation, struct hf_words *msg)
+static enum hf_status change(struct hf_node *node, enum hf_status st, struct hf_app *to, uint64_t generation, const struct how *how,
+                             struct hf_words *msg)
 {
     struct hf_report report;
     if (st != HF_STATUS_OK)
         return st;
     hf_report_init(&report);
-    enum hf_err err = hf_change_run(node, to, &report);
+    enum hf_err err = hf_keep_begin(node, to, how->whole, how->news, how->n_news, &report);
+    if (err != HF_OK) {
+        hf_app_unref(to, NULL);
+        return hf_node_result(err, &report, msg);
+    }
+    err = hf_change_run(node, to, &report);
+    enum hf_err kept = hf_keep_end(node, err == HF_OK, &report);
     if (err != HF_OK)
         hf_app_unref(to, NULL);
     else if (hf_change_running(node) && !node->opt.quiet)
         say_changed(node, generation);
-    return hf_node_result(err, &report, msg);
+    return hf_node_result(err == HF_OK ? kept : err, &report, msg);
 }
 
 enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_service_options *o, struct hf_words *msg)
@@ -114,7 +130,7 @@ enum hf_status hf_node_add_service(struct hf_node *node, const struct hf_service
     pthread_mutex_lock(&node->change_lock);
     uint64_t generation = node->generation;
     enum hf_status st = hf_app_and(node, node->app, o, &to, msg);
-    st = change(node, st, to, generation, msg);
+    st = change(node, st, to, generation, &(struct how){.whole = false}, msg);
     pthread_mutex_unlock(&node->change_lock);
     return st;
 }
@@ -124,7 +140,7 @@ enum hf_status hf_node_apply_locked(struct hf_node *node, const struct hf_servic
     struct hf_app *to = NULL;
     uint64_t generation = node->generation;
     enum hf_status st = hf_app_of(node, node->app, services, n, &to, msg);
-    return change(node, st, to, generation, msg);
+    return change(node, st, to, generation, &(struct how){.whole = true}, msg);
 }
 
 enum hf_status hf_node_apply(struct hf_node *node, const struct hf_service_options *services, size_t n, struct hf_words *msg)
@@ -147,16 +163,65 @@ static enum hf_status no_such(const struct hf_node *node, const char *name, stru
     return HF_STATUS_USAGE;
 }
 
-/* Called with change_lock held. */
-static enum hf_status put(struct hf_node *node, const char *name, struct hf_component *c, struct hf_words *msg)
+/* What the caller of a deploy or a rollback is told: what serves, and for how long. */
+static void say_kept(const struct hf_node *node, const char *name, const uint8_t hash[HF_SHA256_LEN], struct hf_words *msg)
+{
+    const struct hf_deployed_service *d = hf_keep_has(node, name, hash);
+    char hex[2 * HF_SHA256_LEN + 1];
+    if (msg == NULL)
+        return;
+    hf_hex(hash, HF_SHA256_LEN, hex);
+    if (node->keep == NULL)
+        snprintf(msg->text, sizeof msg->text, "sha256:%s serves until the node stops: it has no data folder to keep it in (data in [node] of "
+                                              "a manifest, --data of holdfast serve)", hex);
+    else if (d == NULL)
+        snprintf(msg->text, sizeof msg->text, "sha256:%s serves until the node stops: the component store does not have it", hex);
+    else
+        snprintf(msg->text, sizeof msg->text, "sha256:%s serves, also after a restart, while what the manifest names stays as it is%s", hex,
+                 d->has_before ? "" : "; a rollback works until the node stops, for the component store does not have what was before");
+}
+
+/* Service `name` of `to` as it will be recorded: what its options name is what lies there now. The component that was there goes
+ * to the store too, when it is what lies there and the store does not have it: *file has its bytes then. */
+static void look_at_file(const struct hf_node *node, struct hf_app *to, const char *name, struct hf_buf *file)
+{
+    struct hf_app_entry *e = &to->entries[hf_app_find(to, name) - to->entries];
+    struct hf_report unused;
+    hf_report_init(&unused);
+    if (hf_file_read(e->options->o.path, file, &unused) == HF_OK) /* else it is as it was */
+        hf_sha256(file->ptr, file->len, e->file);
+    if (file->len == 0 || node->keep == NULL || memcmp(e->file, e->kept_hash, sizeof e->file) != 0 ||
+        hf_component_store_has(&node->keep->store, e->file))
+        hf_buf_done(file);
+}
+
+/* Called with change_lock held. `bytes`: those of `c`, empty when they are in the store or not to be had. */
+static enum hf_status put(struct hf_node *node, const char *name, struct hf_component *c, struct hf_view bytes, struct hf_words *msg)
 {
     const struct hf_app_entry *e = hf_app_find(node->app, name);
     struct hf_app *to = NULL;
-    if (memcmp(hf_component_hash(c), hf_component_hash(e->service->component), 32) == 0)
-        return hf_node_result(HF_OK, NULL, msg); /* it serves already */
+    struct hf_buf file = {0};
+    struct hf_view news[2];
+    struct how how = {.news = news};
+    if (memcmp(hf_component_hash(c), hf_component_hash(e->service->component), 32) == 0) {
+        enum hf_status same = hf_node_result(HF_OK, NULL, msg);
+        if (msg != NULL)
+            snprintf(msg->text, sizeof msg->text, "it serves that component already");
+        return same;
+    }
     uint64_t generation = node->generation;
-    enum hf_status st = hf_app_with(node, node->app, name, c, e->service->component, &to, msg);
-    return change(node, st, to, generation, msg);
+    enum hf_status st = hf_app_with(node, node->app, name, c, node->os->wall_ns(node->os) / 1000000, &to, msg);
+    if (st == HF_STATUS_OK)
+        look_at_file(node, to, name, &file);
+    if (bytes.len > 0)
+        news[how.n_news++] = bytes;
+    if (file.len > 0)
+        news[how.n_news++] = hf_buf_view(&file);
+    st = change(node, st, to, generation, &how, msg);
+    if (st == HF_STATUS_OK)
+        say_kept(node, name, hf_component_hash(c), msg);
+    hf_buf_done(&file);
+    return st;
 }
 
 enum hf_status hf_node_deploy(struct hf_node *node, const char *name, const void *bytes, size_t len, struct hf_words *msg)
@@ -172,26 +237,45 @@ enum hf_status hf_node_deploy(struct hf_node *node, const char *name, const void
         st = hf_node_result(hf_node_load_bytes(node, what, hf_view(bytes, len), &c, &report), &report, msg);
     }
     if (st == HF_STATUS_OK)
-        st = put(node, name, c, msg);
+        st = put(node, name, c, hf_view(bytes, len), msg);
     hf_component_unref(c);
     pthread_mutex_unlock(&node->change_lock);
     return st;
 }
 
+/* What a rollback of `e` puts back; a reference. */
+static enum hf_err kept_of(struct hf_node *node, const struct hf_app_entry *e, struct hf_component **ret, struct hf_report *report)
+{
+    struct hf_buf bytes = {0};
+    char what[HF_SERVICE_NAME_MAX + 64];
+    *ret = e->kept != NULL ? hf_component_ref(e->kept) : NULL;
+    if (*ret != NULL)
+        return HF_OK;
+    snprintf(what, sizeof what, "service \"%s\": the component before", e->options->o.name);
+    enum hf_err err = hf_keep_get(node, e->kept_hash, &bytes, report);
+    if (err == HF_OK)
+        err = hf_node_load_bytes(node, what, hf_buf_view(&bytes), ret, report);
+    hf_buf_done(&bytes);
+    return err;
+}
+
 enum hf_status hf_node_rollback(struct hf_node *node, const char *name, struct hf_words *msg)
 {
+    struct hf_report report;
+    struct hf_component *c = NULL;
+    hf_report_init(&report);
     pthread_mutex_lock(&node->change_lock);
     const struct hf_app_entry *e = hf_app_find(node->app, name);
     enum hf_status st;
-    if (e == NULL) {
+    if (e == NULL)
         st = no_such(node, name, msg);
-    } else if (e->kept == NULL) {
+    else if (!e->has_kept)
         st = usage(msg, "service \"%s\" has nothing to go back to: no component was deployed to it", name);
-    } else {
-        struct hf_component *c = hf_component_ref(e->kept);
-        st = put(node, name, c, msg);
-        hf_component_unref(c);
-    }
+    else
+        st = hf_node_result(kept_of(node, e, &c, &report), &report, msg);
+    if (st == HF_STATUS_OK)
+        st = put(node, name, c, (struct hf_view){0}, msg);
+    hf_component_unref(c);
     pthread_mutex_unlock(&node->change_lock);
     return st;
 }

@@ -8,7 +8,6 @@
  * that a change that fails leaves nothing of it.
  */
 #include "node/node_int.h"
-#include "kernel/named.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -107,10 +106,10 @@ struct hf_share *hf_share_find(struct hf_worker *w, const struct hf_app_service 
     return NULL;
 }
 
-/* Its class is one of named processes, here. */
+/* Its class is one of named processes: those of the shards that this worker has. */
 static bool is_named(const struct hf_share *s)
 {
-    return hf_app_service_is_class(s->service) && s->host != NULL;
+    return hf_app_service_is_class(s->service);
 }
 
 /* Does one that is older still live? A singleton's next instance starts when the one before has gone. */
@@ -166,19 +165,12 @@ static void on_gone(void *ctx, const struct hf_class_stats *last)
         release_singletons(w);
 }
 
-static enum hf_err make_named(struct hf_share *s, struct hf_report *report)
+struct hf_named_settings hf_named_settings_of(const struct hf_service_options *o)
 {
-    const struct hf_service_options *o = &s->service->options->o;
     struct hf_named_settings ns = {
-        .behaviour = &hf_service_behaviour,
-        .ctx = s->host,
         .shape = o->kind == HF_KIND_RUNNER ? HF_SHAPE_RUN : HF_SHAPE_HANDLE,
-        .request_timeout_ns = s->service->class_settings.request_timeout_ns,
-        .start_timeout_ns = s->service->class_settings.start_timeout_ns,
+        .request_timeout_ns = o->request_timeout_ns,
         .idle_timeout_ns = o->idle_timeout_ns,
-        .last_words = hf_service_has_shutdown(s->service->svc),
-        .ended = hf_ends_note,
-        .ended_ctx = &s->total->ends,
     };
     const struct hf_process_options *p = o->process;
     if (p != NULL) {
@@ -198,6 +190,21 @@ static enum hf_err make_named(struct hf_share *s, struct hf_report *report)
         ns.grants = p->sends;
         ns.spawns = p->spawns;
     }
+    return ns;
+}
+
+static enum hf_err make_named(struct hf_share *s, struct hf_report *report)
+{
+    struct hf_named_settings ns = hf_named_settings_of(&s->service->options->o);
+    uint32_t workers = s->worker->node->opt.workers; /* names are spread evenly: so is their number */
+    ns.processes_max = ns.processes_max / workers + (ns.processes_max % workers != 0);
+    ns.resident_max = ns.resident_max / workers + (ns.resident_max % workers != 0);
+    ns.last_words = hf_service_has_shutdown(s->service->svc);
+    ns.behaviour = &hf_service_behaviour;
+    ns.ctx = s->host;
+    ns.start_timeout_ns = s->service->class_settings.start_timeout_ns;
+    ns.ended = hf_ends_note;
+    ns.ended_ctx = &s->total->ends;
     return hf_named_class_add(s->worker->kernel, hf_app_service_name(s->service), &ns, &s->class, report);
 }
 
@@ -232,7 +239,7 @@ static enum hf_err share_new(struct hf_worker *w, struct hf_app_service *service
 {
     struct hf_share *s = calloc(1, sizeof *s);
     struct hf_total *t = s == NULL ? NULL : total_of(w, hf_app_service_name(service));
-    if (t != NULL && hf_app_service_is_class(service) && service->home == w->number && t->shares > 0) {
+    if (t != NULL && hf_app_service_is_class(service) && t->shares > 0) {
         free(s);
         return hf_report_set(report, HF_AGAIN, "service \"%s\": what had this name before still finishes what it accepted; try again",
                              hf_app_service_name(service));

@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "gateway/gateway.h"
 #include "host/service.h"
+#include "kernel/named.h"
 #include "node/app.h"
 #include "node/ends.h"
 
@@ -53,6 +54,9 @@ struct hf_worker_app {
 };
 
 /* ---- a change, step by step; what may be done when is change.c's business ---- */
+
+/* The kernel's settings of a class of processes but what it runs and who is told. */
+struct hf_named_settings hf_named_settings_of(const struct hf_service_options *o);
 
 /* Shares of what `to` has and this worker does not serve yet: classes are made without their names, and warmed. On failure
  * nothing is left but what hf_shares_undo puts away. */

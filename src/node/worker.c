@@ -57,7 +57,7 @@ static enum hf_err make_spill(struct hf_worker *w)
     struct hf_node *node = w->node;
     struct hf_spill_settings s = {
         .folder = spill_folder(node),
-        .max = node->opt.spill_max != 0 ? node->opt.spill_max : SPILL_MAX,
+        .max = (node->opt.spill_max != 0 ? node->opt.spill_max : SPILL_MAX) / node->opt.workers,
         .jobs = node->jobs,
         .home = w->wake,
         .trouble = on_spill_trouble,
@@ -76,6 +76,12 @@ static uint32_t resident_of(uint32_t instances_max)
     return n == 0 ? 1 : n;
 }
 
+/* Names are spread evenly over the workers: so is their number. */
+static uint32_t share_of(const struct hf_node *node, uint32_t whole)
+{
+    return whole / node->opt.workers + (whole % node->opt.workers != 0);
+}
+
 enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t number, struct hf_report *report)
 {
     struct hf_os *os = node->os;
@@ -83,12 +89,14 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
     w->number = number;
     w->wake_watch.on_ready = on_wake;
     hf_meter_init(&w->meter);
+    hf_desk_init(&w->desk, w);
 
     struct hf_kernel_settings ks = {
         .id_base = (uint64_t)number << 48,
         .processes_max = PROCESSES_MAX,
-        .names_max = node->opt.names_max != 0 ? node->opt.names_max : NAMES_MAX,
-        .resident_max = node->opt.resident_max != 0 ? node->opt.resident_max : resident_of(node->opt.instances_max),
+        .names_max = share_of(node, node->opt.names_max != 0 ? node->opt.names_max : NAMES_MAX),
+        .resident_max =
+            share_of(node, node->opt.resident_max != 0 ? node->opt.resident_max : resident_of(node->opt.instances_max)),
     };
     enum hf_err err = os->random(os, &ks.hash_seed, sizeof ks.hash_seed);
     if (err == HF_OK)
@@ -108,6 +116,10 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
         err = os->poller_add(w->poller, hf_wake_fd(w->wake), HF_OS_IN, &w->wake_watch);
     if (err != HF_OK)
         return hf_report_set(report, err, "a worker could not be made: %s", hf_err_text(err));
+    if (node->opt.workers > 1) /* before anything is made in the kernel */
+        err = hf_shards_new(w->kernel, w->wake, HF_BODY_WINDOW, number, &node->shard_table, &w->shards);
+    if (err != HF_OK)
+        return hf_report_set(report, err, "out of memory");
     hf_kernel_step(w->kernel, os->now_ns(os)); /* tells it the time */
     struct hf_client_settings cs = {
         .os = os,
@@ -149,11 +161,13 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
 void hf_worker_stop(struct hf_worker *w)
 {
     hf_between_stop(w->between);
+    hf_shards_stop(w->shards);
 }
 
 void hf_worker_end(struct hf_worker *w)
 {
     w->ended = true;
+    hf_desk_close(&w->desk);
     hf_gateway_free(w->gateway);
     hf_kernel_free(w->kernel);
     hf_client_free(w->client); /* after the guests that wait for it */
@@ -173,6 +187,7 @@ void hf_worker_settle(struct hf_worker *w)
 void hf_worker_done(struct hf_worker *w)
 {
     hf_between_free(w->between);
+    hf_shards_free(w->shards);
     hf_spill_file_free(w->spill);
     if (w->io.os != NULL)
         hf_io_collect(&w->io);
@@ -223,7 +238,8 @@ static bool serving(struct hf_worker *w, uint64_t now)
     }
     struct hf_gateway_stats gs;
     hf_gateway_get_stats(w->gateway, &gs);
-    bool idle = gs.open == 0 && hf_kernel_idle(w->kernel) && hf_between_idle(w->between);
+    bool idle = gs.open == 0 && hf_kernel_idle(w->kernel) && hf_between_idle(w->between) && hf_desk_idle(&w->desk) &&
+                (w->shards == NULL || hf_shards_idle(w->shards));
     if (idle && !w->at_rest) { /* nothing can come to it any more but from other workers: it serves them to the end */
         w->at_rest = true;
         if (atomic_fetch_add(&node->at_rest, 1) + 1 == node->n_workers)
@@ -233,6 +249,7 @@ static bool serving(struct hf_worker *w, uint64_t now)
     if (idle && !w->closed && atomic_load(&node->at_rest) == node->n_workers) {
         w->closed = true;
         hf_shares_close(w);
+        hf_natives_close(w);
         return true;
     }
     if (w->closed && hf_kernel_processes(w->kernel) == 0)
@@ -249,7 +266,8 @@ static uint64_t sleep_until(struct hf_worker *w)
 {
     uint64_t until = hf_kernel_next_ns(w->kernel), g = hf_gateway_next_ns(w->gateway), c = hf_client_next_ns(w->client);
     uint64_t change = hf_change_next_ns(w);
-    if (hf_gateway_busy(w->gateway) || hf_client_busy(w->client) || hf_between_busy(w->between))
+    if (hf_gateway_busy(w->gateway) || hf_client_busy(w->client) || hf_between_busy(w->between) || hf_desk_busy(&w->desk) ||
+        (w->shards != NULL && hf_shards_busy(w->shards)))
         return 0;
     if (g < until)
         until = g;
@@ -262,47 +280,76 @@ static uint64_t sleep_until(struct hf_worker *w)
     return until;
 }
 
+/* Looks at the poller, waiting there until `until`; hf_wake_sleep said true, unless that is 0. */
+static void look(struct hf_worker *w, uint64_t until)
+{
+    struct hf_os *os = w->node->os;
+    struct hf_os_event events[EVENTS_MAX];
+    size_t n = os->poller_wait(w->poller, until, events, EVENTS_MAX);
+    if (until != 0 || w->rests)
+        hf_wake_awake(w->wake);
+    w->rests = false;
+    uint64_t now = os->now_ns(os);
+    hf_gateway_begin(w->gateway, now);
+    hf_client_begin(w->client, now);
+    for (size_t i = 0; i < n; i++) {
+        struct hf_os_watch *watch = events[i].tag;
+        watch->on_ready(watch, events[i].ready);
+    }
+}
+
+bool hf_worker_turn(struct hf_worker *w, uint64_t wait_until)
+{
+    struct hf_os *os = w->node->os;
+    atomic_store_explicit(&w->turning, pthread_self(), memory_order_relaxed);
+    uint64_t until = w->idle && wait_until != 0 ? sleep_until(w) : 0;
+    if (wait_until < until)
+        until = wait_until;
+    if (until == 0 || w->rests || hf_wake_sleep(w->wake)) {
+        if (until != 0 && w->access.len > 0)
+            hf_log_write(w->node->log, &w->access);
+        look(w, until);
+    }
+    hf_wake_deliver_all(w->wake);
+    uint64_t now = os->now_ns(os);
+    bool more = run_turns(w, now);
+    hf_between_flush(w->between);
+    hf_desk_flush(&w->desk);
+    if (w->shards != NULL)
+        hf_shards_flush(w->shards);
+    hf_client_flush(w->client);
+    hf_gateway_flush(w->gateway);
+    now = os->now_ns(os);
+    hf_gateway_tick(w->gateway, now);
+    if (hf_client_next_ns(w->client) <= now)
+        hf_client_tick(w->client, now);
+    hf_io_collect(&w->io);
+    hf_change_look(w);
+    bool closed = w->closed;
+    atomic_store_explicit(&w->turning, 0, memory_order_relaxed);
+    if (!serving(w, now)) {
+        hf_log_write(w->node->log, &w->access);
+        return false;
+    }
+    w->idle = !more && w->closed == closed; /* closed now: its instances leave */
+    return true;
+}
+
+uint64_t hf_worker_rest(struct hf_worker *w)
+{
+    uint64_t until = w->idle ? sleep_until(w) : 0;
+    if (until == 0 || w->rests)
+        return until;
+    if (w->access.len > 0)
+        hf_log_write(w->node->log, &w->access);
+    w->rests = hf_wake_sleep(w->wake);
+    return w->rests ? until : 0;
+}
+
 void *hf_worker_run(void *worker)
 {
     struct hf_worker *w = worker;
-    struct hf_os *os = w->node->os;
-    struct hf_os_event events[EVENTS_MAX];
-    bool more = true;
-
-    w->status = HF_STATUS_OK;
-    for (;;) {
-        uint64_t until = more ? 0 : sleep_until(w);
-        if (until == 0 || hf_wake_sleep(w->wake)) {
-            if (until != 0 && w->access.len > 0)
-                hf_log_write(w->node->log, &w->access);
-            size_t n = os->poller_wait(w->poller, until, events, EVENTS_MAX);
-            if (until != 0)
-                hf_wake_awake(w->wake);
-            uint64_t now = os->now_ns(os);
-            hf_gateway_begin(w->gateway, now);
-            hf_client_begin(w->client, now);
-            for (size_t i = 0; i < n; i++) {
-                struct hf_os_watch *watch = events[i].tag;
-                watch->on_ready(watch, events[i].ready);
-            }
-        }
-        hf_wake_deliver_all(w->wake);
-        uint64_t now = os->now_ns(os);
-        more = run_turns(w, now);
-        hf_between_flush(w->between);
-        hf_client_flush(w->client);
-        hf_gateway_flush(w->gateway);
-        now = os->now_ns(os);
-        hf_gateway_tick(w->gateway, now);
-        if (hf_client_next_ns(w->client) <= now)
-            hf_client_tick(w->client, now);
-        hf_io_collect(&w->io);
-        hf_change_look(w);
-        bool closed = w->closed;
-        if (!serving(w, now))
-            break;
-        more |= w->closed != closed; /* its instances leave now */
-    }
-    hf_log_write(w->node->log, &w->access);
+    while (hf_worker_turn(w, UINT64_MAX))
+        ;
     return NULL;
 }

@@ -136,6 +136,7 @@ struct hf_os *hf_os_fake_new(uint64_t seed)
         .poller_set = hf_fake_poller_set,
         .poller_remove = hf_fake_poller_remove,
         .poller_wait = hf_fake_poller_wait,
+        .poller_fd = hf_fake_poller_fd,
     };
     return &fake->os;
 }

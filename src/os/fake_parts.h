@@ -127,6 +127,7 @@ void hf_fake_poller_free(struct hf_os_poller *p);
 enum hf_err hf_fake_poller_add(struct hf_os_poller *p, int fd, uint32_t interest, void *tag);
 enum hf_err hf_fake_poller_set(struct hf_os_poller *p, int fd, uint32_t interest, void *tag);
 void hf_fake_poller_remove(struct hf_os_poller *p, int fd);
+int hf_fake_poller_fd(const struct hf_os_poller *p);
 size_t hf_fake_poller_wait(struct hf_os_poller *p, uint64_t until_ns, struct hf_os_event *events,
                            size_t max);
 

@@ -120,6 +120,7 @@ static const struct hf_os table = {
     .poller_set = hf_linux_poller_set,
     .poller_remove = hf_linux_poller_remove,
     .poller_wait = hf_linux_poller_wait,
+    .poller_fd = hf_linux_poller_fd,
 };
 
 struct hf_os *hf_os_linux(void)

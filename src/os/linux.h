@@ -53,6 +53,7 @@ void hf_linux_poller_free(struct hf_os_poller *p);
 enum hf_err hf_linux_poller_add(struct hf_os_poller *p, int fd, uint32_t interest, void *tag);
 enum hf_err hf_linux_poller_set(struct hf_os_poller *p, int fd, uint32_t interest, void *tag);
 void hf_linux_poller_remove(struct hf_os_poller *p, int fd);
+int hf_linux_poller_fd(const struct hf_os_poller *p);
 size_t hf_linux_poller_wait(struct hf_os_poller *p, uint64_t until_ns, struct hf_os_event *events,
                             size_t max);
 uint32_t hf_linux_probe(struct hf_os *os, int fd, uint32_t interest);

@@ -72,6 +72,11 @@ void hf_linux_poller_remove(struct hf_os_poller *p, int fd)
     (void)control(p, EPOLL_CTL_DEL, fd, 0, NULL); /* not there: as wished */
 }
 
+int hf_linux_poller_fd(const struct hf_os_poller *p)
+{
+    return p->fd;
+}
+
 uint32_t hf_linux_probe(struct hf_os *os, int fd, uint32_t interest)
 {
     struct pollfd asked = {.fd = fd};

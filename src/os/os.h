@@ -124,6 +124,8 @@ struct hf_os {
      * ever). Returns how many events were written (<= max). Interrupted by a signal: 0. */
     size_t (*poller_wait)(struct hf_os_poller *p, uint64_t until_ns, struct hf_os_event *events,
                           size_t max);
+    /* For another poller: readable while wait would have an event. -1: this world has none. */
+    int (*poller_fd)(const struct hf_os_poller *p);
 };
 
 /* The real world. A constant table; nothing to free. */

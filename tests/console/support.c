@@ -47,12 +47,15 @@ void played_finish(struct played *p)
 
 static void begin(void *ctx, struct hf_admin_task *t)
 {
-    static const char *const kinds[] = {"look", "reload", "deploy", "rollback", "kill", "stop"};
+    static const char *const kinds[] = {"look", "reload", "deploy",  "rollback",
+                                        "kill", "stop",   "process", "end"};
     struct played *p = ctx;
     p->begun++;
     p->task = t;
-    assert_int_equal(hf_buf_printf(&p->said, "%s %s %llu %zu\n", kinds[t->kind], t->name,
-                                   (unsigned long long)t->id, t->bytes.len),
+    bool process = t->kind == HF_ADMIN_PROCESS || t->kind == HF_ADMIN_END;
+    assert_int_equal(hf_buf_printf(&p->said, "%s %s %llu %zu\n", kinds[t->kind],
+                                   process ? t->process.name : t->name, (unsigned long long)t->id,
+                                   t->bytes.len),
                      HF_OK);
     if (!p->later)
         played_finish(p);
@@ -64,6 +67,42 @@ static void end(void *ctx, struct hf_admin_task *t)
     p->ended++;
     if (p->task == t)
         p->task = NULL;
+}
+
+static void post(void *ctx, struct hf_admin_post *m)
+{
+    struct played *p = ctx;
+    p->posts++;
+    p->post = m;
+    p->blob = m->blob;
+    m->blob = NULL;
+    assert_int_equal(
+        hf_buf_printf(&p->said, "%s %.*s '%.*s' meta '%.*s' %llu%s\n", m->tell ? "tell" : "ask",
+                      HF_FMT(m->to), HF_FMT(hf_buf_view(&m->body)), HF_FMT(m->metadata),
+                      (unsigned long long)m->timeout_ns, p->blob != NULL ? " blob" : ""),
+        HF_OK);
+    if (!p->later)
+        played_answer(p, p->kind, p->text == NULL ? "" : p->text, NULL);
+}
+
+static void post_end(void *ctx, struct hf_admin_post *m)
+{
+    struct played *p = ctx;
+    p->posts_ended++;
+    if (p->post == m)
+        p->post = NULL;
+}
+
+void played_answer(struct played *p, enum hf_answer_kind kind, const char *body,
+                   struct hf_blob *blob)
+{
+    struct hf_admin_post *m = p->post;
+    assert_non_null(m);
+    p->post = NULL;
+    m->kind = kind;
+    m->answer_blob = blob;
+    assert_int_equal(hf_buf_add_text(&m->answer, body), HF_OK);
+    hf_wait_fire(&m->ready);
 }
 
 static enum hf_err bucket(void *ctx, struct hf_view service, struct hf_view name,
@@ -160,6 +199,8 @@ void played_init(struct played *p)
                                    .node = node_info,
                                    .begin = begin,
                                    .end = end,
+                                   .post = post,
+                                   .post_end = post_end,
                                    .meter = meter_of,
                                    .bucket = bucket};
     const struct hf_kv_limits limits = {.value_max = 1000};
@@ -170,6 +211,8 @@ void played_init(struct played *p)
 void played_done(struct played *p)
 {
     assert_int_equal(p->begun, p->ended);
+    assert_int_equal(p->posts, p->posts_ended);
+    hf_blob_unref(p->blob);
     hf_picture_done(&p->picture);
     hf_meter_done(&p->meters[0]);
     hf_meter_done(&p->meters[1]);

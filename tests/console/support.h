@@ -34,11 +34,19 @@ struct played { /* the node */
     int code;
     const char *text;
     uint64_t number;
+    /* messages to processes: `text` and `kind` are the answer, unless `later` */
+    struct hf_admin_post *post; /* the one that waits */
+    struct hf_blob *blob;       /* of the last one; the test's */
+    enum hf_answer_kind kind;
+    unsigned posts, posts_ended;
 };
 /* Two workers, services a and b, five instances, some requests. */
 void played_init(struct played *p);
 void played_done(struct played *p);
 void played_finish(struct played *p);
+/* The answer to the message that waits; `blob` (may be NULL) is taken. */
+void played_answer(struct played *p, enum hf_answer_kind kind, const char *body,
+                   struct hf_blob *blob);
 
 struct world {
     struct played node;

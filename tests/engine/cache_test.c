@@ -10,22 +10,6 @@
 
 #include "support.h"
 
-static struct hf_engine *engine; /* one without a cache */
-
-static int set_up(void **state)
-{
-    (void)state;
-    engine = make_engine(NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    hf_engine_free(engine);
-    return 0;
-}
-
 static char *dir;
 
 static void set_cache(struct hf_engine_settings *s)
@@ -326,5 +310,5 @@ int main(void)
         cmocka_unit_test_setup_teardown(verdicts_are_kept_and_checked, cached_engine, cached_done),
     };
     signals_keep();
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, engine_set_up, engine_tear_down);
 }

@@ -13,30 +13,6 @@ static const char waits[] = "(module (import \"h\" \"wait\" (func $wait (param i
                             "    (i32.add (call $wait (local.get 0)) (i32.const 1)))"
                             "  (func (export \"nothing\")))";
 
-static const char spins[] =
-    "(module (import \"h\" \"note\" (func $note))"
-    "  (func (export \"spin\") (loop (br 0)))"
-    "  (func (export \"count\") (param i32) (result i32)"
-    "    (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))"
-    "    (local.get 0))"
-    "  (func (export \"note\") (call $note)))";
-
-static struct hf_engine *engine;
-
-static int set_up(void **state)
-{
-    (void)state;
-    engine = make_engine(NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    hf_engine_free(engine);
-    return 0;
-}
-
 struct waiter {
     struct hf_store *store;
     int entered, left;
@@ -557,5 +533,5 @@ int main(void)
         cmocka_unit_test(the_context_of_a_store_is_its_owners),
     };
     signals_keep();
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, engine_set_up, engine_tear_down);
 }

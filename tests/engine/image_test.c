@@ -24,7 +24,7 @@ static const char guest_text[] =
     "  (func (export \"count\") (param i32) (result i32)"
     "    (global.set $g (i32.add (global.get $g) (i32.const 1))) (global.get $g)))";
 
-static struct hf_engine *engine, *on_demand;
+static struct hf_engine *on_demand;
 static struct hf_scanner *scanner;
 
 static void set_on_demand(struct hf_engine_settings *s)

@@ -4,22 +4,6 @@
 
 #include "support.h"
 
-static struct hf_engine *engine;
-
-static int set_up(void **state)
-{
-    (void)state;
-    engine = make_engine(NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    hf_engine_free(engine);
-    return 0;
-}
-
 /* ---- reading ---- */
 
 static void imports_and_exports_are_described(void **state)
@@ -592,5 +576,5 @@ int main(void)
         cmocka_unit_test(settings_make_the_fingerprint),
     };
     signals_keep();
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, engine_set_up, engine_tear_down);
 }

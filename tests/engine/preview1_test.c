@@ -22,21 +22,6 @@
 static const struct hf_preview1_worlds worlds = {.exit = OBJECT("EXI"),
                                                  .exit_and_run = OBJECT("RUN")};
 
-static struct hf_engine *engine;
-
-static int setup(void **state)
-{
-    (void)state;
-    engine = make_engine(NULL);
-    return 0;
-}
-static int teardown(void **state)
-{
-    (void)state;
-    hf_engine_free(engine);
-    return 0;
-}
-
 static enum hf_err prepare(const char *text, struct hf_buf *ret, struct hf_report *report)
 {
     struct hf_buf bytes = {0};
@@ -434,5 +419,5 @@ int main(void)
         cmocka_unit_test(preview1_modules_made_for_components_stay),
     };
     signals_keep();
-    return cmocka_run_group_tests_name("engine/preview1", tests, setup, teardown);
+    return cmocka_run_group_tests_name("engine/preview1", tests, engine_set_up, engine_tear_down);
 }

@@ -33,6 +33,14 @@ void signals_restore(void)
         sigaction(wasm_signals[i], &wasm_actions[i], NULL);
 }
 
+const char spins[] =
+    "(module (import \"h\" \"note\" (func $note))"
+    "  (func (export \"spin\") (loop (br 0)))"
+    "  (func (export \"count\") (param i32) (result i32)"
+    "    (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))"
+    "    (local.get 0))"
+    "  (func (export \"note\") (call $note)))";
+
 struct hf_engine *make_engine(void (*change)(struct hf_engine_settings *s))
 {
     struct hf_engine_settings s;
@@ -47,6 +55,22 @@ struct hf_engine *make_engine(void (*change)(struct hf_engine_settings *s))
     if (hf_engine_new(&s, &e, &report) != HF_OK)
         fail_msg("engine: %s", report.text);
     return e;
+}
+
+struct hf_engine *engine;
+
+int engine_set_up(void **state)
+{
+    (void)state;
+    engine = make_engine(NULL);
+    return 0;
+}
+
+int engine_tear_down(void **state)
+{
+    (void)state;
+    hf_engine_free(engine);
+    return 0;
 }
 
 void set_no_threads(struct hf_engine_settings *s)

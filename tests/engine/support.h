@@ -20,8 +20,15 @@ void signals_restore(void);
 /* An engine for a few instances; `change` (may be NULL) edits the settings first. Fails the test
  * when it cannot be had. */
 struct hf_engine *make_engine(void (*change)(struct hf_engine_settings *s));
+/* The one that a program's tests share: cmocka's group set-up and tear-down. */
+extern struct hf_engine *engine;
+int engine_set_up(void **state);
+int engine_tear_down(void **state);
 void set_no_threads(
     struct hf_engine_settings *s); /* compiles on the calling thread: for children of a fork */
+
+/* Exports that compute for ever ("spin"), so many turns ("count"), and call its import ("note"). */
+extern const char spins[];
 
 void wat(const char *text, struct hf_buf *ret);
 struct hf_module *make_module(struct hf_engine *e, const char *text);

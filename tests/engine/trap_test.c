@@ -3,22 +3,6 @@
 
 #include "support.h"
 
-static struct hf_engine *engine;
-
-static int set_up(void **state)
-{
-    (void)state;
-    engine = make_engine(NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    hf_engine_free(engine);
-    return 0;
-}
-
 static const char many[] =
     "(module $shop (import \"h\" \"help\" (func $help (param i32) (result i32)))"
     "  (memory (export \"m\") 1) (table 2 funcref) (elem (i32.const 1) $typed)"
@@ -390,5 +374,5 @@ int main(void)
         cmocka_unit_test(imports_that_do_not_fit_are_named),
     };
     signals_keep();
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, engine_set_up, engine_tear_down);
 }

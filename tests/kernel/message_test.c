@@ -2,6 +2,14 @@
  * bounds; order. */
 #include "support_named.h"
 
+#ifdef STAGE_FAR
+/* Errors of others and of this kernel fall between each other; far_test.c counts them. */
+static const char *const near_only[] = {
+    "a_full_mailbox_says_full_to_requests_and_counts_tells",
+    "no_such_process_comes_as_a_message",
+    NULL};
+#endif
+
 static void the_context_comes_back_once_with_the_answer_or_the_error(void **state)
 {
     struct stage s;

@@ -36,6 +36,7 @@ static void bad_names_say_where(void **state)
         {"A", "name A: 'A' cannot stand at byte 0"},
         {"-a", "name -a: '-' cannot stand at byte 0"},
         {"a b", "name: byte 0x20 cannot stand at byte 1"},
+        {"A b", "name A b: 'A' cannot stand at byte 0"},
         {"aB", "name aB: 'B' cannot stand at byte 1"},
         {"a/", "name a/: the part at byte 2 is empty, . or .."},
         {"a//b", "name a//b: the part at byte 2 is empty, . or .."},

@@ -2,6 +2,15 @@
  * has no right to them. */
 #include "support_named.h"
 
+#ifdef STAGE_FAR
+/* They look at one kernel. */
+static const char *const near_only[] = {
+    "names_are_made_with_the_parents_group",
+    "every_process_is_listed_in_order",
+    "too_many_processes_is_a_limit",
+    NULL};
+#endif
+
 static enum hf_err add(struct stage *s, const char *name, struct hf_named_settings ns,
                        const char *says)
 {

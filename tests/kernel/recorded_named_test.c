@@ -2,6 +2,14 @@
  * acknowledged: sends, answers, cancels, children, monitors, ends. And what stands in the batch. */
 #include "support_named.h"
 
+#ifdef STAGE_FAR
+/* They look into the batches of one kernel. */
+static const char *const near_only[] = {
+    "order_is_kept_through_the_store",
+    "everything_stands_in_the_batch",
+    NULL};
+#endif
+
 static void open_recorded(struct stage *s)
 {
     stage_open(s);

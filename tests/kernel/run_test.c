@@ -2,6 +2,10 @@
  * a turn's duties. */
 #include "support_named.h"
 
+#ifdef STAGE_FAR
+static const char *const near_only[] = {NULL};
+#endif
+
 static void it_takes_messages_one_by_one(void **state)
 {
     struct stage s;

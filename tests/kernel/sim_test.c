@@ -8,14 +8,17 @@
  * order sent; nothing of a recorded process is seen before its batch is acknowledged; a monitor
  * fires once; live blobs are those that can be reached; when all is calm nothing is left.
  *
- * HF_SEEDS=10000 for more seeds, HF_SEED=n for one of them, with its log.
+ * On one kernel, and on three that are joined by a queue which delays letters as the seed says:
+ * there, too, all that must hold.
+ *
+ * HF_SEEDS=10000 for more seeds, HF_SEED=n for one of them, with its log (HF_KERNELS=3 of three).
  */
 #include <signal.h>
 #include <unistd.h>
 
 #include "support_sim.h"
 
-enum { EVENTS = 1000, SEEN = 8192 };
+enum { EVENTS = 1000, SEEN = 8192, KERNELS = 3 };
 
 static const char *const kind_names[] = {
 #define X(name) #name,
@@ -24,13 +27,15 @@ static const char *const kind_names[] = {
 };
 
 static uint64_t now_seed; /* for who dies of an assertion */
+static uint32_t now_kernels;
 
 static void say_seed(void)
 {
     char text[120];
     int n =
-        snprintf(text, sizeof text, "replay with HF_SEED=%llu build/dev/tests/kernel/sim_test\n",
-                 (unsigned long long)now_seed);
+        snprintf(text, sizeof text,
+                 "replay with HF_KERNELS=%u HF_SEED=%llu build/dev/tests/kernel/sim_test\n",
+                 now_kernels, (unsigned long long)now_seed);
     if (write(2, text, (size_t)n) < 0)
         return;
 }
@@ -40,6 +45,11 @@ static void on_abort(int sig)
     say_seed();
     signal(sig, SIG_DFL);
     raise(sig);
+}
+
+static struct hf_kernel *some_kernel(struct sim *w)
+{
+    return w->net.ks[w->net.n == 1 ? 0 : sim_pick(w, w->net.n)];
 }
 
 /* ---- the world ---- */
@@ -63,16 +73,18 @@ static void post_some(struct sim *w)
     char name[40];
     if (w->n_posted == HF_ARRAY_LEN(w->told))
         return;
+    struct hf_kernel *k = some_kernel(w);
     struct hf_post p = {.target = sim_any_name(w, name, sizeof name),
                         .timeout_ns = (1 + sim_pick(w, 3000)) * MS,
                         .port = &w->port,
                         .tag = (void *)(uintptr_t)w->n_posted};
     struct hf_blob **place = &w->open[sim_pick(w, OPEN)];
     if (*place == NULL && sim_chance(w, 60)) { /* its body is still to come */
-        p.blob = *place = hf_blob_new_in(hf_kernel_blobs(w->k), HF_BLOB_LEN_UNKNOWN, 0);
+        p.blob = *place = hf_blob_new_in(hf_kernel_blobs(k), HF_BLOB_LEN_UNKNOWN, 0);
         assert_non_null(p.blob);
     }
-    if (hf_port_post(w->k, &p, &w->ids[w->n_posted]) == HF_OK)
+    w->posted_at[w->n_posted] = k->far.here;
+    if (hf_port_post(k, &p, &w->ids[w->n_posted]) == HF_OK)
         w->n_posted++;
     hf_blob_unref(p.blob);
     sim_count(w, EV_post);
@@ -97,60 +109,67 @@ static void blob_event(struct sim *w)
     *place = NULL;
 }
 
+struct hearing {
+    struct sim *w;
+    uint64_t seq;
+};
+
 static enum hf_err hear(void *ctx, const struct hf_batch_record *r)
 {
-    struct sim *w = ctx;
+    const struct hearing *h = ctx;
+    struct sim *w = h->w;
     uint64_t by, number, serial;
     if ((r->kind == HF_RECORD_SEND || r->kind == HF_RECORD_ANSWER) &&
         sim_parse_body(r->bytes, &by, &number, &serial))
-        w->serials[serial].batch = w->taken;
+        w->serials[serial].batch = h->seq;
     return HF_OK;
 }
 
 /* The store of this world: takes batches, keeps them a while, acknowledges some; or says it is
  * FULL, or does not know. */
-static void store_event(struct sim *w)
+static void store_event(struct sim *w, struct hf_kernel *k)
 {
+    struct sim_store *st = &w->stores[k->far.here];
     const struct hf_batch *b;
     unsigned p = (unsigned)sim_pick(w, 100);
-    if (w->unknown) { /* taken over again and compared: it was there, or it comes again */
-        w->unknown = false;
+    if (st->unknown) { /* taken over again and compared: it was there, or it comes again */
+        st->unknown = false;
         if (sim_chance(w, 50) && !w->calm) {
-            hf_kernel_return_batch(w->k);
-            w->taken--;
+            hf_kernel_return_batch(k);
+            st->taken--;
         }
         return;
     }
     if (p < 60 || w->calm) {
-        b = hf_kernel_next_batch(w->k);
+        b = hf_kernel_next_batch(k);
         if (b == NULL)
             return;
         if (p < 5 && !w->calm) {
-            hf_kernel_return_batch(w->k);
+            hf_kernel_return_batch(k);
             sim_count(w, EV_store_full);
             return;
         }
-        MUST(w, hf_batch_seq(b) == w->taken + 1);
-        w->taken = hf_batch_seq(b);
+        MUST(w, hf_batch_seq(b) == st->taken + 1);
+        st->taken = hf_batch_seq(b);
         uint64_t seq, process;
-        MUST(w, hf_batch_decode(hf_batch_bytes(b), &seq, &process, hear, w, NULL) == HF_OK);
+        struct hearing h = {w, st->taken};
+        MUST(w, hf_batch_decode(hf_batch_bytes(b), &seq, &process, hear, &h, NULL) == HF_OK);
         if (p < 8 && !w->calm) {
-            w->unknown = true;
+            st->unknown = true;
             sim_count(w, EV_store_unknown);
         }
         return;
     }
-    if (w->acked == w->taken)
+    if (st->acked == st->taken)
         return;
-    uint64_t to = w->acked + 1 + sim_pick(w, w->taken - w->acked);
-    sim_count(w, to > w->acked + 1 ? EV_acked_group : EV_acked);
-    w->acked = to;
-    hf_kernel_acked(w->k, to);
+    uint64_t to = st->acked + 1 + sim_pick(w, st->taken - st->acked);
+    sim_count(w, to > st->acked + 1 ? EV_acked_group : EV_acked);
+    st->acked = to;
+    hf_kernel_acked(k, to);
 }
 
-static void spill_event(struct sim *w)
+static void spill_event(struct sim *w, struct keeper *r)
 {
-    struct keeper *r = &w->keeper;
     if (r->moves.next == NULL) /* nobody is evicted in this world */
         return;
     r->full = !w->calm && sim_chance(w, 5);
@@ -170,22 +189,23 @@ static void control_event(struct sim *w)
 {
     char name[40];
     struct hf_view any = sim_any_name(w, name, sizeof name);
+    struct hf_kernel *k = net_home(&w->net, any);
     switch (sim_pick(w, 8)) {
     case 0:
-        if (hf_named_kill(w->k, any, HF_VIEW("by the world")) == HF_OK)
+        if (hf_named_kill(k, any, HF_VIEW("by the world")) == HF_OK)
             sim_count(w, EV_kill);
         return;
     case 1:
-        if (hf_named_stop(w->k, any) == HF_OK)
+        if (hf_named_stop(k, any) == HF_OK)
             sim_count(w, EV_stop);
         return;
     case 2:
     case 3:
-        if (hf_named_suspend(w->k, any) == HF_OK)
+        if (hf_named_suspend(k, any) == HF_OK)
             sim_count(w, EV_suspend);
         return;
     default:
-        if (hf_named_resume(w->k, any) == HF_OK)
+        if (hf_named_resume(k, any) == HF_OK)
             sim_count(w, EV_resume);
     }
 }
@@ -218,7 +238,7 @@ static void check_reachable(struct sim *w)
     static struct seen s;
     size_t different = 0;
     s.n = 0;
-    hf_kernel_walk_blobs(w->k, see, &s);
+    net_walk_blobs(&w->net, see, &s);
     HF_LIST_FOR (n, &w->actors) {
         see(&s, HF_LIST_ENTRY(n, struct actor, in_sim)->kept);
     }
@@ -227,30 +247,35 @@ static void check_reachable(struct sim *w)
     qsort(s.ptr, s.n, sizeof s.ptr[0], by_address);
     for (size_t i = 0; i < s.n; i++)
         different += i == 0 || s.ptr[i] != s.ptr[i - 1];
-    MUST(w, hf_blob_pool_live(hf_kernel_blobs(w->k)) == different);
+    MUST(w, net_blobs_live(&w->net) == different);
 }
 
 /* ---- one seed ---- */
 
 static void one_event(struct sim *w)
 {
+    if (w->net.n > 1 && sim_chance(w, 50) && net_deliver(&w->net, &w->rnd)) {
+        w->events++;
+        return;
+    }
     unsigned p = (unsigned)sim_pick(w, 100);
     if (p < 12)
         post_some(w);
     else if (p < 70)
-        (void)!hf_kernel_step(w->k, w->now);
+        (void)!hf_kernel_step(some_kernel(w), w->now);
     else if (p < 76) {
         w->now += sim_pick(w, sim_chance(w, 10) ? 2000 : 30) * MS;
         sim_count(w, EV_time);
     } else if (p < 82)
         blob_event(w);
     else if (p < 90)
-        store_event(w);
+        store_event(w, some_kernel(w));
     else if (p < 93)
-        spill_event(w);
+        spill_event(w, &w->keepers[sim_pick(w, w->net.n)]);
     else if (p < 95) {
-        hf_kernel_flush(w->k);
-        spill_event(w);
+        struct hf_kernel *k = some_kernel(w);
+        hf_kernel_flush(k);
+        spill_event(w, &w->keepers[k->far.here]);
     }
     else if (p < 96)
         control_event(w);
@@ -258,44 +283,56 @@ static void one_event(struct sim *w)
         hf_wait_fire(&w->gate);
         hf_wait_clear(&w->gate);
     } else if (p < 98 && w->n_posted > 0) {
-        hf_port_cancel(w->k, w->ids[sim_pick(w, w->n_posted)]);
+        size_t i = sim_pick(w, w->n_posted);
+        hf_port_cancel(w->net.ks[w->posted_at[i]], w->ids[i]);
         sim_count(w, EV_port_cancel);
     } else if (p < 99)
         check_reachable(w);
 }
 
-static void calm(struct sim *w)
+static void calm_one(struct sim *w, struct hf_kernel *k)
 {
     char name[40];
+    struct sim_store *st = &w->stores[k->far.here];
+    for (unsigned i = 0; i < NAMES; i++) {
+        sim_name_of(i, name, sizeof name);
+        (void)!hf_named_resume(k, hf_view_of(name));
+    }
+    HF_LIST_FOR (n, &k->named) {
+        struct hf_named *named = HF_LIST_ENTRY(n, struct hf_named, in_kernel);
+        (void)!hf_named_resume(k, hf_named_name(named));
+    }
+    struct keeper *r = &w->keepers[k->far.here];
+    do
+        for (unsigned i = 0; hf_kernel_step(k, w->now) == HF_OK; i++)
+            MUST(w, i < 1000000);
+    while (r->moves.next != NULL && keeper_go(r, SIZE_MAX));
+    while (st->unknown || st->taken < k->seq)
+        store_event(w, k);
+    if (st->acked < st->taken) {
+        st->acked = st->taken;
+        hf_kernel_acked(k, st->acked);
+    }
+    hf_kernel_flush(k);
+}
+
+static void calm(struct sim *w)
+{
     w->calm = true;
-    w->keeper.full = false;
+    for (uint32_t i = 0; i < w->net.n; i++)
+        w->keepers[i].full = false;
     for (size_t i = 0; i < OPEN; i++) {
         if (w->open[i] != NULL)
             hf_blob_finish(w->open[i]);
         w->open[i] = NULL;
     }
     for (unsigned round = 0; round < 400; round++) {
-        for (unsigned i = 0; i < NAMES; i++) {
-            sim_name_of(i, name, sizeof name);
-            (void)!hf_named_resume(w->k, hf_view_of(name));
-        }
-        HF_LIST_FOR (n, &w->k->named) {
-            struct hf_named *named = HF_LIST_ENTRY(n, struct hf_named, in_kernel);
-            (void)!hf_named_resume(w->k, hf_named_name(named));
-        }
         hf_wait_fire(&w->gate);
         hf_wait_clear(&w->gate);
-        do
-            for (unsigned i = 0; hf_kernel_step(w->k, w->now) == HF_OK; i++)
-                MUST(w, i < 1000000);
-        while (w->keeper.moves.next != NULL && keeper_go(&w->keeper, SIZE_MAX));
-        while (w->unknown || w->taken < w->k->seq)
-            store_event(w);
-        if (w->acked < w->taken) {
-            w->acked = w->taken;
-            hf_kernel_acked(w->k, w->acked);
+        for (uint32_t i = 0; i < w->net.n; i++)
+            calm_one(w, w->net.ks[i]);
+        while (net_deliver(&w->net, &w->rnd)) {
         }
-        hf_kernel_flush(w->k);
         w->now += 200 * MS;
     }
 }
@@ -309,9 +346,28 @@ static void wake_tokens(struct sim *w)
         sim_name_of(i, name, sizeof name);
         struct hf_post p = {
             .target = hf_view_of(name), .port = &w->port, .tag = (void *)(uintptr_t)w->n_posted};
-        if (w->n_posted < HF_ARRAY_LEN(w->told) && hf_port_post(w->k, &p, &id) == HF_OK)
-            w->ids[w->n_posted++] = id;
+        struct hf_kernel *k = some_kernel(w);
+        if (w->n_posted == HF_ARRAY_LEN(w->told) || hf_port_post(k, &p, &id) != HF_OK)
+            continue;
+        w->posted_at[w->n_posted] = k->far.here;
+        w->ids[w->n_posted++] = id;
     }
+}
+
+static void check_evicted(struct sim *w, struct hf_kernel *k, const struct keeper *r)
+{
+    if (r->moves.next == NULL)
+        return;
+    struct hf_evict_stats st;
+    uint32_t listed = 0, asleep = 0;
+    hf_kernel_evict_stats(k, &st);
+    HF_LIST_FOR (n, &k->named) {
+        listed++;
+        asleep += HF_LIST_ENTRY(n, struct hf_named, in_kernel)->asleep != NULL;
+    }
+    MUST(w, st.moves == 0 && st.evicted == r->n_used);
+    MUST(w, st.evicted == asleep + k->evict.asleep.len);
+    MUST(w, listed + k->evict.asleep.len == hf_named_count(k));
 }
 
 static void check_nothing_open(struct sim *w)
@@ -319,22 +375,16 @@ static void check_nothing_open(struct sim *w)
     for (size_t i = 0; i < w->n_serials; i++)
         MUST(w, !w->serials[i].wants || w->serials[i].done || w->serials[i].dropped);
     MUST(w, w->n_told == w->n_posted);
-    MUST(w, hf_kernel_idle(w->k));
-    if (w->keeper.moves.next == NULL)
-        return;
-    struct hf_evict_stats st;
-    uint32_t listed = 0, asleep = 0;
-    hf_kernel_evict_stats(w->k, &st);
-    HF_LIST_FOR (n, &w->k->named) {
-        listed++;
-        asleep += HF_LIST_ENTRY(n, struct hf_named, in_kernel)->asleep != NULL;
+    MUST(w, w->net.waiting == 0);
+    for (uint32_t i = 0; i < w->net.n; i++) {
+        struct hf_far_stats far;
+        hf_far_get_stats(w->net.ks[i], &far);
+        MUST(w, hf_kernel_idle(w->net.ks[i]) && far.guests == 0);
+        check_evicted(w, w->net.ks[i], &w->keepers[i]);
     }
-    MUST(w, st.moves == 0 && st.evicted == w->keeper.n_used);
-    MUST(w, st.evicted == asleep + w->k->evict.asleep.len);
-    MUST(w, listed + w->k->evict.asleep.len == hf_named_count(w->k));
 }
 
-static void add_classes(struct sim *w)
+static void add_classes(struct sim *w, struct hf_kernel *k)
 {
     static const char *const some[] = {"plain/*", "rec/*",    "again/*", "loop/*",
                                        "small/*", "nobody/*", NULL};
@@ -368,16 +418,18 @@ static void add_classes(struct sim *w)
         s.behaviour = &sim_actors;
         s.ctx = w;
         s.spawns = all;
-        if (hf_named_class_add(w->k, sim_classes[i], &s, &c, &report) != HF_OK)
+        if (hf_named_class_add(k, sim_classes[i], &s, &c, &report) != HF_OK)
             fail_msg("%s", report.text);
     }
 }
 
-static void run_seed(uint64_t seed, uint64_t *counts, uint64_t *events)
+static void run_seed(uint64_t seed, uint32_t kernels, uint64_t *counts, uint64_t *events,
+                     struct hf_far_stats *crossed)
 {
     struct sim *w = calloc(1, sizeof *w);
     assert_non_null(w);
     w->seed = now_seed = seed;
+    now_kernels = kernels;
     w->rnd = seed * 0x9E3779B97F4A7C15u + 1;
     w->now = 1 * S;
     w->port.answer = on_told;
@@ -389,17 +441,19 @@ static void run_seed(uint64_t seed, uint64_t *counts, uint64_t *events)
     bool evicts = !sim_chance(w, 20);
     if (evicts)
         ks.resident_max = 1 + (uint32_t)sim_pick(w, 5);
-    assert_int_equal(hf_kernel_new(&ks, &w->k), HF_OK);
-    if (evicts) {
-        keeper_open(&w->keeper, w->k);
-        w->keeper.dropped = sim_image_dropped;
-        w->keeper.ctx = w;
+    net_open(&w->net, kernels, &ks);
+    for (uint32_t i = 0; i < kernels; i++) {
+        struct keeper *r = &w->keepers[i];
+        if (evicts)
+            keeper_open(r, w->net.ks[i]);
+        r->dropped = sim_image_dropped;
+        r->ctx = w;
+        add_classes(w, w->net.ks[i]);
     }
-    add_classes(w);
     while (w->events < EVENTS)
         one_event(w);
     check_reachable(w);
-    w->fenced = sim_chance(w, 5);
+    w->fenced = sim_chance(w, 8);
     if (w->fenced) { /* another owner took over: everything stops here, and what was held is seen by
                         nobody */
         sim_count(w, EV_store_fenced);
@@ -410,22 +464,28 @@ static void run_seed(uint64_t seed, uint64_t *counts, uint64_t *events)
         check_nothing_open(w);
         check_reachable(w);
     }
-    struct hf_message_stats st;
-    hf_message_get_stats(w->k, &st);
-    w->counts[EV_parked] += st.parked;
-    w->counts[EV_late] += st.late;
-    w->counts[EV_restart] += st.restarts;
-    w->counts[EV_gave_up] += st.given_up;
-    w->counts[EV_death] += st.deaths;
-    struct hf_evict_stats es;
-    hf_kernel_evict_stats(w->k, &es);
-    w->counts[EV_evicted] += es.evictions;
-    w->counts[EV_revived] += es.revivals;
-    w->counts[EV_image_lost] += es.lost;
-    w->counts[EV_beyond] += evicts && es.resident > ks.resident_max;
-    hf_kernel_free(w->k);
-    if (evicts)
-        keeper_close(&w->keeper);
+    for (uint32_t i = 0; i < kernels; i++) {
+        struct hf_message_stats st;
+        hf_message_get_stats(w->net.ks[i], &st);
+        w->counts[EV_parked] += st.parked;
+        w->counts[EV_late] += st.late;
+        w->counts[EV_restart] += st.restarts;
+        w->counts[EV_gave_up] += st.given_up;
+        w->counts[EV_death] += st.deaths;
+        struct hf_evict_stats es;
+        hf_kernel_evict_stats(w->net.ks[i], &es);
+        w->counts[EV_evicted] += es.evictions;
+        w->counts[EV_revived] += es.revivals;
+        w->counts[EV_image_lost] += es.lost;
+        w->counts[EV_beyond] += evicts && es.resident > ks.resident_max;
+    }
+    struct hf_far_stats far;
+    net_stats(&w->net, &far);
+    for (size_t i = 0; i < HF_ARRAY_LEN(far.sent); i++)
+        crossed->sent[i] += far.sent[i];
+    net_close(&w->net);
+    for (uint32_t i = 0; evicts && i < kernels; i++)
+        keeper_close(&w->keepers[i]);
     MUST(w, w->n_told == w->n_posted);
     MUST(w, hf_list_empty(&w->actors));
     for (size_t i = 0; i < OPEN; i++)
@@ -440,20 +500,21 @@ static void run_seed(uint64_t seed, uint64_t *counts, uint64_t *events)
     free(w);
 }
 
-static void many_processes_under_many_seeds(void **state)
+static void run_seeds(uint32_t kernels, uint64_t fallback, struct hf_far_stats *crossed)
 {
-    const char *one = getenv("HF_SEED"), *many = getenv("HF_SEEDS");
-    uint64_t counts[EV_COUNT] = {0}, events = 0, n = many == NULL ? 300 : strtoull(many, NULL, 10);
+    const char *one = getenv("HF_SEED"), *many = getenv("HF_SEEDS"), *where = getenv("HF_KERNELS");
+    uint64_t counts[EV_COUNT] = {0}, events = 0;
+    uint64_t n = many == NULL ? fallback : strtoull(many, NULL, 10);
     long live = 0;
-    (void)state;
     signal(SIGABRT, on_abort);
     signal(SIGSEGV, on_abort);
     if (one != NULL) {
-        run_seed(strtoull(one, NULL, 10), counts, &events);
+        if (kernels == (where == NULL ? 1 : strtoul(where, NULL, 10)))
+            run_seed(strtoull(one, NULL, 10), kernels, counts, &events, crossed);
         return;
     }
     for (uint64_t seed = 1; seed <= n; seed++) {
-        run_seed(seed, counts, &events);
+        run_seed(seed, kernels, counts, &events, crossed);
         if (seed == 1)
             live = mallocs_live();
         if (mallocs_are_counted() && mallocs_live() != live)
@@ -470,8 +531,36 @@ static void many_processes_under_many_seeds(void **state)
             fail_msg("nothing of kind %s happened", kind_names[i]);
 }
 
+static void many_processes_under_many_seeds(void **state)
+{
+    struct hf_far_stats none = {0};
+    (void)state;
+    run_seeds(1, 300, &none);
+    for (size_t i = 0; i < HF_ARRAY_LEN(none.sent); i++)
+        assert_int_equal(none.sent[i], 0);
+}
+
+static void the_same_on_three_kernels(void **state)
+{
+    static const char *const names[] = {"request", "answer", "cancel",  "over", "room",
+                                        "probe",   "watch",  "unwatch", "ended", "refused",
+                                        "seen",    "exit",   "spawn",   "end"};
+    struct hf_far_stats crossed = {0};
+    (void)state;
+    run_seeds(KERNELS, 300, &crossed);
+    if (getenv("HF_SEED") != NULL)
+        return;
+    for (size_t i = 0; i < HF_ARRAY_LEN(crossed.sent); i++)
+        print_message("%s %llu, ", names[i], (unsigned long long)crossed.sent[i]);
+    print_message("\n");
+    for (size_t i = 0; i < HF_ARRAY_LEN(crossed.sent); i++)
+        if (crossed.sent[i] == 0)
+            fail_msg("no letter of kind %s crossed", names[i]);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(many_processes_under_many_seeds)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(many_processes_under_many_seeds),
+                                       cmocka_unit_test(the_same_on_three_kernels)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

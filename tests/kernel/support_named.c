@@ -140,7 +140,7 @@ static struct hf_blob *own_blob(struct puppet *p, const char *word)
     if (word[1] != '=')
         return NULL;
     snprintf(text, sizeof text, "of %s", p->name);
-    struct hf_blob *b = hf_blob_of_bytes_in(hf_kernel_blobs(p->s->k), hf_view_of(text));
+    struct hf_blob *b = hf_blob_of_bytes_in(hf_kernel_blobs(hf_turn_kernel(p->turn)), hf_view_of(text));
     assert_non_null(b);
     return b;
 }
@@ -483,14 +483,63 @@ static void on_answer(struct hf_port *port, void *tag, struct hf_answer *a)
          HF_FMT(hf_buf_view(&a->body)), blob);
 }
 
+static uint32_t kernels = 1;
+static uint64_t seed;
+static struct stage *present; /* the last one that was opened */
+
+void stage_far(uint32_t n, uint64_t with_seed)
+{
+    kernels = n;
+    seed = with_seed;
+}
+
+/* One class a letter; what the kernel named lies where its parent found a place for it. */
+static uint32_t by_letter(struct hf_view name, uint32_t n)
+{
+    if (hf_name_is_made(name))
+        return hf_name_shard(name, HF_SHARDS) % n;
+    return name.ptr[0] % n;
+}
+
+struct hf_kernel *stage_home(struct hf_kernel *k, struct hf_view name)
+{
+    return kernels == 1 ? k : net_home(&present->net, name);
+}
+
+uint32_t stage_count(struct hf_kernel *k, uint32_t (*count)(const struct hf_kernel *k))
+{
+    uint32_t ret = 0;
+    assert_ptr_equal(k, present->k);
+    for (uint32_t i = 0; i < present->net.n; i++)
+        ret += count(present->net.ks[i]);
+    return ret;
+}
+
+void stage_message_stats(struct hf_kernel *k, struct hf_message_stats *ret)
+{
+    *ret = (struct hf_message_stats){0};
+    assert_ptr_equal(k, present->k);
+    for (uint32_t i = 0; i < present->net.n; i++) {
+        struct hf_message_stats one;
+        const uint64_t *from = (const uint64_t *)(const void *)&one;
+        hf_message_get_stats(present->net.ks[i], &one);
+        for (size_t j = 0; j < sizeof one / sizeof *from; j++)
+            ((uint64_t *)(void *)ret)[j] += from[j];
+    }
+}
+
 void stage_open_with(struct stage *s, const struct hf_kernel_settings *ks)
 {
-    *s = (struct stage){.now = 1 * S, .port = {on_answer}, .defaults = ""};
-    assert_int_equal(hf_kernel_new(ks, &s->k), HF_OK);
+    *s = (struct stage){
+        .now = 1 * S, .port = {on_answer}, .defaults = "", .net.place = by_letter, .rnd = seed};
+    present = s;
+    net_open(&s->net, kernels, ks);
+    s->k = s->net.ks[0];
     hf_list_init(&s->scripts);
     hf_list_init(&s->puppets);
     hf_wait_init(&s->gate, false);
-    assert_int_equal(hf_kernel_step(s->k, s->now), HF_AGAIN);
+    for (uint32_t i = 0; i < kernels; i++)
+        assert_int_equal(hf_kernel_step(s->net.ks[i], s->now), HF_AGAIN);
 }
 
 void stage_open(struct stage *s)
@@ -506,7 +555,7 @@ void stage_spill(struct stage *s, struct keeper *r)
 
 void stage_close(struct stage *s)
 {
-    hf_kernel_free(s->k);
+    net_close(&s->net);
     if (s->keeper != NULL)
         keeper_close(s->keeper);
     assert_int_equal(s->n_puppets, 0);
@@ -520,7 +569,7 @@ void stage_close(struct stage *s)
 struct hf_class *stage_class(struct stage *s, const char *name, struct hf_named_settings ns)
 {
     static const char *const all[] = {"*", NULL};
-    struct hf_class *c;
+    struct hf_class *c, *ret = NULL;
     struct hf_report report = {0};
     ns.behaviour = &puppet_behaviour;
     ns.ctx = s;
@@ -528,9 +577,13 @@ struct hf_class *stage_class(struct stage *s, const char *name, struct hf_named_
         ns.grants = all;
     if (ns.spawns == NULL)
         ns.spawns = all;
-    if (hf_named_class_add(s->k, name, &ns, &c, &report) != HF_OK)
-        fail_msg("%s", report.text);
-    return c;
+    for (uint32_t i = 0; i < s->net.n; i++) {
+        if (hf_named_class_add(s->net.ks[i], name, &ns, &c, &report) != HF_OK)
+            fail_msg("%s", report.text);
+        if (s->net.ks[i] == net_home(&s->net, hf_view_of(name)))
+            ret = c;
+    }
+    return ret;
 }
 
 void stage_classes(struct stage *s, const char *letters)
@@ -576,24 +629,34 @@ uint64_t stage_post(struct stage *s, const char *target, const char *body, const
     return id;
 }
 
-void stage_run(struct stage *s)
+static void run_one(struct stage *s, struct hf_kernel *k)
 {
     const struct hf_batch *b;
     for (unsigned i = 0;; i++) {
         assert_true(i < 1000);
-        for (unsigned j = 0; hf_kernel_step(s->k, s->now) == HF_OK; j++)
+        for (unsigned j = 0; hf_kernel_step(k, s->now) == HF_OK; j++)
             assert_true(j < 100000);
         uint64_t seq = 0;
-        while (!s->held && (b = hf_kernel_next_batch(s->k)) != NULL)
+        while (!s->held && (b = hf_kernel_next_batch(k)) != NULL)
             seq = hf_batch_seq(b);
         if (seq > 0)
-            hf_kernel_acked(s->k, seq);
-        hf_kernel_flush(s->k);
-        if (s->keeper != NULL && !s->keeper->late && keeper_go(s->keeper, SIZE_MAX))
+            hf_kernel_acked(k, seq);
+        hf_kernel_flush(k);
+        if (k == s->k && s->keeper != NULL && !s->keeper->late && keeper_go(s->keeper, SIZE_MAX))
             continue;
-        if (hf_kernel_next_ns(s->k) != 0)
+        if (hf_kernel_next_ns(k) != 0)
             break;
     }
+}
+
+void stage_run(struct stage *s)
+{
+    unsigned i = 0;
+    do {
+        assert_true(i++ < 10000);
+        for (uint32_t j = 0; j < s->net.n; j++)
+            run_one(s, s->net.ks[j]);
+    } while (net_deliver(&s->net, seed == 0 ? NULL : &s->rnd));
     stage_check_blobs(s);
 }
 
@@ -616,10 +679,56 @@ void stage_pass(struct stage *s, uint64_t ns)
     stage_run(s);
 }
 
+/* Who says the line: up to a blank, or `port 1`. */
+static struct hf_view who(const char *line)
+{
+    size_t n = strcspn(line, strncmp(line, "port ", 5) == 0 ? ":" : " :");
+    return hf_view(line, n);
+}
+
+/* The lines of each speaker together, in the order of their first ones. */
+static void by_speaker(struct hf_buf *ret, const char *lines)
+{
+    hf_buf_clear(ret);
+    for (const char *first = lines; *first != '\0'; first = strchr(first, '\n') + 1) {
+        bool seen = false;
+        for (const char *at = lines; at < first; at = strchr(at, '\n') + 1)
+            seen |= hf_view_eq(who(at), who(first));
+        for (const char *at = first; !seen && *at != '\0'; at = strchr(at, '\n') + 1)
+            if (hf_view_eq(who(at), who(first)))
+                assert_int_equal(hf_buf_add(ret, at, strcspn(at, "\n") + 1), HF_OK);
+    }
+}
+
+static void expect_each(const char *lines, const char *log)
+{
+    struct hf_buf want = {0}, got = {0};
+    by_speaker(&want, lines);
+    by_speaker(&got, log);
+    bool same = want.len == got.len;
+    for (size_t at = 0; same && at < want.len;) { /* a block of one speaker */
+        const char *block = (const char *)want.ptr + at;
+        size_t len = 0, to = 0;
+        while (at + len < want.len && hf_view_eq(who(block + len), who(block)))
+            len += strcspn(block + len, "\n") + 1;
+        while (to < got.len && !hf_view_eq(who((const char *)got.ptr + to), who(block)))
+            to += strcspn((const char *)got.ptr + to, "\n") + 1;
+        same = to + len <= got.len && memcmp(got.ptr + to, block, len) == 0;
+        at += len;
+    }
+    if (!same)
+        fail_msg("seed %llu, expected of each:\n%s\ngot:\n%s", (unsigned long long)seed, lines, log);
+    hf_buf_done(&want);
+    hf_buf_done(&got);
+}
+
 void expect(struct stage *s, const char *lines)
 {
-    const char *log = s->log.len == 0 ? "" : (const char *)s->log.ptr;
-    if (strcmp(log, lines) != 0)
+    assert_int_equal(hf_buf_add_byte(&s->log, 0), HF_OK);
+    const char *log = (const char *)s->log.ptr;
+    if (kernels > 1)
+        expect_each(lines, log);
+    else if (strcmp(log, lines) != 0)
         fail_msg("expected:\n%s\ngot:\n%s", lines, log);
     hf_buf_clear(&s->log);
 }
@@ -643,19 +752,43 @@ void stage_check_blobs(const struct stage *s)
 {
     static struct seen seen;
     seen.n = 0;
-    hf_kernel_walk_blobs(s->k, see, &seen);
-    if (hf_blob_pool_live(hf_kernel_blobs(s->k)) != seen.n)
-        fail_msg("%zu blobs are live, %zu can be reached", hf_blob_pool_live(hf_kernel_blobs(s->k)),
-                 seen.n);
+    net_walk_blobs(&s->net, see, &seen);
+    if (net_blobs_live(&s->net) != seen.n)
+        fail_msg("%zu blobs are live, %zu can be reached", net_blobs_live(&s->net), seen.n);
 }
 
 bool stage_shows(const struct stage *s, const char *name, const char *text)
 {
     struct hf_buf out = {0};
-    assert_int_equal(hf_named_inspect(s->k, hf_view_of(name), &out), HF_OK);
+    assert_int_equal(hf_named_inspect(net_home(&s->net, hf_view_of(name)), hf_view_of(name), &out), HF_OK);
     bool found = strstr((const char *)out.ptr, text) != NULL;
     if (!found)
         print_message("%s", (const char *)out.ptr);
     hf_buf_done(&out);
     return found;
+}
+
+int stage_run_far(const struct CMUnitTest *tests, size_t n, const char *const *near_only)
+{
+    struct CMUnitTest some[128];
+    char names[128][200];
+    int failed = 0;
+    for (uint64_t with = 0; with < 6; with++) {
+        size_t m = 0;
+        for (size_t i = 0; i < n; i++) {
+            bool left_out = false;
+            for (size_t j = 0; near_only[j] != NULL; j++)
+                left_out |= strcmp(near_only[j], tests[i].name) == 0;
+            if (left_out)
+                continue;
+            assert_true(m < HF_ARRAY_LEN(some));
+            snprintf(names[m], sizeof names[m], "%s, seed %u", tests[i].name, (unsigned)with);
+            some[m] = tests[i];
+            some[m].name = names[m];
+            m++;
+        }
+        stage_far(3, with);
+        failed += _cmocka_run_group_tests("far", some, m, NULL, NULL);
+    }
+    return failed;
 }

@@ -23,12 +23,18 @@
  *     e it keeps what has no image                                  E no more
  *
  * What a verb says is logged unless it is ok; so is every message, and every answer to a port.
+ *
+ * A test file that is included with STAGE_FAR defined runs its scenarios with each class on another
+ * of three kernels (its letter says which), under some seeds that say how letters fall between each
+ * other. Then only the order of what each process sees and says is compared, not how those of
+ * different processes fall between each other. Scenarios in `near_only` are left out.
  */
 #ifndef HF_TESTS_KERNEL_SUPPORT_NAMED_H
 #define HF_TESTS_KERNEL_SUPPORT_NAMED_H
 
 #include "kernel/named_int.h"
 #include "support.h"
+#include "support_far.h"
 
 struct script {
     struct hf_list in_stage;
@@ -38,9 +44,11 @@ struct script {
 struct keeper; /* support_spill.h */
 
 struct stage {
-    struct hf_kernel *k;
-    struct keeper *keeper; /* NULL: nobody is evicted. Moves are done as the stage runs, unless late */
-
+    struct net net;
+    uint64_t rnd;
+    struct hf_kernel *k; /* the first one: of the ports */
+    struct keeper *keeper; /* of the first kernel; NULL: nobody is evicted. Moves are done as the stage
+                            * runs, unless late */
     struct hf_port port;
     uint64_t now;
     struct hf_buf log;
@@ -75,7 +83,27 @@ void stage_pass(struct stage *s, uint64_t ns);
 /* All of the log since the last one. */
 void expect(struct stage *s, const char *lines);
 void stage_check_blobs(const struct stage *s);
+/* How many kernels the next stages have, and their seed. */
+void stage_far(uint32_t kernels, uint64_t seed);
+struct hf_kernel *stage_home(struct hf_kernel *k, struct hf_view name);
+uint32_t stage_count(struct hf_kernel *k, uint32_t (*count)(const struct hf_kernel *k));
+void stage_message_stats(struct hf_kernel *k, struct hf_message_stats *ret);
+int stage_run_far(const struct CMUnitTest *tests, size_t n, const char *const *near_only);
 /* What there is to find in `hf_named_inspect`. */
 bool stage_shows(const struct stage *s, const char *name, const char *text);
+
+#ifdef STAGE_FAR
+#define hf_named_kill(k, name, why)   hf_named_kill(stage_home(k, name), name, why)
+#define hf_named_stop(k, name)        hf_named_stop(stage_home(k, name), name)
+#define hf_named_suspend(k, name)     hf_named_suspend(stage_home(k, name), name)
+#define hf_named_resume(k, name)      hf_named_resume(stage_home(k, name), name)
+#define hf_named_wake(k, name, r)     hf_named_wake(stage_home(k, name), name, r)
+#define hf_named_count(k)             stage_count(k, hf_named_count)
+#define hf_kernel_processes(k)        stage_count(k, hf_kernel_processes)
+#define hf_message_get_stats(k, ret)  stage_message_stats(k, ret)
+#undef cmocka_run_group_tests
+#define cmocka_run_group_tests(tests, setup, teardown)                                             \
+    stage_run_far(tests, HF_ARRAY_LEN(tests), near_only)
+#endif
 
 #endif

@@ -65,14 +65,16 @@ static uint64_t index_of(struct hf_view name)
 
 /* ---- what they say and are told ---- */
 
-static uint64_t new_serial(struct sim *w, uint64_t by, bool wants, bool recorded)
+static uint64_t new_serial(struct actor *a, bool wants)
 {
+    struct sim *w = a->w;
     if (w->n_serials == w->cap_serials) {
         w->cap_serials = w->cap_serials == 0 ? 1024 : 2 * w->cap_serials;
         w->serials = realloc(w->serials, w->cap_serials * sizeof *w->serials);
         assert_non_null(w->serials);
     }
-    w->serials[w->n_serials] = (struct serial){.by = by, .wants = wants, .recorded = recorded};
+    w->serials[w->n_serials] = (struct serial){
+        .by = a->id, .wants = wants, .recorded = a->recorded, .kernel = hf_turn_kernel(a->turn)->far.here};
     return w->n_serials++;
 }
 
@@ -98,7 +100,7 @@ bool sim_parse_body(struct hf_view body, uint64_t *by, uint64_t *number, uint64_
 void sim_must_be_acked(struct sim *w, uint64_t serial)
 {
     const struct serial *s = &w->serials[serial];
-    MUST(w, !s->recorded || (s->batch != 0 && s->batch <= w->acked));
+    MUST(w, !s->recorded || (s->batch != 0 && s->batch <= w->stores[s->kernel].acked));
 }
 
 static void check_request(struct actor *a, const struct hf_message *m)
@@ -182,11 +184,12 @@ static bool said(struct sim *w, enum hf_said what)
     }
 }
 
-static struct hf_blob *some_blob(struct sim *w)
+static struct hf_blob *some_blob(struct actor *a)
 {
+    struct sim *w = a->w;
     if (!sim_chance(w, 20))
         return NULL;
-    struct hf_blob *b = hf_blob_of_bytes_in(hf_kernel_blobs(w->k), HF_VIEW("of an actor"));
+    struct hf_blob *b = hf_blob_of_bytes_in(hf_kernel_blobs(hf_turn_kernel(a->turn)), HF_VIEW("of an actor"));
     assert_non_null(b);
     return b;
 }
@@ -198,10 +201,10 @@ static bool send_some(struct actor *a, enum happening kind)
     struct hf_view target = sim_any_name(w, name, sizeof name),
                    pass = sim_any_name(w, cap, sizeof cap);
     bool wants = kind == EV_send || kind == EV_ask;
-    uint64_t at = index_of(target), serial = new_serial(w, a->id, wants, a->recorded);
+    uint64_t at = index_of(target), serial = new_serial(a, wants);
     uint64_t number = at < NAMES ? a->sent[at] : 0;
     struct hf_send s = {.target = target,
-                        .blob = some_blob(w),
+                        .blob = some_blob(a),
                         .inherit = sim_chance(w, 50),
                         .wants_answer = wants,
                         .park = sim_chance(w, 15),
@@ -235,8 +238,8 @@ static bool send_some(struct actor *a, enum happening kind)
 static void reply_some(struct actor *a, bool token)
 {
     struct sim *w = a->w;
-    uint64_t serial = new_serial(w, a->id, false, a->recorded);
-    struct hf_response r = {.blob = some_blob(w), .inherit = sim_chance(w, 50)};
+    uint64_t serial = new_serial(a, false);
+    struct hf_response r = {.blob = some_blob(a), .inherit = sim_chance(w, 50)};
     enum hf_said what;
     make_body(&r.body, a->id, 0, serial);
     if (token) {
@@ -520,9 +523,11 @@ static void gone_perhaps(struct sim *w, uint64_t id)
         if (HF_LIST_ENTRY(n, struct actor, in_sim)->id == id)
             return;
     }
-    for (size_t i = 0; i < SLOTS; i++)
-        if (w->keeper.used[i] && id_of(hf_buf_view(&w->keeper.slots[i])) == id)
+    for (size_t i = 0; i < w->net.n * (size_t)SLOTS; i++) {
+        const struct keeper *r = &w->keepers[i / SLOTS];
+        if (r->used[i % SLOTS] && id_of(hf_buf_view(&r->slots[i % SLOTS])) == id)
             return;
+    }
     for (size_t i = 0; i < w->n_serials; i++)
         if (w->serials[i].by == id)
             w->serials[i].dropped = true;

@@ -5,6 +5,7 @@
 
 #include "kernel/named_int.h"
 #include "support.h"
+#include "support_far.h"
 #include "support_spill.h"
 
 enum { NAMES = 24, OPEN = 16, POSTS = 4096, TOKENS = 8 };
@@ -34,21 +35,28 @@ struct serial {  /* one message sent */
     uint64_t by; /* instance; 0: a port */
     uint64_t batch;
     bool wants, done, dropped, consumed, recorded;
+    uint32_t kernel; /* of who sent it */
+};
+struct sim_store { /* of one kernel */
+    uint64_t taken, acked;
+    bool unknown;
 };
 
 struct sim {
-    struct hf_kernel *k;
+    struct net net; /* one kernel, or several */
+    struct sim_store stores[NET_MAX];
     struct hf_port port;
     uint64_t seed, rnd, now, events, counts[EV_COUNT];
     struct serial *serials;
     size_t n_serials, cap_serials;
-    uint64_t instances, taken, acked, said_by_store, n_posted, n_told;
-    bool calm, fenced, unknown, told[POSTS];
+    uint64_t instances, n_posted, n_told;
+    bool calm, fenced, told[POSTS];
     uint64_t ids[POSTS];
+    uint32_t posted_at[POSTS];
     struct hf_list actors;
     struct hf_blob *open[OPEN];
     struct hf_wait gate;
-    struct keeper keeper; /* of evicted ones */
+    struct keeper keepers[NET_MAX]; /* of evicted ones, each kernel's */
     struct hf_map order; /* last number from an instance to a name */
     bool log;
 };

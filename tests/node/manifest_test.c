@@ -105,6 +105,7 @@ static const char all_keys[] =
          "keep_alive = \"4s\"\noutbound_max = 5\ninstances_max = 700\n"
          "resident_max = 31\nnames_max = 32\nspill_max = \"33MiB\"\n"
          "[node.keyvalue]\nvalue_max = \"2MiB\"\nkeys_max = 6\nbytes_max = \"1GB\"\n"
+         "[node.components]\nmax = 24\nbytes_max = \"25MiB\"\n"
          "[listen]\nhttp = [\"127.0.0.1:8080\", \"[::1]:0\", \"localhost:81\"]\n"
          "[admin]\nsocket = \"run/door\"\nlisten = \"127.0.0.1:9090\"\ntoken = \"0123456789abcdef\"\n"
          "[services.web]\ncomponent = { path = \"web.wasm\", sha256 = \"" "0123456789abcdefABCDEF0123456789abcdefABCDEF0123456789abcdef0000" "\" }\n"
@@ -148,6 +149,8 @@ static void each_key_goes_where_it_says(void **state)
     assert_int_equal(o->keyvalue_value_max, 2 << 20);
     assert_int_equal(o->keyvalue_keys_max, 6);
     assert_int_equal(o->keyvalue_bytes_max, 1000000000);
+    assert_int_equal(o->components_max, 24);
+    assert_int_equal(o->components_bytes_max, 25 << 20);
     assert_string_equal(o->admin_token, "0123456789abcdef");
     const char *const *list = hf_manifest_listeners(m, &n);
     assert_int_equal(n, 3);
