@@ -135,6 +135,7 @@ def test_a_full_disk():
                 subprocess.run(["mount", "-o", "remount,size=8m", data], check=True)
                 check("with room it goes on", s.get("/").body == b"%d\n" % (last + 1))
                 check("it stops cleanly", s.stop() == 0, s.text())
+                check("who runs it is told", "holdfast.db: database or disk is full: an operation is refused" in s.text(), s.text())
             with serve(data) as s:
                 check("nothing acknowledged is lost", counts(s)[0] == last + 1, (counts(s), last))
         finally:

@@ -78,15 +78,15 @@ struct hf_node_options {
     uint32_t components_max;
     uint64_t components_bytes_max;
     bool no_trace; /* trace context and request ids are neither taken in nor made: what a client sends is a header like any other */
+    /* No thread is started for serving: one worker, no ticker (so a guest that computes without end holds everything up, whatever
+     * its limits of time say), compiling and writing the log on the caller's thread. Jobs that block still have theirs, and
+     * data_dir and the admin door one each, when they are asked for (doc/embedding.md). */
+    bool no_threads;
     /* Of named processes (doc/processes.md, "Eviction"): instances in memory, past which those that were idle for longest are put
      * into a file; 0 = a sixteenth of instances_max. Names, those included; 0 = 1 million. Bytes of that file; 0 = 4 GiB. It has
      * no name, and lies in data_dir, or else in $TMPDIR or /tmp. All for the whole node. */
     uint32_t resident_max, names_max;
     uint64_t spill_max;
-    /* No thread is started for serving: one worker, no ticker (so a guest that computes without end holds everything up, whatever
-     * its limits of time say), compiling and writing the log on the caller's thread. Jobs that block still have theirs, and
-     * data_dir and the admin door one each, when they are asked for (doc/embedding.md). */
-    bool no_threads;
 };
 HF_API void hf_node_options_init(struct hf_node_options *o);
 /* *ret is NULL on failure. */

@@ -15,9 +15,27 @@ static inline uint8_t lower(uint8_t c)
     return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
 }
 
+#define EACH UINT64_C(0x0101010101010101)
+
+/* Eight bytes, those from A to Z made small. No sum passes the top bit of its byte. */
+static inline uint64_t lower8(const uint8_t *p)
+{
+    uint64_t w;
+    memcpy(&w, p, sizeof w);
+    uint64_t low = w & EACH * 0x7f, from_a = low + EACH * (0x80 - 'A'), past_z = low + EACH * (0x7f - 'Z');
+    return w | ((from_a ^ past_z) & ~w & EACH * 0x80) >> 2;
+}
+
 bool hf_bytes_eq_nocase(const uint8_t *a, const uint8_t *b, size_t len)
 {
-    for (size_t i = 0; i < len; i++) {
+    size_t i = 0;
+    if (len >= 8) {
+        for (; i <= len - 8; i += 8)
+            if (lower8(a + i) != lower8(b + i))
+                return false;
+        return i == len || lower8(a + len - 8) == lower8(b + len - 8); /* some of them once more */
+    }
+    for (; i < len; i++) {
         if (a[i] != b[i] && lower(a[i]) != lower(b[i]))
             return false;
     }

@@ -36,22 +36,34 @@ static void put_u32le(uint8_t *p, uint32_t v)
         p[i] = (uint8_t)(v >> (8 * i));
 }
 
-/* Adds a str, unless the head would outgrow its 32-bit length. */
-static enum hf_err write_str(struct hf_head_writer *w, struct hf_view v)
+/* Room for n bytes more, unless the head would outgrow its 32-bit length. */
+static inline enum hf_err reserve(struct hf_head_writer *w, uint64_t n)
 {
     size_t len = w->buf->len - w->start;
-    if (v.len > UINT32_MAX - 4 || len > UINT32_MAX - 4 - v.len)
+    if (HF_UNLIKELY(len > UINT32_MAX || n > UINT32_MAX - len))
         return HF_LIMIT;
-    enum hf_err err = hf_buf_reserve(w->buf, 4 + v.len);
-    if (err != HF_OK)
-        return err;
-    uint8_t *p = w->buf->ptr + w->buf->len;
+    return hf_buf_reserve(w->buf, n);
+}
+
+/* Bytes that a str takes; those that no head has room for stay that many, and cannot wrap. */
+static inline uint64_t str_len(struct hf_view v)
+{
+    return 4 + (uint64_t)(v.len < UINT32_MAX ? v.len : UINT32_MAX);
+}
+
+/* For which there is room. */
+static inline void put_str(struct hf_buf *buf, struct hf_view v)
+{
+    uint8_t *p = buf->ptr + buf->len;
     put_u32le(p, (uint32_t)v.len);
     if (v.len > 0)
         memcpy(p + 4, v.ptr, v.len);
-    p[4 + v.len] = '\0';
-    w->buf->len += 4 + v.len;
-    return HF_OK;
+    buf->len += 4 + v.len;
+}
+
+static inline void put_end(struct hf_buf *buf)
+{
+    buf->ptr[buf->len] = '\0';
 }
 
 static enum hf_err write_fixed(struct hf_head_writer *w, enum hf_head_kind kind, uint16_t status,
@@ -73,14 +85,15 @@ enum hf_err hf_head_begin_request(struct hf_head_writer *w, struct hf_buf *buf, 
         return HF_INVALID;
     enum hf_err err = write_fixed(w, HF_HEAD_REQUEST, 0, flags);
     if (err == HF_OK)
-        err = write_str(w, method);
-    if (err == HF_OK)
-        err = write_str(w, scheme);
-    if (err == HF_OK)
-        err = write_str(w, authority);
-    if (err == HF_OK)
-        err = write_str(w, path);
-    return err;
+        err = reserve(w, str_len(method) + str_len(scheme) + str_len(authority) + str_len(path));
+    if (err != HF_OK)
+        return err;
+    put_str(w->buf, method);
+    put_str(w->buf, scheme);
+    put_str(w->buf, authority);
+    put_str(w->buf, path);
+    put_end(w->buf);
+    return HF_OK;
 }
 
 enum hf_err hf_head_begin_response(struct hf_head_writer *w, struct hf_buf *buf, uint32_t flags,
@@ -94,18 +107,15 @@ enum hf_err hf_head_begin_response(struct hf_head_writer *w, struct hf_buf *buf,
 
 enum hf_err hf_head_field(struct hf_head_writer *w, struct hf_view name, struct hf_view value)
 {
-    size_t before = w->buf->len;
-    enum hf_err err = w->n_fields == UINT32_MAX ? HF_LIMIT : write_str(w, name);
-    if (err == HF_OK)
-        err = write_str(w, value);
-    if (err == HF_OK) {
-        w->n_fields++;
-        return HF_OK;
-    }
-    w->buf->len = before; /* half a field never stays */
-    if (w->buf->ptr != NULL)
-        w->buf->ptr[before] = '\0';
-    return err;
+    enum hf_err err =
+        w->n_fields == UINT32_MAX ? HF_LIMIT : reserve(w, str_len(name) + str_len(value));
+    if (HF_UNLIKELY(err != HF_OK)) /* half a field never stays */
+        return err;
+    put_str(w->buf, name);
+    put_str(w->buf, value);
+    put_end(w->buf);
+    w->n_fields++;
+    return HF_OK;
 }
 
 enum hf_err hf_head_fields(struct hf_head_writer *w, const struct hf_head *from)
@@ -138,9 +148,24 @@ void hf_head_abort(struct hf_head_writer *w)
         w->buf->ptr[w->start] = '\0';
 }
 
+static inline uint32_t get_u32le(const uint8_t *p)
+{
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
 static struct hf_view read_str(struct hf_reader *r)
 {
     return hf_read_bytes(r, hf_read_u32le(r));
+}
+
+/* As read_str, when nobody wants the str. */
+static inline void pass_str(struct hf_reader *r)
+{
+    size_t left = hf_reader_left(r);
+    if (HF_LIKELY(left >= 4 && get_u32le(r->at) <= left - 4))
+        r->at += 4 + (size_t)get_u32le(r->at);
+    else
+        read_str(r); /* knows where it fails */
 }
 
 static enum hf_err corrupt(struct hf_report *report, const struct hf_reader *r, const char *what)
@@ -205,9 +230,9 @@ enum hf_err hf_head_read(struct hf_view bytes, struct hf_head *ret, struct hf_re
 
     head.fields = hf_view(r.at, hf_reader_left(&r));
     for (uint32_t i = 0; i < head.n_fields; i++) { /* ends early: a field takes 8 bytes at least */
-        read_str(&r);
-        read_str(&r);
-        if (r.bad)
+        pass_str(&r);
+        pass_str(&r);
+        if (HF_UNLIKELY(r.bad))
             return corrupt(report, &r, "the fields are cut off");
     }
     if (hf_reader_left(&r) != 0)
@@ -221,11 +246,16 @@ bool hf_head_next(const struct hf_head *head, size_t *at, struct hf_view *name,
 {
     if (*at >= head->fields.len)
         return false;
-    struct hf_reader r = hf_reader(hf_view_skip(head->fields, *at));
-    *name = read_str(&r);
-    *value = read_str(&r);
-    HF_ASSERT(!r.bad); /* hf_head_read walked the same bytes */
-    *at += hf_reader_pos(&r);
+    /* The asserts hold: hf_head_read walked the same bytes. */
+    const uint8_t *p = head->fields.ptr + *at;
+    size_t left = head->fields.len - *at;
+    HF_ASSERT(left >= 8 && get_u32le(p) <= left - 8);
+    *name = hf_view(p + 4, get_u32le(p));
+    p += 4 + name->len;
+    left -= 8 + name->len;
+    HF_ASSERT(get_u32le(p) <= left);
+    *value = hf_view(p + 4, get_u32le(p));
+    *at += 8 + name->len + value->len;
     return true;
 }
 

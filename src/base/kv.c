@@ -23,6 +23,10 @@ void hf_kv_limits_fill(struct hf_kv_limits *l)
         l->batch_keys = 10000;
     if (l->batch_bytes == 0)
         l->batch_bytes = 16u << 20;
+    if (l->log_keys == 0)
+        l->log_keys = 131072;
+    if (l->log_bytes == 0)
+        l->log_bytes = 64u << 20;
 }
 
 enum hf_kv_refusal hf_kv_check(const struct hf_kv_op *op, const struct hf_kv_limits *limits)

@@ -34,6 +34,10 @@ struct hf_kv_limits {
      * of keys and values together unless it is one alone. 10000; 16 MiB */
     uint32_t batch_keys;
     uint64_t batch_bytes;
+    /* Durable stores: keys, and bytes of memory for them with their values, whose newest value is
+     * only in the log. What has no room there goes past the log, which is slower. 131072; 64 MiB */
+    uint64_t log_keys;
+    uint64_t log_bytes;
 };
 void hf_kv_limits_fill(struct hf_kv_limits *limits);
 
@@ -102,12 +106,18 @@ struct hf_kv {
     const struct hf_kv_ops *ops;
     struct hf_kv_limits limits; /* read-only, defaults filled in */
 };
+struct hf_kv_count { /* what a bucket holds; the views are good inside the call */
+    struct hf_view space, name;
+    uint64_t keys, bytes; /* of keys and values */
+};
 struct hf_kv_ops {
     enum hf_err (*bucket)(struct hf_kv *kv, struct hf_view space, struct hf_view name,
                           struct hf_kv_bucket **ret);
     enum hf_err (*begin)(struct hf_kv *kv, struct hf_kv_op *op);
     void (*end)(struct hf_kv *kv, struct hf_kv_op *op);
     void (*close)(struct hf_kv *kv);
+    void (*count)(struct hf_kv *kv, void (*each)(void *ctx, const struct hf_kv_count *count),
+                  void *ctx);
 };
 
 /* The bucket of that name in a space (the service's or tenant's name: the same bucket name in two
@@ -135,6 +145,14 @@ static inline void hf_kv_end(struct hf_kv *kv, struct hf_kv_op *op)
     if (op->hold != NULL)
         kv->ops->end(kv, op);
     op->hold = NULL;
+}
+/* Calls `each` for every bucket of the store, in no order: what it holds, as last committed. Cheap
+ * (no I/O), any thread; `each` may not call the store. */
+static inline void hf_kv_count_all(struct hf_kv *kv,
+                                   void (*each)(void *ctx, const struct hf_kv_count *count),
+                                   void *ctx)
+{
+    kv->ops->count(kv, each, ctx);
 }
 /* This door, and the store with its last door. No operation may be in flight or un-ended. NULL is
  * fine. */

@@ -40,11 +40,54 @@ struct hf_handles { /* zeroes are an empty table */
     uint32_t serial; /* of the newest entry; stays at HF_SERIAL_MAX: then nothing counts as old */
 };
 #define HF_SERIAL_MAX ((1u << 31) - 1)
-/* `h` is copied; h->type is not NULL. HF_LIMIT: the table is full (max) or memory is out. */
+static inline uint32_t hf_handles_max(const struct hf_handles *t)
+{
+    uint32_t max = t->max != 0 ? t->max : HF_HANDLES_DEFAULT;
+    return max < HF_HANDLES_MAX ? max : HF_HANDLES_MAX;
+}
+enum hf_err hf_handles_grow(struct hf_handles *t); /* add's: room behind the last entry */
+/* `h` is copied; h->type is not NULL. HF_LIMIT: the table is full (max) or memory is out; *index
+ * stays as it is. */
 enum hf_err hf_handles_add(struct hf_handles *t, const struct hf_handle *h, uint32_t *index);
+/* The same, and what follows, inline: these run at nearly every crossing. */
+static inline enum hf_err hf_handles_push(struct hf_handles *t, const struct hf_handle *h,
+                                          uint32_t *index)
+{
+    HF_ASSERT(h->type != NULL);
+    uint32_t i = t->free;
+    if (t->live >= hf_handles_max(t))
+        return HF_LIMIT;
+    if (i != 0) {
+        t->free = t->ptr[i].next;
+    } else {
+        if (t->len == t->cap && hf_handles_grow(t) != HF_OK)
+            return HF_LIMIT;
+        i = t->len++;
+        HF_ASSERT(i != 0);
+    }
+    struct hf_handle *to = &t->ptr[i];
+    *to = *h;
+    t->serial += t->serial < HF_SERIAL_MAX;
+    to->serial = t->serial & HF_SERIAL_MAX;
+    t->live++;
+    *index = i;
+    return HF_OK;
+}
 /* NULL: bad index or free. Good until the next add. */
-struct hf_handle *hf_handles_at(const struct hf_handles *t, uint32_t index);
-void hf_handles_remove(struct hf_handles *t, uint32_t index); /* a live one */
+static inline struct hf_handle *hf_handles_at(const struct hf_handles *t, uint32_t index)
+{
+    if (HF_UNLIKELY(index >= t->len || t->ptr[index].type == NULL))
+        return NULL;
+    return &t->ptr[index];
+}
+static inline void hf_handles_remove(struct hf_handles *t, uint32_t index) /* a live one */
+{
+    struct hf_handle *h = hf_handles_at(t, index);
+    HF_ASSERT(h != NULL);
+    *h = (struct hf_handle){.next = t->free};
+    t->free = index;
+    t->live--;
+}
 /* S5: the live entry at `index`, of exactly this resource type. HF_TRAP with the text in the
  * store's report. */
 struct hf_ci;
@@ -210,14 +253,24 @@ enum hf_err hf_lift_flat(struct hf_canon_cx *cx, const struct hf_type *t, const 
 /* Checks alignment and bounds of `ptr` (V8), then loads. */
 enum hf_err hf_lift_memory(struct hf_canon_cx *cx, const struct hf_type *t, uint32_t ptr,
                            struct hf_value *ret);
-/* All parameters, flat or spilled (F3); `ret` has room for f->n_params, zeroed. */
+/* All parameters, flat or spilled (F3); `ret` has room for f->n_params. Those that a failure kept
+ * from being lifted are zeroes. */
 enum hf_err hf_lift_params(struct hf_canon_cx *cx, const struct hf_ftype *f,
                            const union hf_val *vals, struct hf_value *ret);
-void hf_canon_give_back_lent(struct hf_canon_cx *cx);
+static inline void hf_canon_end_lend(struct hf_canon_cx *cx, uint32_t index)
+{
+    struct hf_handle *h = hf_handles_at(&cx->ci->handles, index);
+    HF_ASSERT(h != NULL && h->lends > 0); /* lent handles cannot be removed */
+    h->lends--;
+}
+void hf_canon_give_back_more(struct hf_canon_cx *cx); /* those that had no place in cx->lent */
 static inline void hf_canon_give_back(struct hf_canon_cx *cx) /* lends -= 1 for everything lent */
 {
-    if (cx->n_lent != 0)
-        hf_canon_give_back_lent(cx);
+    if (HF_UNLIKELY(cx->more != NULL))
+        hf_canon_give_back_more(cx);
+    for (uint32_t i = 0; i < cx->n_lent; i++)
+        hf_canon_end_lend(cx, cx->lent[i]);
+    cx->n_lent = 0;
 }
 
 enum hf_err hf_lower_flat(struct hf_canon_cx *cx, const struct hf_type *t, const struct hf_value *v,
@@ -238,10 +291,16 @@ enum hf_err hf_lift_string(struct hf_canon_cx *cx, uint32_t ptr, uint32_t units,
  * thing in a trap's text. */
 enum hf_err hf_canon_realloc(struct hf_canon_cx *cx, uint32_t old, uint32_t old_size,
                              uint32_t align, uint32_t size, const char *what, uint32_t *ret);
-/* Room for a function's parameters, zeroed where handles may come: `spare` when HF_FLAT_PARAMS_MAX
- * are enough. */
-struct hf_value *hf_canon_args(struct hf_canon_cx *cx, const struct hf_ftype *f,
-                               struct hf_value *spare);
+/* Bytes in the call's arena; NULL after a trap was reported (S14). */
+void *hf_canon_alloc(struct hf_canon_cx *cx, size_t size);
+/* Room for a function's parameters: `spare` when HF_FLAT_PARAMS_MAX are enough. */
+static inline struct hf_value *hf_canon_args(struct hf_canon_cx *cx, const struct hf_ftype *f,
+                                             struct hf_value *spare)
+{
+    return HF_LIKELY(f->n_params <= HF_FLAT_PARAMS_MAX)
+               ? spare
+               : hf_canon_alloc(cx, f->n_params * sizeof *spare);
+}
 /* A function's result out of, or into, flat values; lowering, a spilled one goes where the last
  * parameter of the lowered signature points (C4). */
 enum hf_err hf_lift_result(struct hf_canon_cx *cx, const struct hf_ftype *f,
@@ -319,8 +378,6 @@ static inline bool hf_lower_number(unsigned kind, const struct hf_value *v, unio
     default: return false;
     }
 }
-/* Bytes in the call's arena; NULL after a trap was reported (S14). */
-void *hf_canon_alloc(struct hf_canon_cx *cx, size_t size);
 /* A limit of V6 or V7 as it counts: what is set, or what the specification says. */
 static inline uint64_t hf_canon_max(uint32_t set)
 {

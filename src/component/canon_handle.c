@@ -32,22 +32,12 @@ static enum hf_err note_lent(struct hf_canon_cx *cx, uint32_t index)
     return HF_OK;
 }
 
-static void end_lend(struct hf_canon_cx *cx, uint32_t index)
+void hf_canon_give_back_more(struct hf_canon_cx *cx)
 {
-    struct hf_handle *h = hf_handles_at(&cx->ci->handles, index);
-    HF_ASSERT(h != NULL && h->lends > 0); /* lent handles cannot be removed */
-    h->lends--;
-}
-
-void hf_canon_give_back_lent(struct hf_canon_cx *cx)
-{
-    for (uint32_t i = 0; i < cx->n_lent; i++)
-        end_lend(cx, cx->lent[i]);
     for (struct hf_lent_more *more = cx->more; more != NULL; more = more->next) {
         for (uint32_t i = 0; i < more->n; i++)
-            end_lend(cx, more->lent[i]);
+            hf_canon_end_lend(cx, more->lent[i]);
     }
-    cx->n_lent = 0;
     cx->more = NULL;
 }
 
@@ -111,7 +101,7 @@ enum hf_err hf_lift_handle(struct hf_canon_cx *cx, const struct hf_type *t, uint
 
 static enum hf_err add_handle(struct hf_canon_cx *cx, const struct hf_handle *h, uint32_t *ret)
 {
-    if (HF_LIKELY(hf_handles_add(&cx->ci->handles, h, ret) == HF_OK))
+    if (HF_LIKELY(hf_handles_push(&cx->ci->handles, h, ret) == HF_OK))
         return HF_OK;
     return hf_canon_trap(cx->inst,
                          "limit: the handle table is full with %u handles, no room for %.*s [H1]",

@@ -12,19 +12,13 @@
 
 #define FIRST_CAP 16u
 
-static uint32_t table_max(const struct hf_handles *t)
-{
-    uint32_t max = t->max != 0 ? t->max : HF_HANDLES_DEFAULT;
-    return max < HF_HANDLES_MAX ? max : HF_HANDLES_MAX;
-}
-
 /* Room for one more entry behind the last. Entry 0 is never given out: a zeroed handle is always
  * wrong. */
-static enum hf_err grow(struct hf_handles *t)
+enum hf_err hf_handles_grow(struct hf_handles *t)
 {
     uint32_t cap = t->cap == 0 ? FIRST_CAP : 2 * t->cap;
-    if (cap > table_max(t) + 1)
-        cap = table_max(t) + 1;
+    if (cap > hf_handles_max(t) + 1)
+        cap = hf_handles_max(t) + 1;
     struct hf_handle *ptr = realloc(t->ptr, (size_t)cap * sizeof *ptr);
     if (ptr == NULL)
         return HF_LIMIT;
@@ -37,39 +31,7 @@ static enum hf_err grow(struct hf_handles *t)
 
 enum hf_err hf_handles_add(struct hf_handles *t, const struct hf_handle *h, uint32_t *index)
 {
-    HF_ASSERT(h->type != NULL);
-    uint32_t i = t->free;
-    if (t->live >= table_max(t))
-        return HF_LIMIT;
-    if (i != 0) {
-        t->free = t->ptr[i].next;
-    } else {
-        if (t->len == t->cap && grow(t) != HF_OK)
-            return HF_LIMIT;
-        i = t->len++;
-        HF_ASSERT(i != 0);
-    }
-    t->ptr[i] = *h;
-    t->serial += t->serial < HF_SERIAL_MAX;
-    t->ptr[i].serial = t->serial & HF_SERIAL_MAX;
-    t->live++;
-    *index = i;
-    return HF_OK;
-}
-
-struct hf_handle *hf_handles_at(const struct hf_handles *t, uint32_t index)
-{
-    if (index >= t->len || t->ptr[index].type == NULL)
-        return NULL;
-    return &t->ptr[index];
-}
-
-void hf_handles_remove(struct hf_handles *t, uint32_t index)
-{
-    HF_ASSERT(hf_handles_at(t, index) != NULL);
-    t->ptr[index] = (struct hf_handle){.next = t->free};
-    t->free = index;
-    t->live--;
+    return hf_handles_push(t, h, index);
 }
 
 /* Its address is all that matters: no object of a host can be there. */

@@ -311,23 +311,12 @@ enum hf_err hf_lift_flat(struct hf_canon_cx *cx, const struct hf_type *t, const 
 
 /* ---- whole parameter lists and results ---- */
 
-struct hf_value *hf_canon_args(struct hf_canon_cx *cx, const struct hf_ftype *f,
-                               struct hf_value *spare)
+/* Parameter i could not be lifted; what is behind it was not tried. */
+__attribute__((cold)) static enum hf_err which_param(struct hf_canon_cx *cx,
+                                                     const struct hf_ftype *f, uint32_t i,
+                                                     struct hf_value *ret, enum hf_err err)
 {
-    struct hf_value *args = spare;
-    if (f->n_params > HF_FLAT_PARAMS_MAX) {
-        args = hf_canon_alloc(cx, f->n_params * sizeof *args);
-        if (args == NULL)
-            return NULL;
-    }
-    for (uint32_t i = 0; f->has_handles && i < f->n_params; i++)
-        args[i] = (struct hf_value){0};
-    return args;
-}
-
-static enum hf_err which_param(struct hf_canon_cx *cx, const struct hf_ftype *f, uint32_t i,
-                               enum hf_err err)
-{
+    memset(ret + i + 1, 0, (f->n_params - i - 1) * sizeof *ret);
     return hf_report_wrap(hf_store_report(cx->inst->store), err, "argument %u (%.*s)", i + 1,
                           HF_FMT(f->params[i].name));
 }
@@ -336,14 +325,32 @@ static enum hf_err load_params(struct hf_canon_cx *cx, const struct hf_ftype *f,
                                struct hf_value *ret)
 {
     enum hf_err err = hf_canon_range(cx, ptr, f->params_align, f->params_size);
-    if (HF_UNLIKELY(err != HF_OK))
+    if (HF_UNLIKELY(err != HF_OK)) {
+        memset(ret, 0, f->n_params * sizeof *ret);
         return hf_report_wrap(hf_store_report(cx->inst->store), err, "arguments");
+    }
     for (uint32_t i = 0; i < f->n_params && err == HF_OK; i++) {
         err = load(cx, f->params[i].type, cx->mem + ptr + f->params[i].offset, &ret[i]);
         if (HF_UNLIKELY(err != HF_OK))
-            return which_param(cx, f, i, err);
+            return which_param(cx, f, i, ret, err);
     }
     return err;
+}
+
+/* The commonest of all parameters: a borrow of what is there. False: nothing was done, and
+ * hf_lift_handle, which knows everything, shall look (V10). */
+static inline bool lift_borrow(struct hf_canon_cx *cx, const struct hf_type *t, uint32_t index,
+                               struct hf_value *ret)
+{
+    struct hf_handle *h = hf_handles_at(&cx->ci->handles, index);
+    if (HF_UNLIKELY(h == NULL || h->type != t->resource || h->lends == UINT32_MAX ||
+                    h->obj == (const void *)&hf_stand_in_byte || cx->numbers != NULL ||
+                    cx->n_lent == HF_LENT_INLINE))
+        return false;
+    cx->lent[cx->n_lent++] = index;
+    h->lends++;
+    *ret = (struct hf_value){.u64 = h->rep};
+    return true;
 }
 
 enum hf_err hf_lift_params(struct hf_canon_cx *cx, const struct hf_ftype *f,
@@ -353,9 +360,14 @@ enum hf_err hf_lift_params(struct hf_canon_cx *cx, const struct hf_ftype *f,
     if (HF_UNLIKELY(f->params_spilled))
         return load_params(cx, f, vals[0].u32, ret);
     for (uint32_t i = 0; i < f->n_params; i++) {
-        enum hf_err err = hf_lift_flat(cx, f->params[i].type, vals, &at, &ret[i]);
+        const struct hf_type *t = f->params[i].type;
+        if (t->kind == HF_T_BORROW && HF_LIKELY(lift_borrow(cx, t, vals[at].u32, &ret[i]))) {
+            at++;
+            continue;
+        }
+        enum hf_err err = hf_lift_flat(cx, t, vals, &at, &ret[i]);
         if (HF_UNLIKELY(err != HF_OK))
-            return which_param(cx, f, i, err);
+            return which_param(cx, f, i, ret, err);
     }
     return HF_OK;
 }

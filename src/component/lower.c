@@ -369,7 +369,12 @@ enum hf_err hf_lower_result(struct hf_canon_cx *cx, const struct hf_ftype *f,
                             const struct hf_value *v, union hf_val *vals)
 {
     uint32_t at = 0;
+    uint32_t handle = 0;
     if (f->result_spilled)
         return hf_lower_memory(cx, f->result, v, vals[f->lower.n_params - 1].u32);
-    return hf_lower_flat(cx, f->result, v, vals, &at);
+    if (f->result->kind != HF_T_OWN)
+        return hf_lower_flat(cx, f->result, v, vals, &at);
+    enum hf_err err = hf_lower_handle(cx, f->result, v, &handle);
+    vals[0].u64 = handle;
+    return err;
 }

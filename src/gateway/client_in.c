@@ -69,11 +69,14 @@ static bool refuse(struct hf_client_conn *conn, const struct hf_refusal *why)
 
 /* ---- heads ----------------------------------------------------------------------------------- */
 
+#define HEAD_ROOM 511u /* most heads: buffers of one size are used again by whoever gets them */
+
 /* `len`: of the head as it came. */
 static enum hf_err encode(struct hf_buf *buf, const struct hf_strict_answer *a, size_t len, bool body)
 {
     struct hf_head_writer w;
-    enum hf_err err = hf_buf_reserve(buf, 16 + 8 * (size_t)a->n_fields + len); /* once for all */
+    size_t room = 16 + 8 * (size_t)a->n_fields + len;
+    enum hf_err err = hf_buf_reserve(buf, room < HEAD_ROOM ? HEAD_ROOM : room); /* once for all */
     if (err == HF_OK)
         err = hf_head_begin_response(&w, buf, body ? 0 : HF_HEAD_NO_BODY, a->status);
     for (uint32_t i = 0; i < a->n_fields && err == HF_OK; i++)

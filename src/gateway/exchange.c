@@ -3,7 +3,7 @@
 
 #include "gateway/route.h"
 
-#define HEAD_ROOM    512u
+#define HEAD_ROOM    511u /* as buffers of answers have, which come back to the spares */
 #define NAME_MAX_LEN 2048u /* of a target or host in the log; the service sees all of it */
 
 static void on_wake(struct hf_waitset *set)

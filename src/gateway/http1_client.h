@@ -11,8 +11,8 @@
  * refused at its first wrong byte. */
 enum hf_err hf_http1_find_answer(struct hf_view bytes, uint32_t head_max,
                                  struct hf_http1_scan *scan, size_t *len, struct hf_refusal *why);
-/* Reads one whole head: the strict pass, then llhttp over the same bytes, which must agree. `ret`
- * comes with room for fields. */
+/* Reads one whole head: the strict pass alone (llhttp reads it a second time in the fuzz target).
+ * `ret` comes with room for fields. */
 bool hf_http1_parse_answer(struct hf_view head, struct hf_strict_answer *ret,
                            struct hf_refusal *why);
 

@@ -6,6 +6,8 @@
  */
 #include "gateway/strict.h"
 
+#include <endian.h>
+
 #define NAMED_MAX 32u /* fields a Connection may name: each costs a walk over all fields */
 
 #define TOKEN  1u /* tchar, RFC 9110 5.6.2 */
@@ -44,6 +46,38 @@ static size_t run_of(struct hf_view v, uint8_t class)
     return n;
 }
 
+/* Of eight bytes, the first in the lowest: the top bit of the first that is a control character (a
+ * tab among them) or DEL is set; above it bits say nothing. 0: none is. */
+static inline uint64_t odd_of(const uint8_t *p)
+{
+    const uint64_t each = UINT64_C(0x0101010101010101);
+    uint64_t w, del;
+    memcpy(&w, p, sizeof w);
+    w = le64toh(w);
+    del = w ^ each * 0x7f;
+    return (((w - each * 0x20) & ~w) | ((del - each) & ~del)) & each * 0x80;
+}
+
+/* run_of VALUE: eight bytes at a time. */
+static size_t run_of_value(struct hf_view v)
+{
+    size_t n = 0;
+    while (v.len - n >= 8) {
+        uint64_t odd = odd_of(v.ptr + n);
+        if (odd == 0) {
+            n += 8;
+            continue;
+        }
+        n += (size_t)__builtin_ctzll(odd) / 8;
+        if (v.ptr[n] != '\t')
+            return n;
+        n++;
+    }
+    if (n < v.len && v.len >= 8 && odd_of(v.ptr + v.len - 8) == 0) /* some of them once more */
+        return v.len;
+    return n + run_of(hf_view_skip(v, n), VALUE);
+}
+
 static bool eq_lower(struct hf_view v, const char *lower, size_t len)
 {
     if (v.len != len)
@@ -64,7 +98,7 @@ bool hf_strict_is_token(struct hf_view v)
 
 bool hf_strict_is_value(struct hf_view v)
 {
-    return run_of(v, VALUE) == v.len;
+    return run_of_value(v) == v.len;
 }
 
 bool hf_strict_is_target(struct hf_view v)
@@ -166,7 +200,7 @@ bool hf_strict_field(struct hf_view *rest, struct hf_strict_field *ret, struct h
         return refuse(why, 400, "a character that no field name may hold");
     ret->name = hf_view_take(at, n);
     at = hf_view_skip(at, n + 1);
-    n = run_of(at, VALUE);
+    n = run_of_value(at);
     ret->value = hf_strict_trim(hf_view_take(at, n));
     ret->hop = false;
     at = hf_view_skip(at, n);
@@ -213,12 +247,15 @@ static bool request_line(struct hf_view *rest, struct hf_strict *s, struct hf_re
     return true;
 }
 
-static void connection_options(struct hf_strict *s, struct hf_view value)
+/* *named: it names fields. */
+static void connection_options(struct hf_strict *s, struct hf_view value, bool *named)
 {
     struct hf_view item;
     while (hf_strict_list_next(&value, &item)) {
-        s->close |= IS(item, "close");
-        s->keep_alive |= IS(item, "keep-alive");
+        bool close = IS(item, "close"), keep_alive = IS(item, "keep-alive");
+        s->close |= close;
+        s->keep_alive |= keep_alive;
+        *named |= !close && !keep_alive;
     }
 }
 
@@ -240,10 +277,8 @@ static bool known_field(struct hf_strict *s, struct hf_strict_field *f, bool *co
             s->expect = IS(f->value, "100-continue") ? HF_EXPECT_CONTINUE : HF_EXPECT_OTHER;
         return true;
     case 10:
-        if (IS(f->name, "connection")) {
-            connection_options(s, f->value);
-            *named = true;
-        }
+        if (IS(f->name, "connection"))
+            connection_options(s, f->value, named);
         break;
     case 14:
         if (!IS(f->name, "content-length"))

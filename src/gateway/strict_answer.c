@@ -1,7 +1,8 @@
 /* strict_answer.c - the strict pass over the head of an answer (strict.h).
  *
  * The other server may be anybody's: what it says about framing must have one meaning, or the rest
- * of its connection means anything.
+ * of its connection means anything. There is no second reader at run time; the fuzz target
+ * http1_answer holds every head that is taken against llhttp, which must understand the same.
  */
 #include "gateway/strict.h"
 
@@ -58,13 +59,26 @@ static bool status_line(struct hf_view *rest, struct hf_strict_answer *s, struct
     return true;
 }
 
-static void connection_options(struct hf_strict_answer *s, struct hf_view value)
+/* *named: it names fields. */
+static void connection_options(struct hf_strict_answer *s, struct hf_view value, bool *named)
 {
     struct hf_view item;
     while (hf_strict_list_next(&value, &item)) {
-        s->close |= IS(item, "close");
-        s->keep_alive |= IS(item, "keep-alive");
+        bool close = IS(item, "close"), keep_alive = IS(item, "keep-alive");
+        s->close |= close;
+        s->keep_alive |= keep_alive;
+        *named |= !close && !keep_alive;
     }
+}
+
+/* A tab between a value and the end of its line is white space to some readers and part of the value
+ * to others: not where the framing is said. The line is whole, so there is an end. */
+static bool tab_behind(const struct hf_strict_field *f)
+{
+    const uint8_t *p = f->value.ptr + f->value.len;
+    while (*p == ' ')
+        p++;
+    return *p == '\t';
 }
 
 static bool known_field(struct hf_strict_answer *s, struct hf_strict_field *f, bool *named,
@@ -74,17 +88,18 @@ static bool known_field(struct hf_strict_answer *s, struct hf_strict_field *f, b
         if (s->has_length)
             return refuse(why, 502, "more than one Content-Length");
         s->has_length = true;
-        if (!hf_strict_length(f->value, &s->length))
+        if (!hf_strict_length(f->value, &s->length) || tab_behind(f))
             return refuse(why, 502, "a Content-Length that is not a number");
     } else if (IS(f->name, "transfer-encoding")) {
         if (s->chunked)
             return refuse(why, 502, "more than one Transfer-Encoding");
         if (!IS(f->value, "chunked"))
             return refuse(why, 501, "a transfer coding other than chunked");
+        if (tab_behind(f))
+            return refuse(why, 502, "a tab behind the transfer coding");
         s->chunked = true;
     } else if (IS(f->name, "connection")) {
-        connection_options(s, f->value);
-        *named = true;
+        connection_options(s, f->value, named);
     }
     f->hop = hf_strict_is_hop(f->name);
     return true;

@@ -15,12 +15,23 @@ struct hf_names;
 struct hf_net_rules;
 struct hf_tls_context;
 
-/* Freed objects by size class (steps of 64 bytes), one pool a worker. */
-#define HF_POOL_CLASSES 8
+/* Freed objects by size class (steps of 64 bytes), and buffers for heads and texts; one pool a worker. */
+#define HF_POOL_CLASSES 16
+#define HF_POOL_BUFS    64u   /* kept at most */
+#define HF_POOL_BUF     511u  /* room of a new one */
+#define HF_POOL_BUF_MAX 2048u /* larger ones go back to the heap */
 struct hf_obj_pool {
     void *free[HF_POOL_CLASSES];
+    uint32_t n_bufs;
+    struct hf_buf bufs[HF_POOL_BUFS];
 };
 void hf_pool_done(struct hf_obj_pool *pool);
+/* Uninitialised; NULL: memory is out. give takes back what take gave for the same size; p may be NULL. */
+void *hf_pool_take(struct hf_obj_pool *pool, size_t size);
+void hf_pool_give(struct hf_obj_pool *pool, void *p, size_t size);
+/* An empty buffer with room for most heads, if memory is not out. give takes any; the caller's is zeroes after. */
+struct hf_buf hf_pool_take_buf(struct hf_obj_pool *pool);
+void hf_pool_give_buf(struct hf_obj_pool *pool, struct hf_buf *buf);
 
 struct hf_obj {
     struct hf_guest *guest;

@@ -144,7 +144,7 @@ static enum hf_err load_fields(void *ctx, struct hf_view recipe, void **ret,
     if (recipe.len < 1 || recipe.ptr[0] > 1 ||
         hf_head_read(hf_view_skip(recipe, 1), &head, NULL) != HF_OK)
         return bad_recipe(report);
-    struct hf_field_store *s = hf_field_store_new();
+    struct hf_field_store *s = hf_field_store_new(ctx);
     if (s != NULL && hf_buf_add_view(&s->buf, head.fields) != HF_OK) {
         hf_field_store_unref(s);
         s = NULL;

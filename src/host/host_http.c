@@ -1,29 +1,28 @@
 /* host_http.c - wasi:http as a whole: the exchange in hand, small results, http-error-code, binding. */
 #include "host/http_int.h"
 
-#include <stdlib.h>
-
 /* ---- the exchange ---------------------------------------------------------------------------------------- */
 
 enum hf_err hf_http_begin(struct hf_guest *g, const struct hf_message *msg, void **request, void **outparam,
                           struct hf_report *report)
 {
     HF_ASSERT(g->http == NULL);
-    struct hf_http_state *h = calloc(1, sizeof *h);
+    struct hf_http_state *h = hf_pool_take(g->pool, sizeof *h);
     struct hf_response_outparam *param = hf_obj_new(g, sizeof *param, "response-outparam", NULL, NULL);
     struct hf_incoming_request *r;
     if (h == NULL || param == NULL) {
-        free(h);
+        hf_pool_give(g->pool, h, sizeof *h);
         if (param != NULL)
             hf_obj_release(&param->obj);
         return hf_report_set(report, HF_LIMIT, "out of memory for a request");
     }
     enum hf_err err = hf_http_make_request(g, msg, &r, report);
     if (err != HF_OK) {
-        free(h);
+        hf_pool_give(g->pool, h, sizeof *h);
         hf_obj_release(&param->obj);
         return err;
     }
+    *h = (struct hf_http_state){0};
     hf_list_init(&h->incoming);
     hf_list_init(&h->outgoing);
     hf_list_init(&h->fetches);
@@ -64,7 +63,7 @@ void hf_http_end(struct hf_guest *g, enum hf_err err)
         hf_blob_unref(b->blob);
         b->blob = NULL;
     }
-    free(h);
+    hf_pool_give(g->pool, h, sizeof *h);
 }
 
 void hf_http_forget(struct hf_guest *g)

@@ -8,10 +8,11 @@ static void request_destroy(struct hf_obj *obj)
 {
     struct hf_outgoing_request *r = HF_CONTAINER_OF(obj, struct hf_outgoing_request, obj);
     hf_outgoing_message_done(&r->m);
-    hf_buf_done(&r->method);
-    hf_buf_done(&r->path.text);
-    hf_buf_done(&r->scheme.text);
-    hf_buf_done(&r->authority.text);
+    struct hf_obj_pool *pool = obj->guest->pool;
+    hf_pool_give_buf(pool, &r->method);
+    hf_pool_give_buf(pool, &r->path.text);
+    hf_pool_give_buf(pool, &r->scheme.text);
+    hf_pool_give_buf(pool, &r->authority.text);
 }
 
 static enum hf_err request_constructor(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
@@ -42,6 +43,8 @@ static enum hf_err request_headers(struct hf_call *call, const struct hf_value *
 
 static enum hf_err set(struct hf_call *call, struct hf_buf *to, struct hf_view v)
 {
+    if (to->ptr == NULL)
+        *to = hf_pool_take_buf(hf_guest_of(call)->pool);
     hf_buf_clear(to);
     return hf_buf_add_view(to, v) == HF_OK ? HF_OK : hf_call_limit(call, "host memory for requests");
 }

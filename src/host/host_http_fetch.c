@@ -10,6 +10,7 @@
 #include "host/fetch.h"
 #include "host/http_int.h"
 #include "host/names.h"
+#include "host/service_int.h"
 
 #include <stdio.h>
 
@@ -62,8 +63,8 @@ static void stop(struct future *f)
     f->blob = NULL;
     hf_blob_unref(f->body);
     f->body = NULL;
-    hf_buf_done(&f->head);
-    hf_buf_done(&f->answer);
+    hf_pool_give_buf(f->obj.guest->pool, &f->head);
+    hf_pool_give_buf(f->obj.guest->pool, &f->answer);
 }
 
 static void future_destroy(struct hf_obj *obj)
@@ -128,7 +129,7 @@ static enum hf_err start(struct future *f, const struct hf_os_addr *addrs, uint3
     if (err == HF_OK) {
         f->running = true;
         f->blob = NULL;
-        hf_buf_done(&f->head);
+        hf_pool_give_buf(f->obj.guest->pool, &f->head);
     }
     return err;
 }
@@ -268,6 +269,7 @@ static enum hf_err write_head(struct future *f, const struct hf_outgoing_request
     struct hf_head_writer w;
     struct hf_head head = hf_field_store_head(r->m.store);
     uint32_t flags = HF_HEAD_HAS_SCHEME | HF_HEAD_HAS_AUTHORITY | HF_HEAD_HAS_PATH;
+    f->head = hf_pool_take_buf(f->obj.guest->pool);
     /* All of it at once: the fields as they stand, the parts, what stands before each, a traceparent. */
     enum hf_err err = hf_buf_reserve(&f->head, 64 + 80 + method.len + path.len + r->authority.text.len +
                                                    head.fields.len);
@@ -294,25 +296,49 @@ static uint32_t denied(struct hf_guest *g, struct hf_view host, uint16_t port)
     return HF_HTTP_REQUEST_DENIED;
 }
 
+/* An address instead of a name. A code: it is refused. */
+static uint32_t set_out_to(struct hf_guest *g, struct future *f, struct hf_view host,
+                           const struct hf_ip *ip)
+{
+    struct hf_literal *last = &g->worker->literal;
+    struct hf_endpoint to = {.ip = *ip, .port = f->port};
+    struct hf_os_addr addr;
+    hf_ip_print(ip, f->host);
+    if (!hf_net_rules_connect(hf_guest_http_rules(g), NULL, HF_NET_TCP, &to))
+        return denied(g, host, f->port);
+    write_addr(&addr, ip, f->port);
+    if (host.len <= sizeof last->given) {
+        last->port = f->port;
+        last->len = (uint8_t)host.len;
+        memcpy(last->given, host.ptr, host.len);
+        memcpy(last->host, f->host, sizeof last->host);
+        last->addr = addr;
+    }
+    return start(f, &addr, 1) == HF_OK ? 0 : HF_HTTP_CONNECTION_LIMIT;
+}
+
+/* To where the last one went. */
+static uint32_t set_out_again(struct future *f, const struct hf_literal *last)
+{
+    memcpy(f->host, last->host, sizeof last->host);
+    return start(f, &last->addr, 1) == HF_OK ? 0 : HF_HTTP_CONNECTION_LIMIT;
+}
+
 /* Asks the rules, and sets out. A code: it is refused. */
 static uint32_t set_out(struct hf_guest *g, struct future *f, struct hf_view host, bool secure)
 {
     const struct hf_net_rules *rules = hf_guest_http_rules(g);
-    struct hf_endpoint to = {.port = f->port};
-    struct hf_os_addr addr;
-    bool literal = hf_ip_parse(host, &to.ip);
+    const struct hf_literal *last = &g->worker->literal;
+    struct hf_ip ip;
     f->tls = secure ? hf_guest_http_tls(g) : NULL;
     if (!hf_net_rules_any(rules, HF_NET_TCP) || hf_guest_http_tls(g) == NULL || f->port == 0)
         return denied(g, host, f->port);
     if (hf_guest_io(g)->fetch == NULL)
         return HF_HTTP_INTERNAL_ERROR; /* run outside of a server */
-    if (literal) {
-        hf_ip_print(&to.ip, f->host);
-        if (!hf_net_rules_connect(rules, NULL, HF_NET_TCP, &to))
-            return denied(g, host, f->port);
-        write_addr(&addr, &to.ip, f->port);
-        return start(f, &addr, 1) == HF_OK ? 0 : HF_HTTP_CONNECTION_LIMIT;
-    }
+    if (last->port == f->port && hf_view_eq(host, hf_view(last->given, last->len)))
+        return set_out_again(f, last);
+    if (hf_ip_parse(host, &ip))
+        return set_out_to(g, f, host, &ip);
     if (!hf_net_name(host, f->host))
         return HF_HTTP_URI_INVALID;
     if (!hf_net_rules_lookup(rules, f->host))
@@ -405,7 +431,7 @@ static void answer_destroy(struct hf_obj *obj)
 static struct answer *answer_new(struct hf_guest *g, struct future *f)
 {
     struct answer *a = hf_obj_new(g, sizeof *a, "incoming-response", NULL, answer_destroy);
-    struct hf_field_store *s = a == NULL ? NULL : hf_field_store_new();
+    struct hf_field_store *s = a == NULL ? NULL : hf_field_store_new(g);
     struct hf_head head;
     if (s == NULL) {
         if (a != NULL)

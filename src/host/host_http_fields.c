@@ -5,7 +5,6 @@
  */
 #include "host/http_int.h"
 
-#include <stdlib.h>
 #include <strings.h>
 
 enum { INVALID_SYNTAX, FORBIDDEN, IMMUTABLE }; /* header-error */
@@ -16,11 +15,11 @@ static const char *const forbidden[] = {"connection",          "keep-alive",    
 
 /* ---- stores ---------------------------------------------------------------------------------------------- */
 
-struct hf_field_store *hf_field_store_new(void)
+struct hf_field_store *hf_field_store_new(struct hf_guest *g)
 {
-    struct hf_field_store *s = calloc(1, sizeof *s);
+    struct hf_field_store *s = hf_pool_take(g->pool, sizeof *s);
     if (s != NULL)
-        s->refs = 1;
+        *s = (struct hf_field_store){.pool = g->pool, .refs = 1};
     return s;
 }
 
@@ -34,8 +33,8 @@ void hf_field_store_unref(struct hf_field_store *s)
 {
     if (s == NULL || --s->refs > 0)
         return;
-    hf_buf_done(&s->buf);
-    free(s);
+    hf_pool_give_buf(s->pool, &s->buf);
+    hf_pool_give(s->pool, s, sizeof *s);
 }
 
 struct hf_head hf_field_store_head(const struct hf_field_store *s)
@@ -192,7 +191,7 @@ struct hf_field_store *hf_fields_consume(struct hf_fields *f)
 static enum hf_err fields_constructor(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
     (void)args;
-    result->obj = hf_fields_new(call, hf_field_store_new(), false);
+    result->obj = hf_fields_new(call, hf_field_store_new(hf_guest_of(call)), false);
     return result->obj == NULL ? HF_TRAP : HF_OK;
 }
 
@@ -204,7 +203,7 @@ static enum hf_err fields_from_list(struct hf_call *call, const struct hf_value 
         if (problem != 0)
             return header_error(call, problem, result);
     }
-    struct hf_fields *f = hf_fields_new(call, hf_field_store_new(), false);
+    struct hf_fields *f = hf_fields_new(call, hf_field_store_new(hf_guest_of(call)), false);
     if (f == NULL)
         return HF_TRAP;
     for (uint32_t i = 0; i < list->len; i++) {
@@ -307,7 +306,7 @@ static enum hf_err fields_entries(struct hf_call *call, const struct hf_value *a
 static enum hf_err fields_clone(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
     const struct hf_fields *f = args[0].obj;
-    struct hf_fields *copy = hf_fields_new(call, hf_field_store_new(), false);
+    struct hf_fields *copy = hf_fields_new(call, hf_field_store_new(hf_guest_of(call)), false);
     if (copy == NULL)
         return HF_TRAP;
     struct hf_head head = hf_field_store_head(f->store);

@@ -27,7 +27,9 @@ enum hf_err hf_http_remake_request(struct hf_guest *g, struct hf_view head, stru
     if (r == NULL)
         return hf_report_set(report, HF_LIMIT, "out of memory for a request");
     enum hf_err err = HF_LIMIT;
-    r->store = hf_field_store_new();
+    r->store = hf_field_store_new(g);
+    if (r->store != NULL)
+        r->store->buf = hf_pool_take_buf(g->pool);
     if (r->store == NULL || hf_buf_add_view(&r->store->buf, head) != HF_OK) {
         hf_report_set(report, err, "out of memory for a request");
         goto fail;
@@ -259,7 +261,7 @@ static enum hf_err trailers_get(struct hf_call *call, const struct hf_value *arg
     v[2] = hf_value_case(0, NULL);
     if (head.len == 0)
         return HF_OK;
-    struct hf_field_store *s = hf_field_store_new();
+    struct hf_field_store *s = hf_field_store_new(hf_guest_of(call));
     struct hf_head h;
     if (s == NULL || hf_buf_add_view(&s->buf, head) != HF_OK || hf_head_read(hf_buf_view(&s->buf), &h, NULL) != HF_OK) {
         hf_field_store_unref(s);

@@ -238,7 +238,7 @@ static enum hf_err respond(struct hf_call *call, uint64_t message, struct hf_buf
      * that (1.5.10), and nobody gets another's answer. */
     if (now != NULL && now->id == message)
         hf_turn_respond(turn, body, blob);
-    hf_buf_done(body);
+    hf_pool_give_buf(hf_guest_of(call)->pool, body);
     hf_blob_unref(*blob);
     *blob = NULL;
     return HF_OK;
@@ -246,7 +246,7 @@ static enum hf_err respond(struct hf_call *call, uint64_t message, struct hf_buf
 
 static enum hf_err send_response(struct hf_call *call, uint64_t message, struct outgoing_response *r)
 {
-    struct hf_buf buf = {0};
+    struct hf_buf buf = hf_pool_take_buf(hf_guest_of(call)->pool);
     struct hf_head_writer w;
     struct hf_head head = hf_field_store_head(r->m.store);
     struct hf_blob *blob = r->m.blob;

@@ -53,11 +53,12 @@ uint32_t hf_http_answer_body_code(enum hf_err err);
 /* ---- fields (host_http_fields.c) ---- The entries are kept encoded as in a head (base/head.h), shared by reference between
  * `fields` handles and the message they belong to. Immutable once shared. */
 struct hf_field_store {
+    struct hf_obj_pool *pool; /* where it came from */
     uint32_t refs, n;
     size_t start;      /* where the entries begin in buf */
     struct hf_buf buf; /* for an incoming message: the whole head */
 };
-struct hf_field_store *hf_field_store_new(void); /* empty, one reference; NULL: memory out */
+struct hf_field_store *hf_field_store_new(struct hf_guest *g); /* empty, one reference, no buffer yet; NULL: memory out */
 struct hf_field_store *hf_field_store_ref(struct hf_field_store *s);
 void hf_field_store_unref(struct hf_field_store *s);
 struct hf_head hf_field_store_head(const struct hf_field_store *s); /* to walk with hf_head_next and hf_head_find */

@@ -19,19 +19,56 @@ static unsigned size_class(size_t size)
     return (unsigned)((size + POOL_STEP - 1) / POOL_STEP) - 1;
 }
 
+void *hf_pool_take(struct hf_obj_pool *pool, size_t size)
+{
+    unsigned c = size_class(size);
+    if (!POOLING || c >= HF_POOL_CLASSES || pool->free[c] == NULL)
+        return malloc((size_t)(c + 1) * POOL_STEP);
+    void *p = pool->free[c];
+    memcpy(&pool->free[c], p, sizeof(void *));
+    return p;
+}
+
+void hf_pool_give(struct hf_obj_pool *pool, void *p, size_t size)
+{
+    unsigned c = size_class(size);
+    if (!POOLING || c >= HF_POOL_CLASSES) {
+        free(p);
+    } else if (p != NULL) {
+        memcpy(p, &pool->free[c], sizeof(void *));
+        pool->free[c] = p;
+    }
+}
+
+struct hf_buf hf_pool_take_buf(struct hf_obj_pool *pool)
+{
+    struct hf_buf buf = {0};
+    if (pool->n_bufs > 0)
+        return pool->bufs[--pool->n_bufs];
+    if (hf_buf_reserve(&buf, HF_POOL_BUF) != HF_OK)
+        return (struct hf_buf){0}; /* who writes into it hears of it */
+    return buf;
+}
+
+void hf_pool_give_buf(struct hf_obj_pool *pool, struct hf_buf *buf)
+{
+    if (buf->ptr == NULL)
+        return;
+    if (!POOLING || pool->n_bufs == HF_POOL_BUFS || buf->cap > HF_POOL_BUF_MAX || buf->cap < HF_POOL_BUF) {
+        hf_buf_done(buf);
+        return;
+    }
+    hf_buf_clear(buf);
+    pool->bufs[pool->n_bufs++] = *buf;
+    *buf = (struct hf_buf){0};
+}
+
 void *hf_obj_new(struct hf_guest *g, size_t size, const char *kind, struct hf_obj *parent, void (*destroy)(struct hf_obj *))
 {
     HF_ASSERT(size >= sizeof(struct hf_obj) && size <= UINT16_MAX);
-    unsigned c = size_class(size);
-    struct hf_obj *obj;
-    if (POOLING && c < HF_POOL_CLASSES && g->pool->free[c] != NULL) {
-        obj = g->pool->free[c];
-        memcpy(&g->pool->free[c], obj, sizeof(void *));
-    } else {
-        obj = malloc((size_t)(c + 1) * POOL_STEP);
-        if (obj == NULL)
-            return NULL;
-    }
+    struct hf_obj *obj = hf_pool_take(g->pool, size);
+    if (obj == NULL)
+        return NULL;
     memset(obj, 0, size);
     obj->guest = g;
     obj->kind = kind;
@@ -53,13 +90,7 @@ void hf_obj_release(struct hf_obj *obj)
         obj->destroy(obj);
     hf_list_remove(&obj->in_guest);
     hf_list_remove(&obj->in_parent);
-    unsigned c = size_class(obj->size);
-    if (POOLING && c < HF_POOL_CLASSES) {
-        memcpy(obj, &g->pool->free[c], sizeof(void *));
-        g->pool->free[c] = obj;
-    } else {
-        free(obj);
-    }
+    hf_pool_give(g->pool, obj, obj->size);
 }
 
 void hf_obj_cut_children(struct hf_obj *obj)
@@ -98,4 +129,6 @@ void hf_pool_done(struct hf_obj_pool *pool)
         }
         pool->free[c] = NULL;
     }
+    while (pool->n_bufs > 0)
+        hf_buf_done(&pool->bufs[--pool->n_bufs]);
 }

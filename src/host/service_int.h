@@ -4,9 +4,11 @@
 
 #include <stdatomic.h>
 
+#include "base/ip.h"
 #include "base/metric.h"
 #include "host/guest.h"
 #include "host/names.h"
+#include "os/os.h"
 #include "os/tls.h"
 
 struct hf_kv_grants { /* kv_int.h */
@@ -32,6 +34,15 @@ struct hf_worker_counters {
     struct hf_counter resets, reset_grown, reset_dirty, reset_handles, reset_other, pages_copied;
     struct hf_counter traps, exits, no_answer;
 };
+/* The last address (not a name) that an outgoing request was granted: who calls one server calls it again. Rules are
+ * the service's, for good. Port 0: none yet. */
+struct hf_literal {
+    uint16_t port;
+    uint8_t len;
+    char given[HF_IP_TEXT_MAX]; /* as the authority has it, `len` bytes */
+    char host[HF_IP_TEXT_MAX];  /* as it is printed */
+    struct hf_os_addr addr;
+};
 struct hf_service_worker {
     struct hf_service *svc;
     struct hf_io *io;
@@ -41,6 +52,7 @@ struct hf_service_worker {
     struct hf_scanner *scanner; /* made when it is first needed */
     bool no_scanner;            /* it cannot be had here */
     struct hf_obj_pool pool;
+    struct hf_literal literal;
     struct hf_worker_counters counters;
     bool second_ok;        /* an instance served a second request: the component is reusable */
     uint32_t second_traps; /* second requests that trapped before that */

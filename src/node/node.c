@@ -81,6 +81,11 @@ static char *default_cache(void)
     return path;
 }
 
+static void say_of_kv(void *ctx, const char *text)
+{
+    hf_log_say(((struct hf_node *)ctx)->log, "store", "%s", text);
+}
+
 static enum hf_err open_kv(struct hf_node *node, struct hf_report *report)
 {
     struct hf_kv_limits limits = {
@@ -94,7 +99,8 @@ static enum hf_err open_kv(struct hf_node *node, struct hf_report *report)
         return hf_report_set(report, err, "no random bytes can be had");
     node->kv_durable = node->opt.data_dir != NULL;
     if (node->kv_durable)
-        return hf_kv_sqlite_open(node->opt.data_dir, &limits, seed, &node->kv, report);
+        return hf_kv_sqlite_open(node->opt.data_dir, &limits, seed, (struct hf_kv_ear){say_of_kv, node}, &node->kv,
+                                 report);
     err = hf_kv_memory_new(&limits, seed, &node->kv);
     return err == HF_OK ? HF_OK : hf_report_set(report, err, "out of memory");
 }

@@ -52,9 +52,9 @@ struct hf_worker {
     struct hf_wake *wake;
     struct hf_io io;
     struct hf_between *between;
-    struct hf_spill_file *spill; /* evicted processes */
     struct hf_desk desk; /* post.h: messages from outside */
     struct hf_shards *shards; /* named processes of others; NULL: there is one worker */
+    struct hf_spill_file *spill; /* evicted processes */
     struct hf_os_watch wake_watch;
     /* share.h: what it serves */
     struct hf_list shares, totals; /* hf_share, hf_total: in_worker */
@@ -114,6 +114,12 @@ struct hf_node {
     _Atomic uint32_t stop;    /* how often stop was asked for */
     _Atomic uint32_t at_rest; /* workers that have nothing of their own left to do */
 };
+
+/* A worker's part of what is bounded for the whole node: names, and so what is had for them, are spread evenly. 0 stays 0. */
+static inline uint64_t hf_node_part(const struct hf_node *node, uint64_t whole)
+{
+    return whole / node->opt.workers + (whole % node->opt.workers != 0);
+}
 
 /* node.c: a thread's door to the durable store, into io->kv; NULL stays when the store is in memory. hf_kv_close takes it back:
  * before the last letters of io->wake are delivered. */

@@ -196,15 +196,14 @@ struct hf_named_settings hf_named_settings_of(const struct hf_service_options *o
 static enum hf_err make_named(struct hf_share *s, struct hf_report *report)
 {
     struct hf_named_settings ns = hf_named_settings_of(&s->service->options->o);
-    uint32_t workers = s->worker->node->opt.workers; /* names are spread evenly: so is their number */
-    ns.processes_max = ns.processes_max / workers + (ns.processes_max % workers != 0);
-    ns.resident_max = ns.resident_max / workers + (ns.resident_max % workers != 0);
-    ns.last_words = hf_service_has_shutdown(s->service->svc);
+    ns.processes_max = (uint32_t)hf_node_part(s->worker->node, ns.processes_max);
+    ns.resident_max = (uint32_t)hf_node_part(s->worker->node, ns.resident_max);
     ns.behaviour = &hf_service_behaviour;
     ns.ctx = s->host;
     ns.start_timeout_ns = s->service->class_settings.start_timeout_ns;
     ns.ended = hf_ends_note;
     ns.ended_ctx = &s->total->ends;
+    ns.last_words = hf_service_has_shutdown(s->service->svc);
     return hf_named_class_add(s->worker->kernel, hf_app_service_name(s->service), &ns, &s->class, report);
 }
 

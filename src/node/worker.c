@@ -1,8 +1,11 @@
-/* worker.c - one thread that serves: its poller, kernel, gateway and the loop that carries data between them.
+/* worker.c - one thread that serves: its poller, kernel, gateway and the loop that carries data
+ * between them.
  *
- * A loop turn: wait for events (or the next deadline), let the gateway read, run turns of the kernel for a bounded time (at most one that may be long), let
- * effects whose batches are acknowledged leave, let the client (outgoing requests) and the gateway write. Nothing here is shared with other workers but the
- * node's read-only parts; letters between workers come through os/wake.h.
+ * A loop turn: wait for events (or the next deadline), let the gateway read, run turns of the
+ * kernel for a bounded time (at most one that may be long), let effects whose batches are
+ * acknowledged leave, let the client (outgoing requests) and the gateway write. Nothing here is
+ * shared with other workers but the node's read-only parts; letters between workers come through
+ * os/wake.h.
  */
 #include "node/node_int.h"
 
@@ -11,8 +14,8 @@
 #define EVENTS_MAX 256
 #define TURNS_NS   2000000u /* look at the sockets again after that much computing */
 #define ACCESS_MAX 32768u
-/* Named processes: all of them; those that have come to be made or are in memory, so that a burst of messages to evicted ones
- * finds its places; bytes of the file for the others. */
+/* Named processes: all of them; those that have come to be made or are in memory, so that a burst
+ * of messages to evicted ones finds its places; bytes of the file for the others. */
 #define NAMES_MAX     1000000u
 #define PROCESSES_MAX 100000u
 #define SPILL_MAX     (UINT64_C(4) << 30)
@@ -26,10 +29,13 @@ static void on_access(void *ctx, const struct hf_access *a)
 {
     struct hf_worker *w = ctx;
     struct hf_access timed = *a;
-    timed.end_ns = w->node->os->now_ns(w->node->os); /* the gateway's time is that of the loop turn */
+    timed.end_ns =
+        w->node->os->now_ns(w->node->os); /* the gateway's time is that of the loop turn */
     hf_meter_note(&w->meter, a->service,
-                  &(struct hf_meter_note){
-                      .status = a->status, .ns = timed.end_ns - a->start_ns, .bytes_in = a->bytes_in, .bytes_out = a->bytes_out});
+                  &(struct hf_meter_note){.status = a->status,
+                                          .ns = timed.end_ns - a->start_ns,
+                                          .bytes_in = a->bytes_in,
+                                          .bytes_out = a->bytes_out});
     if (w->node->opt.quiet)
         return;
     hf_log_access(w->node->log, &w->clock, &w->access, &timed);
@@ -40,7 +46,8 @@ static void on_access(void *ctx, const struct hf_access *a)
 static void on_spill_trouble(void *worker, const char *text)
 {
     const struct hf_worker *w = worker;
-    hf_log_say(w->node->log, "warning", "the spill file, where idle processes are put: %s; they stay in memory", text);
+    hf_log_say(w->node->log, "warning",
+               "the spill file, where idle processes are put: %s; they stay in memory", text);
 }
 
 /* Where what may be gone with the process has its place. */
@@ -57,7 +64,7 @@ static enum hf_err make_spill(struct hf_worker *w)
     struct hf_node *node = w->node;
     struct hf_spill_settings s = {
         .folder = spill_folder(node),
-        .max = (node->opt.spill_max != 0 ? node->opt.spill_max : SPILL_MAX) / node->opt.workers,
+        .max = hf_node_part(node, node->opt.spill_max != 0 ? node->opt.spill_max : SPILL_MAX),
         .jobs = node->jobs,
         .home = w->wake,
         .trouble = on_spill_trouble,
@@ -76,13 +83,8 @@ static uint32_t resident_of(uint32_t instances_max)
     return n == 0 ? 1 : n;
 }
 
-/* Names are spread evenly over the workers: so is their number. */
-static uint32_t share_of(const struct hf_node *node, uint32_t whole)
-{
-    return whole / node->opt.workers + (whole % node->opt.workers != 0);
-}
-
-enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t number, struct hf_report *report)
+enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t number,
+                           struct hf_report *report)
 {
     struct hf_os *os = node->os;
     w->node = node;
@@ -94,9 +96,11 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
     struct hf_kernel_settings ks = {
         .id_base = (uint64_t)number << 48,
         .processes_max = PROCESSES_MAX,
-        .names_max = share_of(node, node->opt.names_max != 0 ? node->opt.names_max : NAMES_MAX),
-        .resident_max =
-            share_of(node, node->opt.resident_max != 0 ? node->opt.resident_max : resident_of(node->opt.instances_max)),
+        .names_max = (uint32_t)hf_node_part(node, node->opt.names_max != 0 ? node->opt.names_max
+                                                                           : NAMES_MAX),
+        .resident_max = (uint32_t)hf_node_part(node, node->opt.resident_max != 0
+                                                         ? node->opt.resident_max
+                                                         : resident_of(node->opt.instances_max)),
     };
     enum hf_err err = os->random(os, &ks.hash_seed, sizeof ks.hash_seed);
     if (err == HF_OK)
@@ -117,7 +121,8 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
     if (err != HF_OK)
         return hf_report_set(report, err, "a worker could not be made: %s", hf_err_text(err));
     if (node->opt.workers > 1) /* before anything is made in the kernel */
-        err = hf_shards_new(w->kernel, w->wake, HF_BODY_WINDOW, number, &node->shard_table, &w->shards);
+        err = hf_shards_new(w->kernel, w->wake, HF_BODY_WINDOW, number, &node->shard_table,
+                            &w->shards);
     if (err != HF_OK)
         return hf_report_set(report, err, "out of memory");
     hf_kernel_step(w->kernel, os->now_ns(os)); /* tells it the time */
@@ -200,13 +205,15 @@ void hf_worker_done(struct hf_worker *w)
     memset(w, 0, sizeof *w);
 }
 
-enum hf_err hf_worker_listen(struct hf_worker *w, const struct hf_os_addr *addr, struct hf_os_addr *bound, struct hf_report *report)
+enum hf_err hf_worker_listen(struct hf_worker *w, const struct hf_os_addr *addr,
+                             struct hf_os_addr *bound, struct hf_report *report)
 {
     return hf_gateway_listen(w->gateway, addr, w->node->n_workers > 1, bound, report);
 }
 
-/* Turns until nothing is runnable or it is time to look at the sockets. True: there is more. A turn that may take long
- * comes first after a look at the sockets or not at all: so nothing that is done waits for it, nor what just came. */
+/* Turns until nothing is runnable or it is time to look at the sockets. True: there is more. A turn
+ * that may take long comes first after a look at the sockets or not at all: so nothing that is done
+ * waits for it, nor what just came. */
 static bool run_turns(struct hf_worker *w, uint64_t now)
 {
     struct hf_os *os = w->node->os;
@@ -238,9 +245,10 @@ static bool serving(struct hf_worker *w, uint64_t now)
     }
     struct hf_gateway_stats gs;
     hf_gateway_get_stats(w->gateway, &gs);
-    bool idle = gs.open == 0 && hf_kernel_idle(w->kernel) && hf_between_idle(w->between) && hf_desk_idle(&w->desk) &&
-                (w->shards == NULL || hf_shards_idle(w->shards));
-    if (idle && !w->at_rest) { /* nothing can come to it any more but from other workers: it serves them to the end */
+    bool idle = gs.open == 0 && hf_kernel_idle(w->kernel) && hf_between_idle(w->between) &&
+                hf_desk_idle(&w->desk) && (w->shards == NULL || hf_shards_idle(w->shards));
+    if (idle && !w->at_rest) { /* nothing can come to it any more but from other workers: it serves
+                                  them to the end */
         w->at_rest = true;
         if (atomic_fetch_add(&node->at_rest, 1) + 1 == node->n_workers)
             for (uint32_t i = 0; i < node->n_workers; i++)
@@ -264,10 +272,11 @@ static bool serving(struct hf_worker *w, uint64_t now)
 
 static uint64_t sleep_until(struct hf_worker *w)
 {
-    uint64_t until = hf_kernel_next_ns(w->kernel), g = hf_gateway_next_ns(w->gateway), c = hf_client_next_ns(w->client);
+    uint64_t until = hf_kernel_next_ns(w->kernel), g = hf_gateway_next_ns(w->gateway),
+             c = hf_client_next_ns(w->client);
     uint64_t change = hf_change_next_ns(w);
-    if (hf_gateway_busy(w->gateway) || hf_client_busy(w->client) || hf_between_busy(w->between) || hf_desk_busy(&w->desk) ||
-        (w->shards != NULL && hf_shards_busy(w->shards)))
+    if (hf_gateway_busy(w->gateway) || hf_client_busy(w->client) || hf_between_busy(w->between) ||
+        hf_desk_busy(&w->desk) || (w->shards != NULL && hf_shards_busy(w->shards)))
         return 0;
     if (g < until)
         until = g;

@@ -11,10 +11,19 @@
  * `seed`: random, so that no guest can choose keys that all collide. HF_LIMIT: no memory. */
 enum hf_err hf_kv_memory_new(const struct hf_kv_limits *limits, uint64_t seed, struct hf_kv **ret);
 
-/* Durable: DIR/holdfast.db, an SQLite file (WAL, synchronous=FULL) with one thread that writes it;
- * DIR is made if it is not there. An operation is done when its group is on disk; a refusal of
- * HF_KV_DISK changed nothing. After a commit that failed in a way that leaves the file in doubt
- * (HF_KV_UNKNOWN) everything is refused until the store is opened anew.
+/* Told in words what is wrong while a durable store runs (a full disk, a commit that failed), at most
+ * once a second, by any thread, also inside open; it may not call the store. say NULL: nobody is. */
+struct hf_kv_ear {
+    void (*say)(void *ctx, const char *text);
+    void *ctx;
+};
+
+struct hf_wake;
+/* Durable: DIR/holdfast.db (doc/store.md), an SQLite file (WAL, synchronous=FULL) with one thread
+ * that writes it; DIR is made if it is not there. A file of an older format becomes one of this. An
+ * operation is done when its group is on disk; a refusal of HF_KV_DISK changed nothing. After a
+ * commit that failed in a way that leaves the file in doubt (HF_KV_UNKNOWN) everything is refused
+ * until the store is opened anew.
  *
  * *ret is the first door: it finds buckets and keeps the store open, from any thread, and begins
  * nothing. Each thread that begins operations takes a door of its own, whose answers come as
@@ -26,9 +35,8 @@ enum hf_err hf_kv_memory_new(const struct hf_kv_limits *limits, uint64_t seed, s
  * HF_IO: the folder or file cannot be used, or another process has it (the report says which).
  * HF_CORRUPT: damaged, or not ours. HF_UNSUPPORTED: written by a newer version, or a file system
  * that cannot do it. HF_LIMIT: memory, threads. */
-struct hf_wake;
 enum hf_err hf_kv_sqlite_open(const char *dir, const struct hf_kv_limits *limits, uint64_t seed,
-                              struct hf_kv **ret, struct hf_report *report);
+                              struct hf_kv_ear ear, struct hf_kv **ret, struct hf_report *report);
 enum hf_err hf_kv_sqlite_door(struct hf_kv *first, struct hf_wake *wake, struct hf_kv **ret);
 
 #endif

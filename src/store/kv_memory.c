@@ -47,7 +47,8 @@ struct hf_kv_bucket {
     struct shard shards[SHARDS];
     _Atomic uint64_t keys, bytes;
     uint64_t seed;
-    char *name; /* owns what the map of buckets has as key */
+    char *name; /* owns what the map of buckets has as key: length of the space, space, name */
+    size_t name_len;
 };
 struct memory {
     struct hf_kv kv;
@@ -133,6 +134,7 @@ static enum hf_err find_or_make(struct memory *m, struct hf_view key, struct hf_
             free(copy);
             return HF_LIMIT;
         }
+        b->name_len = key.len;
         enum hf_err err = hf_map_put(&m->buckets, hf_view(copy, key.len), b, NULL);
         if (err != HF_OK) {
             bucket_free(b);
@@ -161,6 +163,25 @@ static enum hf_err memory_bucket(struct hf_kv *kv, struct hf_view space, struct 
     }
     hf_buf_done(&key);
     return err;
+}
+
+static void memory_count(struct hf_kv *kv,
+                         void (*each)(void *ctx, const struct hf_kv_count *count), void *ctx)
+{
+    struct memory *m = HF_CONTAINER_OF(kv, struct memory, kv);
+    struct hf_kv_bucket *b;
+    pthread_mutex_lock(&m->lock);
+    for (size_t i = 0; (b = hf_map_next(&m->buckets, &i)) != NULL;) {
+        uint64_t space;
+        memcpy(&space, b->name, sizeof space);
+        struct hf_kv_count count = {
+            .space = hf_view(b->name + sizeof space, space),
+            .name = hf_view(b->name + sizeof space + space, b->name_len - sizeof space - space),
+            .keys = atomic_load_explicit(&b->keys, memory_order_relaxed),
+            .bytes = atomic_load_explicit(&b->bytes, memory_order_relaxed)};
+        each(ctx, &count);
+    }
+    pthread_mutex_unlock(&m->lock);
 }
 
 static void memory_close(struct hf_kv *kv)
@@ -472,7 +493,8 @@ static void memory_end(struct hf_kv *kv, struct hf_kv_op *op)
     free(l);
 }
 
-static const struct hf_kv_ops memory_ops = {memory_bucket, memory_begin, memory_end, memory_close};
+static const struct hf_kv_ops memory_ops = {memory_bucket, memory_begin, memory_end, memory_close,
+                                            memory_count};
 
 enum hf_err hf_kv_memory_new(const struct hf_kv_limits *limits, uint64_t seed, struct hf_kv **ret)
 {

@@ -9,11 +9,15 @@
 
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #define GROUP_RECORDS 4096u
 #define GROUP_BYTES   (1u << 20)
-#define WAL_PAGES     4000 /* then they go into the file */
+#define WAL_PAGES     12000 /* then they go into the file */
+#define IDLE_MS       5000
+#define SWEEP_IDLE    1024u
+#define SWEEP_LAST    4096u
 #define WAIT_NS       500000u
 #define WAIT_STEP_NS  20000u
 /* What one door may have in flight; a larger one alone is taken. */
@@ -43,6 +47,9 @@ struct hf_kv_bucket *hf_kvs_bucket_new(struct hf_kvs *s, struct hf_view space, s
         b->space = hf_view(b->label + sizeof(uint64_t), space.len);
         b->name = hf_view(b->label + sizeof(uint64_t) + space.len, name.len);
         hf_list_init(&b->in_changed);
+        hf_list_init(&b->in_stale);
+        hf_map_init(&b->entries, 0); /* bounded over all buckets: limits.log_keys */
+        b->entries.seed = s->buckets.seed + 1;
         if (hf_map_put(&s->buckets, hf_view(b->label, label.len), b, NULL) != HF_OK) {
             free(b);
             b = NULL;
@@ -159,13 +166,6 @@ struct queue {
     uint64_t commit_ns; /* what the last one took */
 };
 
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static void collect(void *ctx, struct hf_letter *letter)
 {
     struct queue *q = ctx;
@@ -180,8 +180,8 @@ static void collect(void *ctx, struct hf_letter *letter)
  * is alone never waits, nor does anybody where commits are fast. */
 static void wait_for_company(struct hf_kvs *s, struct queue *q)
 {
-    uint64_t most = q->commit_ns / 4, until = now_ns() + (most < WAIT_NS ? most : WAIT_NS);
-    while (q->n < q->expected && most > WAIT_STEP_NS * 2 && now_ns() < until) {
+    uint64_t most = q->commit_ns / 4, until = hf_kvs_now_ns() + (most < WAIT_NS ? most : WAIT_NS);
+    while (q->n < q->expected && most > WAIT_STEP_NS * 2 && hf_kvs_now_ns() < until) {
         struct timespec step = {.tv_nsec = WAIT_STEP_NS};
         nanosleep(&step, NULL);
         hf_wake_take_all(s->inbox, collect, q);
@@ -223,14 +223,19 @@ static void answer(struct hf_list *group)
 
 static void commit_group(struct hf_kvs *s, struct queue *q)
 {
-    struct hf_list group;
+    struct hf_list group, done;
     hf_list_init(&group);
     wait_for_company(s, q);
     if (!gather(s, q, &group))
         return;
-    uint64_t begun = now_ns();
+    hf_list_init(&done);
+    hf_kvs_reads(s, &group, &done);
+    answer(&done);
+    if (hf_list_empty(&group))
+        return;
+    uint64_t begun = hf_kvs_now_ns();
     hf_kvs_group(s, &group);
-    q->commit_ns = now_ns() - begun;
+    q->commit_ns = hf_kvs_now_ns() - begun;
     answer(&group);
     if (s->wal_pages < WAL_PAGES || s->broken)
         return;
@@ -238,23 +243,41 @@ static void commit_group(struct hf_kvs *s, struct queue *q)
     sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 }
 
+/* So that a closed file is complete without its log. What fails is done when it is opened. */
+static void last_sweep(struct hf_kvs *s)
+{
+    s->sweep.not_before = 0;
+    while (hf_kvs_sweep_alone(s, SWEEP_LAST)) {
+    }
+}
+
 static void *commit_all(void *arg)
 {
     struct hf_kvs *s = arg;
     struct queue q = {.n = 0};
+    bool idle = false;
+    prctl(PR_SET_TIMERSLACK, 1000ul, 0ul, 0ul, 0ul); /* it waits for company in small steps */
     hf_list_init(&q.records);
     for (;;) {
         bool stop = atomic_load(&s->stop); /* read before the letters: none comes after it */
         hf_wake_take_all(s->inbox, collect, &q);
         if (q.n > 0) {
+            idle = false;
             commit_group(s, &q);
             continue;
         }
-        if (stop)
+        if (stop) {
+            last_sweep(s);
             return NULL;
+        }
+        if (idle && hf_kvs_sweep_alone(s, SWEEP_IDLE))
+            continue;
+        idle = false;
         if (hf_wake_sleep(s->inbox)) {
             struct pollfd p = {.fd = hf_wake_fd(s->inbox), .events = POLLIN};
-            poll(&p, 1, -1); /* interrupted: it looks, and sleeps again */
+            bool has_log = s->log_first <= s->log_last && !s->broken;
+            idle = poll(&p, 1, has_log ? atomic_load(&s->idle_ms) : -1) ==
+                   0; /* interrupted: sleeps again */
             hf_wake_awake(s->inbox);
         }
     }
@@ -273,8 +296,10 @@ static void store_free(struct hf_kvs *s)
         hf_wake_awake(s->inbox);
     }
     hf_kvs_file_close(s);
-    for (size_t i = 0; (b = hf_map_next(&s->buckets, &i)) != NULL;)
+    for (size_t i = 0; (b = hf_map_next(&s->buckets, &i)) != NULL;) {
+        hf_kvs_entries_free(b);
         free(b);
+    }
     hf_map_done(&s->buckets);
     hf_wake_free(s->inbox);
     pthread_mutex_destroy(&s->lock);
@@ -307,7 +332,24 @@ static void kvs_close(struct hf_kv *kv)
         store_free(s);
 }
 
-static const struct hf_kv_ops kvs_ops = {kvs_bucket, kvs_begin, kvs_end, kvs_close};
+static void kvs_count(struct hf_kv *kv, void (*each)(void *ctx, const struct hf_kv_count *count),
+                      void *ctx)
+{
+    struct hf_kvs *s = HF_CONTAINER_OF(kv, struct hf_kvs_door, kv)->store;
+    struct hf_kv_bucket *b;
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; (b = hf_map_next(&s->buckets, &i)) != NULL;) {
+        struct hf_kv_count count = {
+            .space = b->space,
+            .name = b->name,
+            .keys = atomic_load_explicit(&b->shown_keys, memory_order_relaxed),
+            .bytes = atomic_load_explicit(&b->shown_bytes, memory_order_relaxed)};
+        each(ctx, &count);
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+static const struct hf_kv_ops kvs_ops = {kvs_bucket, kvs_begin, kvs_end, kvs_close, kvs_count};
 
 static enum hf_err door_new(struct hf_kvs *s, struct hf_wake *wake, struct hf_kv **ret)
 {
@@ -327,12 +369,13 @@ enum hf_err hf_kv_sqlite_door(struct hf_kv *first, struct hf_wake *wake, struct 
 }
 
 enum hf_err hf_kv_sqlite_open(const char *dir, const struct hf_kv_limits *limits, uint64_t seed,
-                              struct hf_kv **ret, struct hf_report *report)
+                              struct hf_kv_ear ear, struct hf_kv **ret, struct hf_report *report)
 {
     struct hf_kvs *s = calloc(1, sizeof *s);
     if (s == NULL)
         return hf_report_set(report, HF_LIMIT, "out of memory");
     s->limits = *limits;
+    s->ear = ear;
     s->lock_fd = -1;
     hf_kv_limits_fill(&s->limits);
     if (s->limits.buckets > HF_KVS_BUCKETS)
@@ -340,6 +383,12 @@ enum hf_err hf_kv_sqlite_open(const char *dir, const struct hf_kv_limits *limits
     hf_map_init(&s->buckets, 0); /* those in the file are let in, also past a limit that shrank */
     s->buckets.seed = seed;
     hf_list_init(&s->changed);
+    hf_list_init(&s->stale);
+    hf_list_init(&s->touched);
+    hf_list_init(&s->waiting);
+    hf_list_init(&s->known);
+    s->log_first = 1;
+    atomic_init(&s->idle_ms, IDLE_MS);
     pthread_mutex_init(&s->lock, NULL);
     pthread_mutex_init(&s->barrier_lock, NULL);
     pthread_cond_init(&s->barrier, NULL);

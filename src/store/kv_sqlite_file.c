@@ -13,7 +13,10 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+#define SAY_NS 1000000000u
 
 /* A key's row is found by (bucket, key), listed by id: bucket << 48 | the version it was born with.
  */
@@ -24,7 +27,10 @@ static const char schema[] =
     "CREATE TABLE kv(id INTEGER PRIMARY KEY, bucket INTEGER NOT NULL, key BLOB NOT NULL,"
     " version INTEGER NOT NULL, crc INTEGER NOT NULL, value BLOB NOT NULL);"
     "CREATE UNIQUE INDEX kv_key ON kv(bucket, key);"
+    "CREATE TABLE log(id INTEGER PRIMARY KEY, record BLOB NOT NULL);"
     "INSERT INTO meta VALUES('version', 0), ('made_by', 'holdfast');";
+/* Format 1 had no log. */
+static const char upgrade[] = "CREATE TABLE log(id INTEGER PRIMARY KEY, record BLOB NOT NULL);";
 
 static const char *const statements[HF_KVS_STATEMENTS] = {
     [HF_KVS_BEGIN_READ] = "BEGIN",
@@ -41,6 +47,8 @@ static const char *const statements[HF_KVS_STATEMENTS] = {
     [HF_KVS_NEW_BUCKET] = "INSERT INTO bucket VALUES(?1, ?2, ?3, 0, 0)",
     [HF_KVS_COUNT] = "UPDATE bucket SET keys = ?2, bytes = ?3 WHERE id = ?1",
     [HF_KVS_VERSION] = "UPDATE meta SET value = ?1 WHERE name = 'version'",
+    [HF_KVS_LOG_ADD] = "INSERT INTO log VALUES(?1, ?2)",
+    [HF_KVS_LOG_TRIM] = "DELETE FROM log WHERE id <= ?1",
 };
 
 static enum hf_err failed(struct hf_kvs *s, int rc, struct hf_report *report)
@@ -116,12 +124,13 @@ static enum hf_err make_file(struct hf_kvs *s, const char *dir, struct hf_report
     return rc == 0 ? HF_OK : hf_report_set(report, HF_IO, "%s: %s", dir, strerror(number));
 }
 
-static enum hf_err make_schema(struct hf_kvs *s, struct hf_report *report)
+/* In one transaction, and then it is a file of this format. */
+static enum hf_err make_schema(struct hf_kvs *s, const char *tables, struct hf_report *report)
 {
     char sql[sizeof schema + 128], text[64];
     snprintf(sql, sizeof sql,
              "BEGIN IMMEDIATE; PRAGMA application_id = %d; %s PRAGMA user_version = %d; COMMIT;",
-             HF_KVS_APP_ID, schema, HF_KVS_FORMAT);
+             HF_KVS_APP_ID, tables, HF_KVS_FORMAT);
     return ask(s, sql, text, report);
 }
 
@@ -137,7 +146,7 @@ static enum hf_err check_format(struct hf_kvs *s, struct hf_report *report)
     if (err != HF_OK)
         return err;
     if (strcmp(app, "0") == 0 && strcmp(format, "0") == 0 && strcmp(tables, "0") == 0)
-        return make_schema(s, report);
+        return make_schema(s, schema, report);
     if (strtol(app, NULL, 10) != HF_KVS_APP_ID)
         return hf_report_set(report, HF_CORRUPT, "%s is a database, but not one of Holdfast's",
                              s->path);
@@ -146,6 +155,8 @@ static enum hf_err check_format(struct hf_kvs *s, struct hf_report *report)
                              "%s was written by a newer Holdfast: its format is %s, this one knows "
                              "%d",
                              s->path, format, HF_KVS_FORMAT);
+    if (strcmp(format, "1") == 0)
+        return make_schema(s, upgrade, report);
     if (strtol(format, NULL, 10) != HF_KVS_FORMAT)
         return hf_report_set(report, HF_CORRUPT, "%s: its format cannot be %s", s->path, format);
     return HF_OK;
@@ -166,6 +177,8 @@ static enum hf_err load_row(struct hf_kvs *s, sqlite3_stmt *st, struct hf_report
     b->id = b->kept.id = id;
     b->keys = b->kept.keys = (uint64_t)keys;
     b->bytes = b->kept.bytes = (uint64_t)bytes;
+    atomic_store(&b->shown_keys, b->keys);
+    atomic_store(&b->shown_bytes, b->bytes);
     if (id > s->last_bucket)
         s->last_bucket = s->last_bucket_kept = id;
     return HF_OK;
@@ -227,6 +240,24 @@ static enum hf_err settings(struct hf_kvs *s, struct hf_report *report)
     return err;
 }
 
+uint64_t hf_kvs_now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+void hf_kvs_say(struct hf_kvs *s, int rc, const char *so)
+{
+    char text[512];
+    uint64_t now = hf_kvs_now_ns();
+    if (s->ear.say == NULL || (!s->broken && s->said_ns != 0 && now - s->said_ns < SAY_NS))
+        return;
+    s->said_ns = now;
+    snprintf(text, sizeof text, "%s: %s: %s", s->path, sqlite3_errstr(rc), so);
+    s->ear.say(s->ear.ctx, text);
+}
+
 enum hf_err hf_kvs_file_open(struct hf_kvs *s, const char *dir, struct hf_report *report)
 {
     enum hf_err err = lock(s, dir, report);
@@ -250,11 +281,12 @@ enum hf_err hf_kvs_file_open(struct hf_kvs *s, const char *dir, struct hf_report
             err = failed(s, rc, report);
     }
     sqlite3_wal_hook(s->db, on_wal, s);
-    return err;
+    return err == HF_OK ? hf_kvs_replay(s, report) : err;
 }
 
 void hf_kvs_file_close(struct hf_kvs *s)
 {
+    hf_kvs_sweep_free(s);
     for (unsigned i = 0; i < HF_KVS_STATEMENTS; i++)
         sqlite3_finalize(s->statements[i]);
     sqlite3_close(

@@ -1,5 +1,7 @@
 /* kv_sqlite_int.h - the durable key-value store inside: what its doors (kv_sqlite.c), its file
- * (kv_sqlite_file.c) and its transactions (kv_sqlite_group.c) share. Internal to them.
+ * (kv_sqlite_file.c), its transactions (kv_sqlite_group.c, kv_sqlite_list.c), the keys that are
+ * only in the log (kv_sqlite_overlay.c) and their way into the tables (kv_sqlite_apply.c) share.
+ * Internal to them.
  */
 #ifndef HF_STORE_KV_SQLITE_INT_H
 #define HF_STORE_KV_SQLITE_INT_H
@@ -10,10 +12,12 @@
 
 #include "base/list.h"
 #include "base/map.h"
+#include "base/vec.h"
 #include "os/wake.h"
 #include "store/kv.h"
+#include "store/kv_log.h"
 
-#define HF_KVS_FORMAT     1          /* PRAGMA user_version */
+#define HF_KVS_FORMAT     2          /* PRAGMA user_version */
 #define HF_KVS_APP_ID     0x48466462 /* PRAGMA application_id: "HFdb" */
 #define HF_KVS_BUCKETS    32767u     /* a row's id is bucket << 48 | number, and positive */
 #define HF_KVS_NUMBER     48
@@ -33,11 +37,45 @@ enum hf_kvs_statement {
     HF_KVS_NEW_BUCKET,
     HF_KVS_COUNT, /* keys and bytes of a bucket */
     HF_KVS_VERSION,
+    HF_KVS_LOG_ADD,
+    HF_KVS_LOG_TRIM, /* rows up to a number */
     HF_KVS_STATEMENTS
 };
 
+/* What is known of a key. */
+enum hf_kvs_kind {
+    HF_KVS_NONE,  /* nothing */
+    HF_KVS_LIVE,  /* the value, which the tables do not have yet */
+    HF_KVS_DEAD,  /* it is not there; the tables may have an older row */
+    HF_KVS_TABLE, /* the tables have it (id 0: and it is not there) */
+};
+struct hf_kvs_state {
+    enum hf_kvs_kind kind;
+    int64_t id, version; /* LIVE, TABLE */
+    uint64_t size;       /* of the value */
+    uint8_t *value;      /* LIVE; owned */
+};
+/* A key in memory. `now` is on disk, in the log or the tables; `next` is what the transaction that
+ * runs makes of it. One whose `now` is TABLE is kept only to spare a look into the tables. */
+struct hf_kvs_entry {
+    struct hf_kv_bucket *bucket;
+    struct hf_list in_touched; /* has a next */
+    struct hf_list in_kept;    /* of hf_kvs.waiting or .known, by what `now` is */
+    struct hf_kvs_state now, next;
+    int64_t table_id, next_table_id; /* of its row in the tables; 0: there is none */
+    bool in_sweep;
+    uint32_t key_len;
+    uint8_t key[];
+};
+/* Where a key that is not in the tables stands in a list. */
+struct hf_kvs_place {
+    int64_t id;
+    struct hf_kvs_entry *entry; /* NULL: no more */
+};
+
 struct hf_kv_bucket {
-    struct hf_view space, name; /* in the map's key */
+    struct hf_view space, name;               /* in the map's key */
+    _Atomic uint64_t shown_keys, shown_bytes; /* as last committed, for who asks */
     /* The committer's from here: */
     int64_t id; /* 0: not in the file yet */
     uint64_t keys, bytes;
@@ -46,7 +84,25 @@ struct hf_kv_bucket {
         uint64_t keys, bytes;
     } kept;
     struct hf_list in_changed;
+    struct hf_list in_stale; /* the log has newer counts than its row */
+    struct hf_map entries;   /* key -> hf_kvs_entry */
+    struct {                 /* keys that are not in the tables, by id, with holes */
+        struct hf_kvs_place *ptr;
+        size_t len, cap;
+    } born;
+    size_t born_holes;
     uint8_t label[]; /* the map's key: length of the space, space, name */
+};
+
+/* Keys on their way from the log into the tables: a part of them with each transaction, in the
+ * order of their rows; then the rows of the log that are not needed any more go, oldest first. */
+struct hf_kvs_sweep {
+    struct hf_kvs_entry **entries;
+    size_t n, at, to;       /* to: after this transaction */
+    int64_t upto;           /* the last row of the log that this is about; 0: no sweep */
+    int64_t trim_to;        /* after this transaction */
+    bool counted, counting; /* counts are in the tables; are written by this transaction */
+    uint64_t not_before;    /* after an error: ns, monotonic */
 };
 
 struct hf_kvs {
@@ -58,15 +114,30 @@ struct hf_kvs {
     pthread_t thread;
     bool has_thread;
     _Atomic bool stop;
+    _Atomic int idle_ms; /* so long without an operation: then the log goes into the tables */
     pthread_mutex_t barrier_lock;
     pthread_cond_t barrier;
 
     /* the committer's, but while the store is opened and closed */
+    struct hf_kv_ear ear;
+    uint64_t said_ns; /* when it was last told something, monotonic; 0: never */
     int lock_fd;
     char *path;
     sqlite3 *db;
     sqlite3_stmt *statements[HF_KVS_STATEMENTS];
     struct hf_list changed; /* buckets, in this transaction */
+    struct hf_list stale;   /* buckets */
+    struct hf_list touched; /* entries, in this transaction */
+    struct hf_list waiting; /* entries whose newest value the tables do not have, oldest first */
+    struct hf_list known;   /* the other entries, oldest first */
+    uint64_t n_waiting, waiting_bytes, n_known, known_bytes;
+    uint64_t n_touched, touched_bytes;
+    struct hf_kvs_sweep sweep;
+    int64_t log_first, log_last, log_last_kept; /* rows of the log; first > last: none */
+    uint64_t log_bytes, log_bytes_kept;         /* written since the last sweep began */
+    struct hf_buf row;                          /* of the log, being made */
+    bool replaying;
+    uint64_t group; /* number of the one that is done */
     int64_t version, version_kept;
     int64_t last_bucket, last_bucket_kept;
     int wal_pages;
@@ -77,6 +148,7 @@ struct hf_kvs_door {
     struct hf_kv kv;
     struct hf_kvs *store;
     struct hf_wake *wake; /* NULL: for buckets alone */
+    uint64_t wrote_in;    /* the committer's: the last group with a write of this door */
     uint32_t in_flight;
     uint64_t bytes; /* of the keys and values in flight */
     bool closed;
@@ -105,13 +177,86 @@ struct hf_kvs_record {
  * hf_kvs_file_close is still the caller's to call. */
 enum hf_err hf_kvs_file_open(struct hf_kvs *s, const char *dir, struct hf_report *report);
 void hf_kvs_file_close(struct hf_kvs *s);
+/* Tells the ear what SQLite's code means for whom: "DIR/holdfast.db: database or disk is full: ..."
+ */
+void hf_kvs_say(struct hf_kvs *s, int rc, const char *so);
+uint64_t hf_kvs_now_ns(void); /* monotonic */
 /* The bucket of a label that is not in the map yet (kv_sqlite.c; the lock is held). */
 struct hf_kv_bucket *hf_kvs_bucket_new(struct hf_kvs *s, struct hf_view space, struct hf_view name);
 enum hf_err hf_kvs_label(struct hf_view space, struct hf_view name, struct hf_buf *ret);
 
-/* kv_sqlite_group.c: does all of the list in one transaction. On return each has its result, and
- * what was written is on disk. */
+/* kv_sqlite_group.c. Of the list: the reads that need not wait for a commit, because their door has
+ * no write before them here. They are moved to `done` with their results. */
+void hf_kvs_reads(struct hf_kvs *s, struct hf_list *records, struct hf_list *done);
+/* Does all of the list in one transaction. On return each has its result, and what was written is
+ * on disk. */
 void hf_kvs_group(struct hf_kvs *s, struct hf_list *records);
-uint32_t hf_kvs_crc(int64_t id, int64_t version, struct hf_view key, struct hf_view value);
+/* A commit failed, and nobody knows what the disk has: nothing is done any more. */
+void hf_kvs_break(struct hf_kvs *s, int rc);
+
+/* kv_sqlite_list.c: a refusal is in the record, an error of SQLite is returned. */
+int hf_kvs_list(struct hf_kvs *s, struct hf_kvs_record *rec);
+
+/* kv_sqlite_row.c: the tables. All return SQLite's codes. */
+int hf_kvs_run(struct hf_kvs *s, enum hf_kvs_statement which); /* one that gives no row */
+int hf_kvs_bind(sqlite3_stmt *st, int at, struct hf_view v);   /* a blob, also an empty one */
+/* The key's row: kind TABLE; id 0 if there is none. */
+int hf_kvs_look(struct hf_kvs *s, struct hf_kv_bucket *b, struct hf_view key,
+                struct hf_kvs_state *ret);
+/* The same with the value, whose sum is checked: good until hf_kvs_find_done, which must come. */
+int hf_kvs_find(struct hf_kvs *s, struct hf_kv_bucket *b, struct hf_view key,
+                struct hf_kvs_state *ret, struct hf_view *value);
+void hf_kvs_find_done(struct hf_kvs *s);
+/* The key's row becomes `state` with this value; `had` is the id of the row that it has, or 0. */
+int hf_kvs_write(struct hf_kvs *s, struct hf_kv_bucket *b, struct hf_view key, int64_t had,
+                 const struct hf_kvs_state *state, struct hf_view value);
+int hf_kvs_delete(struct hf_kvs *s, int64_t id);
+int hf_kvs_write_counts(struct hf_kvs *s, const struct hf_kv_bucket *b);
+
+/* kv_sqlite_overlay.c: keys in memory. What an operation sees is `next`, else `now`. */
+struct hf_kvs_entry *hf_kvs_entry_get(struct hf_kv_bucket *b, struct hf_view key);
+/* A key that is not in memory, as the tables have it. NULL: memory. */
+struct hf_kvs_entry *hf_kvs_entry_new(struct hf_kvs *s, struct hf_kv_bucket *b, struct hf_view key,
+                                      const struct hf_kvs_state *table);
+static inline const struct hf_kvs_state *hf_kvs_seen(const struct hf_kvs_entry *e)
+{
+    return e->next.kind != HF_KVS_NONE ? &e->next : &e->now;
+}
+static inline int64_t hf_kvs_seen_table_id(const struct hf_kvs_entry *e)
+{
+    return e->next.kind != HF_KVS_NONE ? e->next_table_id : e->table_id;
+}
+static inline struct hf_view hf_kvs_entry_key(const struct hf_kvs_entry *e)
+{
+    return hf_view(e->key, e->key_len);
+}
+/* The entry's next state; a LIVE one's value is copied. False: memory, and nothing changed. */
+bool hf_kvs_entry_put(struct hf_kvs *s, struct hf_kvs_entry *e, struct hf_kvs_state state,
+                      struct hf_view value, int64_t table_id);
+/* Is there room for a value more that is only in the log? */
+bool hf_kvs_has_room(const struct hf_kvs *s, uint64_t bytes);
+/* The transaction ended. version_kept is still the one before it. */
+void hf_kvs_entries_end(struct hf_kvs *s, bool committed);
+/* The tables have the entry's `now`. */
+void hf_kvs_entry_applied(struct hf_kvs *s, struct hf_kvs_entry *e);
+/* The first place above `id` whose key is there and not in the tables; NULL: none. */
+const struct hf_kvs_place *hf_kvs_born_after(const struct hf_kv_bucket *b, int64_t id);
+/* After a replay: puts the keys that are not in the tables in their places. False: memory. */
+bool hf_kvs_born_all(struct hf_kvs *s);
+void hf_kvs_entries_free(struct hf_kv_bucket *b);
+
+/* kv_sqlite_apply.c: from the log into the tables. */
+/* At open: all rows of the log become entries, and then go into the tables if the disk lets them.
+ */
+enum hf_err hf_kvs_replay(struct hf_kvs *s, struct hf_report *report);
+/* Inside a transaction that writes: the row of the log; a part of the sweep (if one is due, or
+ * `force`); and what the transaction's end means, before the entries are told. */
+int hf_kvs_log_write(struct hf_kvs *s);
+int hf_kvs_sweep_some(struct hf_kvs *s, size_t most, bool force);
+void hf_kvs_sweep_end(struct hf_kvs *s, bool committed);
+void hf_kvs_sweep_failed(struct hf_kvs *s, int rc); /* it waits a second before it tries again */
+/* A transaction of the sweep alone. False: nothing is left to do, or it failed. */
+bool hf_kvs_sweep_alone(struct hf_kvs *s, size_t most);
+void hf_kvs_sweep_free(struct hf_kvs *s);
 
 #endif

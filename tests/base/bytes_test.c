@@ -38,6 +38,15 @@ static void nocase_is_ascii_only(void **state)
             uint8_t x = (uint8_t)a, y = (uint8_t)b;
             bool letters = (a | 32) >= 'a' && (a | 32) <= 'z' && (a | 32) == (b | 32);
             assert_int_equal(hf_view_eq_nocase(hf_view(&x, 1), hf_view(&y, 1)), a == b || letters);
+            for (size_t len = 7; len <= 18; len += 11) { /* bytes one by one, and eight at a time */
+                for (size_t at = 0; at < len; at++) {
+                    uint8_t left[18] = "k@Z[`z{\x80\xdaK@Z[`z{\x80\xda", right[18];
+                    memcpy(right, left, sizeof right);
+                    left[at] = x, right[at] = y;
+                    if (hf_view_eq_nocase(hf_view(left, len), hf_view(right, len)) != (a == b || letters))
+                        fail_msg("%u and %u at %zu of %zu", a, b, at, len);
+                }
+            }
         }
     }
 }

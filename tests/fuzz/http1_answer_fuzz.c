@@ -3,6 +3,7 @@
  * Promises checked, beside memory safety:
  *   - how the bytes are cut into reads changes nothing, not even the refusal;
  *   - no head that is taken has two ways to frame its body, or holds a bare CR or LF or a NUL;
+ *   - llhttp takes every head that we took, and understands the same;
  *   - llhttp, reading a whole answer that we took, either refuses it or sees the same body.
  * The first byte seeds the cuts and chooses a start; the rest is what the server sends.
  *
@@ -56,6 +57,36 @@ static void check_second_opinion(struct hf_view bytes, struct hf_view body)
     hf_buf_done(&seen);
 }
 
+static int on_value_complete(llhttp_t *l)
+{
+    ++*(uint32_t *)l->data;
+    return 0;
+}
+
+static int on_headers_complete(llhttp_t *l)
+{
+    (void)l;
+    return HPE_PAUSED;
+}
+
+/* A head that we took llhttp takes too, and understands in the same way. */
+static void check_second_head(const struct hf_strict_answer *a, struct hf_view head)
+{
+    static const llhttp_settings_t settings = {.on_header_value_complete = on_value_complete,
+                                               .on_headers_complete = on_headers_complete};
+    llhttp_t l;
+    uint32_t n = 0;
+    llhttp_init(&l, HTTP_RESPONSE, &settings);
+    l.data = &n;
+    HF_ASSERT(llhttp_execute(&l, (const char *)head.ptr, head.len) == HPE_PAUSED);
+    HF_ASSERT((const uint8_t *)llhttp_get_error_pos(&l) == head.ptr + head.len);
+    HF_ASSERT(n == a->n_fields && l.status_code == a->status);
+    HF_ASSERT(l.http_major == 1 && l.http_minor == a->minor);
+    HF_ASSERT(((l.flags & F_CHUNKED) != 0) == a->chunked);
+    HF_ASSERT(((l.flags & F_TRANSFER_ENCODING) != 0) == a->chunked);
+    HF_ASSERT(((l.flags & F_CONTENT_LENGTH) != 0) == a->has_length && l.content_length == a->length);
+}
+
 static void check_head(const struct hf_strict_answer *a, struct hf_view head)
 {
     HF_ASSERT(a->status >= 100 && a->status <= 999 && a->minor <= 1);
@@ -92,6 +123,7 @@ static bool step(struct answer *a, struct hf_view *rest, size_t at, size_t room,
         if (!hf_http1_parse_answer(head, &s, why))
             return false;
         check_head(&s, head);
+        check_second_head(&s, head);
         a->start = at;
         a->scan = (struct hf_http1_scan){0};
         *rest = hf_view_skip(*rest, len);

@@ -229,9 +229,25 @@ static void test_trailers_may_not_frame_or_route(void **state)
     assert_int_equal(why.status, 431);
 }
 
+/* Each byte at each place of values of each length: they are looked at eight at a time. */
+static void value_bytes_at_every_place(void **state)
+{
+    (void)state;
+    for (size_t len = 1; len <= 20; len++)
+        for (size_t at = 0; at < len; at++)
+            for (unsigned c = 0; c < 256; c++) {
+                uint8_t v[20], good = (c >= 0x20 && c != 0x7f) || c == '\t';
+                memset(v, at % 2 ? 'v' : 0xff, sizeof v);
+                v[at] = (uint8_t)c;
+                if (hf_strict_is_value(hf_view(v, len)) != good)
+                    fail_msg("byte %u at %zu of %zu", c, at, len);
+            }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(value_bytes_at_every_place),
         cmocka_unit_test(test_ambiguous_heads_are_refused),
         cmocka_unit_test(test_plain_heads_are_taken),
         cmocka_unit_test(test_strict_pass_alone_refuses_the_b4_rows),

@@ -180,6 +180,40 @@ static void rules_say_where(void **state)
     }
 }
 
+/* The worker keeps the last address that was granted: what is another one is asked about as ever. */
+static void the_last_address_grants_no_other(void **state)
+{
+    static const char *const rules[] = {"10.0.0.0/8:8080", "[fd00::7]:8080", NULL};
+    static const struct {
+        const char *authority, *addr; /* NULL: refused */
+    } rows[] = {
+        {"10.0.0.1:8080", "10.0.0.1:8080"}, {"10.0.0.1:8080", "10.0.0.1:8080"},
+        {"10.0.0.1:8081", NULL},            {"10.0.0.1", NULL},
+        {"11.0.0.1:8080", NULL},            {"10.0.0.12:8080", "10.0.0.12:8080"},
+        {"10.0.0.1:8080", "10.0.0.1:8080"}, {"[fd00::7]:8080", "[fd00::7]:8080"},
+        {"[fd00::7]:8080", "[fd00::7]:8080"}, {"[fd00::8]:8080", NULL},
+        {"[fd00::7]:8080", "[fd00::7]:8080"},
+    };
+    struct world w;
+    uint32_t sent = 0;
+    open_world(&w, state, rules);
+    for (uint32_t i = 0; i < HF_ARRAY_LEN(rows); i++) {
+        authority_now = rows[i].authority;
+        post(&w, ask_once);
+        world_run(&w);
+        if (fetcher.n != sent + (rows[i].addr != NULL))
+            fail_msg("row %u: %u sent, %x", i, fetcher.n, result_now);
+        if (rows[i].addr != NULL) {
+            assert_string_equal(fetcher.all[sent].addrs[0].text, rows[i].addr);
+            fetch_answer(&w, &fetcher, sent++, 204, "", NULL);
+        } else {
+            assert_int_equal(result_now, REFUSED + DENIED);
+        }
+        assert_int_equal(w.requests[i].answers, 1);
+    }
+    close_world(&w);
+}
+
 static void rules_that_are_none(void **state)
 {
     (void)state;
@@ -625,6 +659,7 @@ int main(void)
         cmocka_unit_test(a_request_is_completed_from_its_parts),
         cmocka_unit_test(a_path_has_a_limit),
         cmocka_unit_test(rules_say_where),
+        cmocka_unit_test(the_last_address_grants_no_other),
         cmocka_unit_test(rules_that_are_none),
         cmocka_unit_test(names_lead_where_rules_let_them),
         cmocka_unit_test(a_name_is_looked_up_once),

@@ -116,7 +116,7 @@ static bool kv_late_step(struct kv_late *l)
     return true;
 }
 
-static const struct hf_kv_ops kv_late_ops = {kv_late_bucket, kv_late_begin, kv_late_end, NULL};
+static const struct hf_kv_ops kv_late_ops = {kv_late_bucket, kv_late_begin, kv_late_end, NULL, NULL};
 
 static void kv_late_init(struct kv_late *l, struct hf_kv *inner, uint64_t chance)
 {

@@ -277,6 +277,32 @@ static void threads_leave_the_count_right(void **state)
     hf_kv_close(s.c.kv);
 }
 
+static void look(void *ctx, const struct hf_kv_count *count)
+{
+    unsigned *seen = ctx;
+    assert_true(hf_view_eq_text(count->space, "space") && count->name.len == 1);
+    bool a = count->name.ptr[0] == 'a';
+    assert_int_equal(count->keys, a ? 2 : 0);
+    assert_int_equal(count->bytes, a ? 2 + 5 : 0);
+    *seen += a ? 1 : 100;
+}
+
+static void counts_of_each_bucket(void **state)
+{
+    struct kv_case c = {.kv = memory((struct hf_kv_limits){0})};
+    struct hf_kv_bucket *b = kvc_bucket(&c, "space", "a");
+    unsigned seen = 0;
+    (void)state;
+    kvc_bucket(&c, "space", "b");
+    assert_int_equal(kvc_set(&c, b, K("k"), K("value")), HF_KV_NONE);
+    assert_int_equal(kvc_set(&c, b, K("l"), K("")), HF_KV_NONE);
+    assert_int_equal(kvc_set(&c, b, K("m"), K("gone")), HF_KV_NONE);
+    assert_true(kvc_delete(&c, b, K("m")));
+    hf_kv_count_all(c.kv, look, &seen);
+    assert_int_equal(seen, 101);
+    hf_kv_close(c.kv);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +316,7 @@ int main(void)
         cmocka_unit_test(threads_count_exactly),
         cmocka_unit_test(threads_claim_each_key_once),
         cmocka_unit_test(threads_leave_the_count_right),
+        cmocka_unit_test(counts_of_each_bucket),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
