@@ -137,6 +137,7 @@ static void check_list(struct run *r, unsigned b)
         assert_int_equal(op.r.refusal, HF_KV_NONE);
         for (uint32_t i = 0; i < op.r.n_keys; i++, listed++) {
             char text[16] = "";
+            assert_true(op.r.keys[i].len > 0 && op.r.keys[i].len < sizeof text);
             memcpy(text, op.r.keys[i].ptr, op.r.keys[i].len);
             unsigned k = (unsigned)strtoul(text + 1, NULL, 10);
             assert_true(k < KEYS && r->models[b].keys[k].there && r->models[b].keys[k].born > last);
@@ -194,7 +195,8 @@ static void wrote(struct run *r, unsigned b, unsigned k, struct hf_view value, u
     m->keys[k].there = true;
     m->keys[k].version = version;
     m->keys[k].len = value.len;
-    memcpy(m->keys[k].value, value.ptr, value.len);
+    if (value.len > 0)
+        memcpy(m->keys[k].value, value.ptr, value.len);
 }
 
 static void increment(struct run *r, struct hf_kv_op *op, unsigned b, unsigned k)
@@ -366,7 +368,8 @@ static void check_written(struct world *w, struct shared *shared)
         kvc_do(&w->c, &op);
         assert_int_equal(op.r.refusal, HF_KV_NONE);
         char value[16] = "";
-        memcpy(value, op.r.value.ptr, op.r.value.len);
+        if (op.r.value.len > 0)
+            memcpy(value, op.r.value.ptr, op.r.value.len);
         n = (uint32_t)strtoul(value, NULL, 10);
         bool deleted = !op.r.found;
         hf_kv_end(w->c.kv, &op);
