@@ -101,7 +101,7 @@ enum hf_err hf_buf_grow(struct hf_buf *buf, size_t extra)
         cap = BUF_FIRST - 1;
     if (buf->cap <= (PTRDIFF_MAX - 1) / 2 && cap < 2 * buf->cap)
         cap = 2 * buf->cap;
-    bool bare = buf->len == 0; /* nothing to carry over: two quick calls instead of one that copies */
+    bool bare = buf->len == 0; /* nothing to carry over: two quick calls, not one that copies */
     uint8_t *ptr = bare ? malloc(cap + 1) : realloc(buf->ptr, cap + 1);
     if (ptr == NULL)
         return HF_LIMIT;

@@ -42,8 +42,8 @@ enum hf_err hf_head_begin_response(struct hf_head_writer *w, struct hf_buf *buf,
                                    uint16_t status) HF_MUST_CHECK;
 enum hf_err hf_head_field(struct hf_head_writer *w, struct hf_view name,
                           struct hf_view value) HF_MUST_CHECK;
-/* The same, but for the value's bytes: the caller writes all of them to *value, before anything else
- * is added. */
+/* The same, but for the value's bytes: the caller writes all of them to *value, before anything
+ * else is added. */
 enum hf_err hf_head_field_room(struct hf_head_writer *w, struct hf_view name, size_t value_len,
                                uint8_t **value) HF_MUST_CHECK;
 struct hf_head;

@@ -41,7 +41,8 @@ uint64_t hf_ids_next(struct hf_ids *ids)
 
 /* ---- hex ---- */
 
-/* All sixteen digits at once: each byte of a vector becomes one. The compiler has instructions for it, or makes words of it. */
+/* All sixteen digits at once: each byte of a vector becomes one. The compiler has instructions for
+ * it, or makes words of it. */
 typedef uint8_t bytes16 __attribute__((vector_size(16)));
 typedef uint64_t words2 __attribute__((vector_size(16)));
 #ifdef __clang__

@@ -233,8 +233,8 @@ static enum hf_err make_parts(const struct hf_image *img, size_t page, struct pa
     return HF_OK;
 }
 
-static enum hf_err give(const struct hf_image *img, const struct parts *p,
-                        hf_image_sink_fn sink, void *ctx)
+static enum hf_err give(const struct hf_image *img, const struct parts *p, hf_image_sink_fn sink,
+                        void *ctx)
 {
     size_t from = 0;
     HF_TRY(sink(ctx, hf_buf_view(&p->head)));
@@ -587,7 +587,8 @@ static enum hf_err read_memory(struct input *in, struct hf_memimage **ret)
                              "a memory of the image has %llu bytes, memory_max allows %llu",
                              (unsigned long long)size,
                              (unsigned long long)hf_engine_get_settings(engine)->memory_max);
-    enum hf_err err = hf_memimage_new_lent(size, r->at, ret); /* its pages are next, run after run */
+    enum hf_err err =
+        hf_memimage_new_lent(size, r->at, ret); /* its pages are next, run after run */
     if (err == HF_UNSUPPORTED)
         return corrupt(in, "the size of a memory");
     if (err != HF_OK)

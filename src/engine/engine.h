@@ -336,15 +336,16 @@ enum hf_err hf_memimage_take_since(struct hf_scanner *s, struct hf_store *store,
                                    struct hf_memimage **ret);
 enum hf_err hf_memimage_new(uint64_t size, struct hf_memimage **ret);
 /* The same, but the bytes are looked at where they lie, which must outlive it: those of the first
- * pages that are put begin at `lent`, those of the next ones behind them (asserted), in the order of
- * their pages. */
+ * pages that are put begin at `lent`, those of the next ones behind them (asserted), in the order
+ * of their pages. */
 enum hf_err hf_memimage_new_lent(uint64_t size, const uint8_t *lent, struct hf_memimage **ret);
 void hf_memimage_put(struct hf_memimage *img, size_t first, size_t n, const uint8_t *bytes);
 void hf_memimage_free(struct hf_memimage *img);
 size_t hf_memimage_page(void); /* bytes of our pages, in which images count */
 size_t hf_memimage_size(const struct hf_memimage *img);
 bool hf_memimage_whole(const struct hf_memimage *img);
-struct hf_view hf_memimage_bytes(const struct hf_memimage *img); /* not whole: of written pages; not of lent ones */
+struct hf_view hf_memimage_bytes(
+    const struct hf_memimage *img); /* not whole: of written pages; not of lent ones */
 /* The bytes of n pages from `page` on, a run of hf_memimage_next that is not zero. */
 struct hf_view hf_memimage_run(const struct hf_memimage *img, size_t page, size_t n);
 /* The first run of written pages at or after *page, all zero or none; false: no more. */

@@ -333,8 +333,9 @@ bool hf_fiber_fetch(struct hf_store *s);
 struct hf_memimage {
     size_t size, page;
     bool whole;
-    uint8_t *bytes;    /* pages that are zero or not known are never touched, so they cost nothing */
-    const uint8_t *lent, *lent_end; /* instead of it: pages that are not zero, one after the other */
+    uint8_t *bytes; /* pages that are zero or not known are never touched, so they cost nothing */
+    const uint8_t *lent,
+        *lent_end;     /* instead of it: pages that are not zero, one after the other */
     uint64_t *written; /* a bit a page, as `zero` */
     uint64_t zero[];   /* nothing is said of a page that is not known */
 };

@@ -245,8 +245,8 @@ static size_t rank(const struct hf_memimage *img, size_t page)
 
 struct hf_view hf_memimage_run(const struct hf_memimage *img, size_t page, size_t n)
 {
-    const uint8_t *p = img->lent != NULL ? img->lent + rank(img, page) * img->page
-                                         : img->bytes + page * img->page;
+    const uint8_t *p =
+        img->lent != NULL ? img->lent + rank(img, page) * img->page : img->bytes + page * img->page;
     return hf_view(p, n * img->page);
 }
 
