@@ -407,6 +407,7 @@ def test_deploys_whose_senders_left_are_bounded():
             check("one too many is told to wait", status == 503 and (b"deploys wait already" in text or b"uploads are under way" in text), text)
             time.sleep(0.1)
         check("and gets its turn", status == 200, (status, text))
+        check("the log says so", s.wait_line(r"deploy c-hello: done"), s.text())
         done = sum("deploy c-hello: done" in l for l in s.lines)
         check("fewer were taken than were sent, none twice", 1 <= done <= 31, done)
         check("it ends well", s.stop() == 0)

@@ -166,7 +166,12 @@ static enum hf_status begin(struct hf_node *node, const struct hf_call_options *
         c->ctx = ctx;
         *ret = c;
         pthread_mutex_lock(&node->run_lock); /* so long the run does not end */
-        err = runs(node) ? hf_post_outside(node, &r) : HF_CLOSED;
+        if (!runs(node))
+            err = HF_CLOSED;
+        else if (atomic_load(&node->stop) > 0) /* like a new connection: what was taken is finished */
+            err = HF_CANCELLED;
+        else
+            err = hf_post_outside(node, &r);
         pthread_mutex_unlock(&node->run_lock);
     }
     if (err == HF_OK)
@@ -174,6 +179,8 @@ static enum hf_status begin(struct hf_node *node, const struct hf_call_options *
     hf_buf_done(&r.body);
     hf_buf_done(&r.bytes);
     free(c);
+    if (err == HF_CANCELLED)
+        return refuse(msg, HF_STATUS_STOPPED, "the node is stopping");
     return err == HF_CLOSED ? refuse(msg, HF_STATUS_USAGE,
                                      "the node does not run: messages go to a node between the "
                                      "begin and the end of hf_node_run")

@@ -149,7 +149,7 @@ enum hf_status hf_node_apply_locked(struct hf_node *node, const struct hf_servic
 /* An array of a caller who knows fewer options: each as long as the first says. */
 static struct hf_service_options *widen_all(const struct hf_service_options *services, size_t n)
 {
-    struct hf_service_options *all = n <= HF_SERVICES_MAX ? calloc(n, sizeof *all) : NULL;
+    struct hf_service_options *all = calloc(n, sizeof *all);
     const char *at = (const char *)services;
     for (size_t i = 0; all != NULL && i < n; i++, at += services->size) {
         const struct hf_service_options *one = (const void *)at;
@@ -162,7 +162,8 @@ static struct hf_service_options *widen_all(const struct hf_service_options *ser
 enum hf_status hf_node_apply(struct hf_node *node, const struct hf_service_options *services, size_t n, struct hf_words *msg)
 {
     struct hf_service_options *wide = NULL;
-    if (n > 0 && services->size < sizeof *services && (wide = widen_all(services, n)) == NULL)
+    bool older = n > 0 && n <= HF_SERVICES_MAX && services->size < sizeof *services; /* too many are refused in words */
+    if (older && (wide = widen_all(services, n)) == NULL)
         return hf_node_result(HF_LIMIT, &(struct hf_report){0}, msg);
     pthread_mutex_lock(&node->change_lock);
     enum hf_status st = hf_node_apply_locked(node, wide != NULL ? wide : services, n, msg);

@@ -266,6 +266,7 @@ static void a_peer_is_the_only_one_heard(void **state)
 /* ---- grants ---- */
 
 static uint16_t granted_port;
+static int granted; /* has it all the while: nobody else may get it */
 
 static void client_only(struct guest *t)
 {
@@ -282,17 +283,11 @@ static void client_only(struct guest *t)
     CALL(r, "incoming-datagram-stream.receive", H(p.in), U(5));
     CHECK(r->tag == 0 && r->items[0].len == 0);
     close(server);
-    int granted = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in a = {.sin_family = AF_INET,
-                            .sin_port = htons(granted_port),
-                            .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    CHECK(bind(granted, (struct sockaddr *)&a, sizeof a) == 0);
     SENDS(CODE_OK, p.out, "hi", some(loop(4, granted_port)));
     plain_send(granted, local_port(t, u), "answer");
     CHECK(expect(t, p.in, "answer", NULL));
     CALL(tcp, "create-tcp-socket", CASE(0, NULL));
     CHECK_INT(code(tcp), NET_ACCESS_DENIED);
-    close(granted);
     close(stranger);
 }
 
@@ -300,9 +295,10 @@ static void a_client_hears_only_whom_it_may_ask(void **state)
 {
     char rule[40];
     const char *const rules[] = {rule, NULL};
-    close(plain(4, &granted_port)); /* a port that is free now */
+    granted = plain(4, &granted_port);
     snprintf(rule, sizeof rule, "udp:connect:loopback:%u", granted_port);
     run(state, client_only, rules);
+    close(granted);
 }
 
 /* ---- permits, floods ---- */
