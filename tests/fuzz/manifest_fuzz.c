@@ -74,13 +74,13 @@ const char *hf_version(void)
 {
     return "0";
 }
-void hf_node_options_init(struct hf_node_options *o)
+void hf_node_options_init_size(struct hf_node_options *o, size_t size)
 {
-    *o = (struct hf_node_options){.size = sizeof *o};
+    *o = (struct hf_node_options){.size = size};
 }
-void hf_service_options_init(struct hf_service_options *o)
+void hf_service_options_init_size(struct hf_service_options *o, size_t size)
 {
-    *o = (struct hf_service_options){.size = sizeof *o};
+    *o = (struct hf_service_options){.size = size};
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
