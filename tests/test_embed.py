@@ -135,12 +135,12 @@ def test_the_example_against_an_installed_tree():
         return
     with tempfile.TemporaryDirectory() as d:
         # DESTDIR and PREFIX apart, as packagers do: nothing may lie outside, and no file may name DESTDIR.
-        p = sh("make", "-s", "install-lib", "DESTDIR=" + d + "/root", "PREFIX=/opt/hf", cwd=TOP)
+        p = sh("make", "-s", "install-lib", "DESTDIR=" + d + "/stage", "PREFIX=/opt/hf", cwd=TOP)
         check("make install-lib", p.returncode == 0, p.stdout + p.stderr)
-        check("below DESTDIR", os.listdir(d) == ["root"] and os.listdir(d + "/root") == ["opt"], os.listdir(d))
-        pc = open(d + "/root/opt/hf/lib/pkgconfig/holdfast.pc").read()
+        check("below DESTDIR", os.listdir(d) == ["stage"] and os.listdir(d + "/stage") == ["opt"], os.listdir(d))
+        pc = open(d + "/stage/opt/hf/lib/pkgconfig/holdfast.pc").read()
         check("the .pc names the prefix alone", "prefix=/opt/hf\n" in pc and d not in pc and "@" not in pc, pc)
-        env = dict(os.environ, PKG_CONFIG_PATH=d + "/root/opt/hf/lib/pkgconfig", PKG_CONFIG_SYSROOT_DIR=d + "/root")
+        env = dict(os.environ, PKG_CONFIG_PATH=d + "/stage/opt/hf/lib/pkgconfig", PKG_CONFIG_SYSROOT_DIR=d + "/stage")
         if not shutil.which("pkg-config"):
             print("SKIP: test_the_example_against_an_installed_tree: no pkg-config")
             return
@@ -150,9 +150,9 @@ def test_the_example_against_an_installed_tree():
         src = TOP + "/examples/embed/embed.c"
         p = sh("gcc", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", src, "-o", d + "/shared", *flags)
         check("it builds, shared", p.returncode == 0, p.stderr)
-        run_example(d + "/shared", dict(env, LD_LIBRARY_PATH=d + "/root/opt/hf/lib"), "shared")
+        run_example(d + "/shared", dict(env, LD_LIBRARY_PATH=d + "/stage/opt/hf/lib"), "shared")
         libs = sh("pkg-config", "--static", "--libs", "holdfast", env=env).stdout.split()
-        os.unlink(d + "/root/opt/hf/lib/libholdfast.so")
+        os.unlink(d + "/stage/opt/hf/lib/libholdfast.so")
         flags = sh("pkg-config", "--cflags", "holdfast", env=env).stdout.split()
         p = sh("gcc", "-std=c11", "-D_GNU_SOURCE", src, "-o", d + "/static", *flags, *libs)
         check("it builds, static", p.returncode == 0, p.stderr[-2000:])

@@ -1,45 +1,7 @@
 /* evict_test.c - idle instances past the bound are put aside and come back with their next message:
- * who goes, what comes between, what fails, and that nothing of it is seen by others. */
-#include <malloc.h>
-
-#include "support_named.h"
-#include "support_spill.h"
-
-struct scene {
-    struct stage s;
-    struct keeper r;
-};
-
-static void open_with(struct scene *sc, uint32_t resident_max, const char *letters)
-{
-    stage_open_with(&sc->s, &(struct hf_kernel_settings){.resident_max = resident_max});
-    stage_spill(&sc->s, &sc->r);
-    stage_classes(&sc->s, letters);
-    sc->s.defaults = "r";
-}
-
-static struct hf_evict_stats stats_now(const struct scene *sc)
-{
-    struct hf_evict_stats st;
-    hf_kernel_evict_stats(sc->s.k, &st);
-    return st;
-}
-
-static void forget_log(struct stage *s)
-{
-    hf_buf_clear(&s->log);
-}
-
-/* a/1, a/2 ... a/n get a message each; room for one less: a/1 is evicted. */
-static void evict_first(struct scene *sc, unsigned n)
-{
-    char name[20];
-    for (unsigned i = 1; i <= n; i++) {
-        snprintf(name, sizeof name, "a/%u", i);
-        stage_go(&sc->s, name);
-    }
-    forget_log(&sc->s);
-}
+ * who goes, what comes between, what fails, and that nothing of it is seen by others. What is left
+ * of a name meanwhile is in asleep_test.c. */
+#include "support_evict.h"
 
 /* ---- who goes, and how it comes back ---- */
 
@@ -47,11 +9,11 @@ static void the_least_recently_used_is_evicted_first(void **state)
 {
     struct scene sc;
     (void)state;
-    open_with(&sc, 2, "a");
+    scene_open(&sc, 2, "a");
     stage_go(&sc.s, "a/1");
     stage_go(&sc.s, "a/2");
     stage_go(&sc.s, "a/1");
-    forget_log(&sc.s);
+    scene_forget_log(&sc.s);
     stage_go(&sc.s, "a/3");
     expect(&sc.s, "a/3 <- request - 'go'\nport 4: ok 'by-a/3'\na/2 stops\n");
     assert_true(stage_shows(&sc.s, "a/2", "evicted"));
@@ -65,13 +27,13 @@ static void the_next_message_revives_it_as_it_was(void **state)
 {
     struct scene sc;
     (void)state;
-    open_with(&sc, 1, "a");
+    scene_open(&sc, 1, "a");
     stage_script(&sc.s, "a/1", "d");
     stage_go(&sc.s, "a/1"); /* holds a token now: its number is known to its memory alone */
     stage_go(&sc.s, "a/2");
     assert_true(stage_shows(&sc.s, "a/1", "evicted"));
     assert_true(stage_shows(&sc.s, "a/1", "1 tokens"));
-    forget_log(&sc.s);
+    scene_forget_log(&sc.s);
     stage_script(&sc.s, "a/1", "a r");
     stage_go(&sc.s, "a/1");
     expect(&sc.s, "a/2 stops\n"
@@ -79,7 +41,7 @@ static void the_next_message_revives_it_as_it_was(void **state)
                   "a/1 <- request - 'go'\n"
                   "port 1: ok 'by-a/1'\n"
                   "port 3: ok 'by-a/1'\n");
-    assert_int_equal(stats_now(&sc).revivals, 1);
+    assert_int_equal(scene_stats(&sc).revivals, 1);
     stage_close(&sc.s);
 }
 
@@ -88,7 +50,7 @@ static void it_is_the_same_instance_as_before(void **state)
     struct scene sc;
     struct hf_evict_stats st;
     (void)state;
-    open_with(&sc, 1, "a");
+    scene_open(&sc, 1, "a");
     stage_go(&sc.s, "a/1");
     HF_LIST_FOR (at, &sc.s.k->named) {
         assert_int_equal(HF_LIST_ENTRY(at, struct hf_named, in_kernel)->process->id, 1);
@@ -103,7 +65,7 @@ static void it_is_the_same_instance_as_before(void **state)
     assert_int_equal(n->born_ns, 1 * S);
     struct hf_class_stats cs = stats_of(n->class);
     assert_int_equal(cs.started, 2);
-    st = stats_now(&sc);
+    st = scene_stats(&sc);
     assert_int_equal(st.evictions, 2);
     assert_int_equal(st.evicted, 1);
     stage_close(&sc.s);
@@ -114,15 +76,15 @@ static void a_thousand_names_fit_through_ten(void **state)
     struct scene sc;
     char name[20];
     (void)state;
-    open_with(&sc, 10, "a");
+    scene_open(&sc, 10, "a");
     for (unsigned round = 0; round < 3; round++)
         for (unsigned i = 0; i < 1000; i++) {
             snprintf(name, sizeof name, "a/%u", i * 7 % 1000);
             stage_go(&sc.s, name);
             assert_true(sc.s.n_puppets <= 11);
-            forget_log(&sc.s);
+            scene_forget_log(&sc.s);
         }
-    struct hf_evict_stats st = stats_now(&sc);
+    struct hf_evict_stats st = scene_stats(&sc);
     assert_int_equal(st.resident, 10);
     assert_int_equal(st.evicted, 990);
     assert_int_equal(sc.r.n_used, 990);
@@ -138,7 +100,7 @@ static void many_messages_at_once_wait_for_room(void **state)
     char name[20];
     size_t most = 0;
     (void)state;
-    open_with(&sc, 10, "a");
+    scene_open(&sc, 10, "a");
     sc.r.late = true;
     for (unsigned round = 0; round < 2; round++) {
         for (unsigned i = 0; i < 300; i++) {
@@ -150,11 +112,11 @@ static void many_messages_at_once_wait_for_room(void **state)
                 most = sc.s.n_puppets > most ? sc.s.n_puppets : most;
             hf_kernel_flush(sc.s.k);
         } while (keeper_go(&sc.r, 1));
-        forget_log(&sc.s);
+        scene_forget_log(&sc.s);
         assert_int_equal(sc.s.n_told, sc.s.n_posts);
     }
     assert_in_range(most, 10, 10 + 8);
-    assert_int_equal(stats_now(&sc).resident, 10);
+    assert_int_equal(scene_stats(&sc).resident, 10);
     stage_close(&sc.s);
 }
 
@@ -162,7 +124,7 @@ static void a_class_may_have_a_bound_of_its_own(void **state)
 {
     struct scene sc;
     (void)state;
-    open_with(&sc, 100, "b");
+    scene_open(&sc, 100, "b");
     stage_class(&sc.s, "a", (struct hf_named_settings){.resident_max = 1});
     stage_go(&sc.s, "b/1");
     stage_go(&sc.s, "a/1");
@@ -178,7 +140,7 @@ static void who_is_busy_or_has_mail_stays(void **state)
 {
     struct scene sc;
     (void)state;
-    open_with(&sc, 1, "a");
+    scene_open(&sc, 1, "a");
     stage_script(&sc.s, "a/1", "w r");
     stage_go(&sc.s, "a/1");
     stage_go(&sc.s, "a/2");
@@ -192,7 +154,7 @@ static void a_run_shape_counts_and_is_never_evicted(void **state)
 {
     struct scene sc;
     (void)state;
-    open_with(&sc, 1, "a");
+    scene_open(&sc, 1, "a");
     stage_class(&sc.s, "loop", (struct hf_named_settings){.shape = HF_SHAPE_RUN});
     sc.s.defaults = "n n n";
     stage_go(&sc.s, "loop");
@@ -202,7 +164,7 @@ static void a_run_shape_counts_and_is_never_evicted(void **state)
     assert_true(stage_shows(&sc.s, "loop", "busy"));
     assert_true(stage_shows(&sc.s, "a/1", "evicted"));
     assert_true(stage_shows(&sc.s, "a/2", "evicted"));
-    assert_int_equal(stats_now(&sc).resident, 1);
+    assert_int_equal(scene_stats(&sc).resident, 1);
     stage_gate(&sc.s);
     assert_int_equal(hf_named_kill(sc.s.k, HF_VIEW("loop"), HF_VIEW("done")), HF_OK);
     stage_run(&sc.s);
@@ -213,12 +175,12 @@ static void what_cannot_be_imaged_says_why_and_is_asked_again(void **state)
 {
     struct scene sc;
     (void)state;
-    open_with(&sc, 1, "a");
+    scene_open(&sc, 1, "a");
     stage_script(&sc.s, "a/1", "r e");
     stage_go(&sc.s, "a/1");
     stage_go(&sc.s, "a/2");
     assert_true(stage_shows(&sc.s, "a/1", "stays in memory: it keeps a secret"));
-    assert_int_equal(stats_now(&sc).refused, 1);
+    assert_int_equal(scene_stats(&sc).refused, 1);
     stage_script(&sc.s, "a/1", "r E");
     stage_go(&sc.s, "a/1"); /* asked once more not at once, but the time after */
     stage_go(&sc.s, "a/1");
@@ -236,12 +198,12 @@ static void a_message_during_the_write_keeps_it(void **state)
 {
     struct scene sc;
     (void)state;
-    open_with(&sc, 1, "a");
+    scene_open(&sc, 1, "a");
     sc.r.late = true;
     stage_go(&sc.s, "a/1");
     stage_go(&sc.s, "a/2");
-    assert_int_equal(stats_now(&sc).moves, 1);
-    forget_log(&sc.s);
+    assert_int_equal(scene_stats(&sc).moves, 1);
+    scene_forget_log(&sc.s);
     stage_go(&sc.s, "a/1");
     expect(&sc.s, "a/1 <- request - 'go'\nport 3: ok 'by-a/1'\n");
     keeper_go(&sc.r, 1); /* what was written is of no use */
@@ -257,8 +219,8 @@ static void messages_during_the_read_wait_in_their_order(void **state)
 {
     struct scene sc;
     (void)state;
-    open_with(&sc, 1, "a");
-    evict_first(&sc, 2);
+    scene_open(&sc, 1, "a");
+    scene_evict_first(&sc, 2);
     sc.r.late = true;
     stage_post(&sc.s, "a/1", "one", NULL);
     stage_run(&sc.s);
@@ -267,7 +229,7 @@ static void messages_during_the_read_wait_in_their_order(void **state)
     assert_true(stage_shows(&sc.s, "a/1", "reviving"));
     stage_post(&sc.s, "a/1", "two", NULL);
     stage_run(&sc.s);
-    forget_log(&sc.s);
+    scene_forget_log(&sc.s);
     keeper_go(&sc.r, SIZE_MAX);
     stage_run(&sc.s);
     expect(&sc.s, "a/1 is back\n"
@@ -283,7 +245,7 @@ static void a_kill_meets_it_wherever_it_is(void **state)
     (void)state;
     for (unsigned when = 0; when < 4; when++) { /* written, asleep, about to be read, read */
         struct scene sc;
-        open_with(&sc, 1, "ab");
+        scene_open(&sc, 1, "ab");
         stage_script(&sc.s, "a/1", "r");
         stage_script(&sc.s, "b/1", "m:a/1 r");
         stage_go(&sc.s, "a/1");
@@ -302,7 +264,7 @@ static void a_kill_meets_it_wherever_it_is(void **state)
             stage_run(&sc.s);
             assert_true(stage_shows(&sc.s, "a/1", "reviving"));
         }
-        forget_log(&sc.s);
+        scene_forget_log(&sc.s);
         assert_int_equal(hf_named_kill(sc.s.k, HF_VIEW("a/1"), HF_VIEW("no more")), HF_OK);
         sc.r.late = false;
         stage_run(&sc.s);
@@ -313,7 +275,7 @@ static void a_kill_meets_it_wherever_it_is(void **state)
         assert_true((strstr(log, "is back") != NULL) == (when > 2)); /* b/1 */
         struct hf_buf out = {0};
         assert_int_equal(hf_named_inspect(sc.s.k, HF_VIEW("a/1"), &out), HF_NOT_FOUND);
-        assert_int_equal(sc.r.n_used, stats_now(&sc).evicted);
+        assert_int_equal(sc.r.n_used, scene_stats(&sc).evicted);
         stage_close(&sc.s);
     }
 }
@@ -322,7 +284,7 @@ static void the_death_of_a_linked_one_is_its_own_also_when_it_is_evicted(void **
 {
     struct scene sc;
     (void)state;
-    open_with(&sc, 2, "ab");
+    scene_open(&sc, 2, "ab");
     stage_script(&sc.s, "a/1", "l:b/1 r");
     stage_script(&sc.s, "b/1", "r");
     stage_script(&sc.s, "b/1", "F");
@@ -341,12 +303,12 @@ static void an_evicted_one_can_be_watched(void **state)
 {
     struct scene sc;
     (void)state;
-    open_with(&sc, 1, "ab");
-    evict_first(&sc, 2);
+    scene_open(&sc, 1, "ab");
+    scene_evict_first(&sc, 2);
     stage_script(&sc.s, "b/1", "m:a/1 r");
     stage_go(&sc.s, "b/1");
     assert_true(stage_shows(&sc.s, "a/1", "evicted"));
-    forget_log(&sc.s);
+    scene_forget_log(&sc.s);
     assert_int_equal(hf_named_kill(sc.s.k, HF_VIEW("a/1"), HF_VIEW("x")), HF_OK);
     stage_run(&sc.s);
     assert_non_null(strstr((const char *)sc.s.log.ptr, "b/1 <- ended a/1: dead 'x'"));
@@ -357,7 +319,7 @@ static void timers_and_answers_bring_it_back(void **state)
 {
     struct scene sc;
     (void)state;
-    open_with(&sc, 1, "ab");
+    scene_open(&sc, 1, "ab");
     stage_script(&sc.s, "a/1", "T s:b/1,q");
     stage_script(&sc.s, "b/1", "d");
     stage_go(&sc.s, "a/1");
@@ -366,12 +328,12 @@ static void timers_and_answers_bring_it_back(void **state)
     assert_true(stage_shows(&sc.s, "a/1", "evicted"));
     assert_true(stage_shows(&sc.s, "a/1", "1 pending"));
     assert_true(stage_shows(&sc.s, "a/1", "1 timers"));
-    forget_log(&sc.s);
+    scene_forget_log(&sc.s);
     stage_script(&sc.s, "a/1", "");
     stage_pass(&sc.s, 10 * MS);
     assert_non_null(strstr((const char *)sc.s.log.ptr, "a/1 is back\na/1 <- timer\n"));
     stage_go(&sc.s, "a/2");
-    forget_log(&sc.s);
+    scene_forget_log(&sc.s);
     stage_script(&sc.s, "b/1", "a r");
     stage_script(&sc.s, "a/1", "r");
     stage_go(&sc.s, "b/1");
@@ -396,7 +358,7 @@ static void what_it_may_do_is_kept(void **state)
     stage_go(&sc.s, "b/1");
     stage_go(&sc.s, "b/2");
     assert_true(stage_shows(&sc.s, "a/1", "evicted"));
-    forget_log(&sc.s);
+    scene_forget_log(&sc.s);
     stage_script(&sc.s, "a/1", "?:c/9 r");
     stage_go(&sc.s, "a/1");
     assert_non_null(strstr((const char *)sc.s.log.ptr, "a/1: holds\n"));
@@ -407,8 +369,8 @@ static void suspended_it_stays_away_until_it_is_resumed(void **state)
 {
     struct scene sc;
     (void)state;
-    open_with(&sc, 1, "a");
-    evict_first(&sc, 2);
+    scene_open(&sc, 1, "a");
+    scene_evict_first(&sc, 2);
     assert_int_equal(hf_named_suspend(sc.s.k, HF_VIEW("a/1")), HF_OK);
     stage_go(&sc.s, "a/1");
     expect(&sc.s, "");
@@ -422,17 +384,17 @@ static void suspended_with_mail_it_is_not_tried_for_ever(void **state)
 {
     struct scene sc;
     (void)state;
-    open_with(&sc, 1, "ab");
+    scene_open(&sc, 1, "ab");
     stage_script(&sc.s, "b/1", "w r");
     stage_go(&sc.s, "a/1");
     assert_int_equal(hf_named_suspend(sc.s.k, HF_VIEW("a/1")), HF_OK);
     stage_post(&sc.s, "a/1", "waits", NULL);
     stage_go(&sc.s, "b/1"); /* there are two now, and none that could go */
-    assert_int_equal(stats_now(&sc).resident, 2);
+    assert_int_equal(scene_stats(&sc).resident, 2);
     assert_int_equal(sc.r.n_writes, 0);
     assert_int_equal(hf_named_resume(sc.s.k, HF_VIEW("a/1")), HF_OK);
     stage_gate(&sc.s);
-    assert_int_equal(stats_now(&sc).resident, 1);
+    assert_int_equal(scene_stats(&sc).resident, 1);
     stage_close(&sc.s);
 }
 
@@ -469,7 +431,7 @@ static void in_order_it_ends_where_it_lies_or_says_its_last_words(void **state)
     for (unsigned words = 0; words < 2; words++) {
         struct scene sc;
         struct hf_behaviour b;
-        open_with(&sc, 2, "a");
+        scene_open(&sc, 2, "a");
         struct hf_class *c = leavers(
             &sc, (struct hf_named_settings){.last_words = words == 1, .idle_timeout_ns = 50 * MS},
             &b);
@@ -479,20 +441,20 @@ static void in_order_it_ends_where_it_lies_or_says_its_last_words(void **state)
         stage_go(&sc.s, "q/3");
         stage_go(&sc.s, "a/1");
         stage_go(&sc.s, "a/2");
-        assert_int_equal(stats_now(&sc).evicted, 3);
-        forget_log(&sc.s);
+        assert_int_equal(scene_stats(&sc).evicted, 3);
+        scene_forget_log(&sc.s);
         assert_int_equal(hf_named_stop(sc.s.k, HF_VIEW("q/1")), HF_OK);
         stage_run(&sc.s);
         expect(&sc.s, words ? "a/1 stops\nq/1 is back\nq/1 leaves\nq/1 stops\n" : "");
         stage_go(&sc.s, "a/1");
-        forget_log(&sc.s);
+        scene_forget_log(&sc.s);
         stage_pass(&sc.s, 40 * MS); /* q/2 has been idle for 50 ms */
         if (words)
             assert_non_null(strstr((const char *)sc.s.log.ptr, "q/2 leaves\nq/2 stops\n"));
         assert_int_equal(hf_named_count(sc.s.k), 3);
         stage_go(&sc.s, "a/1");
         stage_go(&sc.s, "a/2");
-        forget_log(&sc.s);
+        scene_forget_log(&sc.s);
         hf_class_close(c);
         stage_run(&sc.s);
         assert_int_equal(hf_named_count(sc.s.k), 2);
@@ -507,7 +469,7 @@ static void a_message_before_its_last_words_is_served(void **state)
     struct scene sc;
     struct hf_behaviour b;
     (void)state;
-    open_with(&sc, 1, "a");
+    scene_open(&sc, 1, "a");
     leavers(&sc, (struct hf_named_settings){.last_words = true, .idle_timeout_ns = 50 * MS}, &b);
     stage_go(&sc.s, "q/1");
     stage_go(&sc.s, "a/1");
@@ -515,7 +477,7 @@ static void a_message_before_its_last_words_is_served(void **state)
     stage_pass(&sc.s, 60 * MS); /* it comes back to leave */
     stage_post(&sc.s, "q/1", "wait!", NULL);
     sc.r.late = false;
-    forget_log(&sc.s);
+    scene_forget_log(&sc.s);
     stage_run(&sc.s);
     const char *log = (const char *)sc.s.log.ptr;
     assert_non_null(strstr(log, "q/1 <- request - 'wait!'\nport 3: ok 'by-q/1'\n"));
@@ -529,13 +491,13 @@ static void a_closed_class_with_last_words_lets_all_of_them_speak(void **state)
     struct hf_behaviour b;
     char name[20];
     (void)state;
-    open_with(&sc, 4, "a");
+    scene_open(&sc, 4, "a");
     struct hf_class *c = leavers(&sc, (struct hf_named_settings){.last_words = true}, &b);
     for (unsigned i = 0; i < 100; i++) {
         snprintf(name, sizeof name, "q/%u", i);
         stage_go(&sc.s, name);
     }
-    forget_log(&sc.s);
+    scene_forget_log(&sc.s);
     hf_class_close(c);
     assert_int_equal(hf_kernel_processes(sc.s.k), 100);
     size_t most = 0, left = 0;
@@ -559,21 +521,21 @@ static void a_write_that_fails_loses_nothing(void **state)
     (void)state;
     for (unsigned full = 0; full < 2; full++) {
         struct scene sc;
-        open_with(&sc, 2, "a");
+        scene_open(&sc, 2, "a");
         stage_go(&sc.s, "a/1");
         stage_go(&sc.s, "a/2");
         sc.r.write_fails = !full;
         sc.r.full = full;
         stage_go(&sc.s, "a/3"); /* nobody knows yet */
-        struct hf_evict_stats st = stats_now(&sc);
+        struct hf_evict_stats st = scene_stats(&sc);
         assert_int_equal(st.resident, 3);
         assert_int_equal(st.failed, 1);
         assert_true(hf_view_eq_text(st.last_failure, full ? "the spill file: it is full"
                                                           : "the spill file: the disk is on fire"));
         uint64_t id;
         assert_int_equal(stage_try_post(&sc.s, "a/4", "go", NULL, 0, &id), HF_LIMIT);
-        assert_int_equal(stats_now(&sc).limited, 1);
-        forget_log(&sc.s);
+        assert_int_equal(scene_stats(&sc).limited, 1);
+        scene_forget_log(&sc.s);
         stage_script(&sc.s, "a/2", "s:a/4 r");
         stage_script(&sc.s, "a/2", "");
         stage_go(&sc.s, "a/1"); /* those that are there go on */
@@ -583,7 +545,7 @@ static void a_write_that_fails_loses_nothing(void **state)
                       "already-answered\nport 5: ok 'by-a/2'\n");
         sc.r.write_fails = sc.r.full = false;
         stage_pass(&sc.s, 1 * S); /* it is tried again */
-        assert_int_equal(stats_now(&sc).resident, 2);
+        assert_int_equal(scene_stats(&sc).resident, 2);
         stage_go(&sc.s, "a/4");
         stage_close(&sc.s);
     }
@@ -593,13 +555,13 @@ static void while_nothing_can_be_written_evicted_ones_still_come_back(void **sta
 {
     struct scene sc;
     (void)state;
-    open_with(&sc, 2, "a");
-    evict_first(&sc, 4);
+    scene_open(&sc, 2, "a");
+    scene_evict_first(&sc, 4);
     sc.r.full = true;
     stage_go(&sc.s, "a/1");
     stage_go(&sc.s, "a/2");
     assert_int_equal(sc.s.n_told, 6);
-    assert_int_equal(stats_now(&sc).resident, 4);
+    assert_int_equal(scene_stats(&sc).resident, 4);
     stage_close(&sc.s);
 }
 
@@ -608,19 +570,19 @@ static void a_read_that_fails_is_a_death_with_its_reason(void **state)
     (void)state;
     for (unsigned how = 0; how < 2; how++) {
         struct scene sc;
-        open_with(&sc, 1, "b");
-        stage_class(&sc.s, "a",
-                    (struct hf_named_settings){.restart = how ? HF_RESTART_ALWAYS
-                                                              : HF_RESTART_NEVER});
+        scene_open(&sc, 1, "b");
+        stage_class(
+            &sc.s, "a",
+            (struct hf_named_settings){.restart = how ? HF_RESTART_ALWAYS : HF_RESTART_NEVER});
         stage_script(&sc.s, "b/1", "m:a/1 r");
         stage_go(&sc.s, "a/1");
         stage_go(&sc.s, "b/1");
         assert_true(stage_shows(&sc.s, "a/1", "evicted"));
-        forget_log(&sc.s);
+        scene_forget_log(&sc.s);
         sc.r.read_fails = how == 0;
         sc.r.read_short = how == 1;
         stage_post(&sc.s, "a/1", "one", NULL);
-        while (stats_now(&sc).lost == 0) /* b/1, which went for it, is not to fail, too */
+        while (scene_stats(&sc).lost == 0) /* b/1, which went for it, is not to fail, too */
             if (hf_kernel_step(sc.s.k, sc.s.now) != HF_OK)
                 assert_true(keeper_go(&sc.r, 1));
         sc.r.read_fails = sc.r.read_short = false;
@@ -637,7 +599,7 @@ static void a_read_that_fails_is_a_death_with_its_reason(void **state)
             stage_pass(&sc.s, 200 * MS);
             assert_non_null(strstr((const char *)sc.s.log.ptr, "a/1 <- request - 'one'\n"));
         }
-        assert_int_equal(stats_now(&sc).lost, 1);
+        assert_int_equal(scene_stats(&sc).lost, 1);
         stage_close(&sc.s);
     }
 }
@@ -646,8 +608,8 @@ static void the_kernel_may_be_freed_with_moves_under_way(void **state)
 {
     struct scene sc;
     (void)state;
-    open_with(&sc, 2, "a");
-    evict_first(&sc, 4);
+    scene_open(&sc, 2, "a");
+    scene_evict_first(&sc, 4);
     sc.r.late = true;
     stage_post(&sc.s, "a/1", "go", NULL);
     stage_run(&sc.s);
@@ -655,123 +617,7 @@ static void the_kernel_may_be_freed_with_moves_under_way(void **state)
     stage_run(&sc.s); /* a read and, for a/5, a write */
     stage_post(&sc.s, "a/5", "go", NULL);
     stage_run(&sc.s);
-    assert_true(stats_now(&sc).moves > 0);
-    stage_close(&sc.s);
-}
-
-/* ---- what is left of it ---- */
-
-static void what_was_read_for_who_dies_meanwhile_is_freed(void **state)
-{
-    struct scene sc;
-    (void)state;
-    long live = mallocs_live();
-    open_with(&sc, 2, "a");
-    evict_first(&sc, 3);
-    sc.r.late = true;
-    stage_post(&sc.s, "a/1", "go", NULL);
-    stage_run(&sc.s);
-    keeper_go(&sc.r, SIZE_MAX);
-    assert_int_equal(hf_kernel_look(sc.s.k, sc.s.now), HF_NEXT_PROMPT); /* its bytes are there */
-    assert_int_equal(hf_named_kill(sc.s.k, HF_VIEW("a/1"), HF_VIEW("x")), HF_OK);
-    stage_run(&sc.s);
-    stage_close(&sc.s);
-    assert_int_equal(mallocs_live(), live);
-}
-
-static void names_that_are_nothing_else_are_folded(void **state)
-{
-    struct scene sc;
-    (void)state;
-    open_with(&sc, 1, "a");
-    evict_first(&sc, 2);
-    assert_null(hf_map_get(&sc.s.k->named_by_name, HF_VIEW("a/1")));
-    assert_int_equal(hf_named_count(sc.s.k), 2);
-    assert_true(stage_shows(&sc.s, "a/1", "named a/1: evicted"));
-    stage_script(&sc.s, "a/2", "S:a/1 r"); /* the name is taken */
-    stage_go(&sc.s, "a/2");
-    assert_non_null(strstr((const char *)sc.s.log.ptr, "a/2: S taken"));
-    assert_null(hf_map_get(&sc.s.k->named_by_name, HF_VIEW("a/1"))); /* folded again */
-    stage_close(&sc.s);
-}
-
-static void each(void *ctx, const struct hf_named_info *i)
-{
-    struct hf_buf *b = ctx;
-    assert_int_equal(
-        hf_buf_printf(b, "%.*s %s group %.*s\n", HF_FMT(i->name), i->state, HF_FMT(i->group)),
-        HF_OK);
-}
-
-static void they_are_listed(void **state)
-{
-    struct scene sc;
-    struct hf_buf b = {0};
-    (void)state;
-    open_with(&sc, 1, "a");
-    stage_go(&sc.s, "a/{g}1");
-    stage_go(&sc.s, "a/2");
-    hf_named_each(sc.s.k, each, &b);
-    assert_string_equal((const char *)b.ptr, "a/2 idle group a/2\na/{g}1 evicted group g\n");
-    hf_buf_done(&b);
-    stage_close(&sc.s);
-}
-
-static void children_and_parents_find_each_other(void **state)
-{
-    struct scene sc;
-    (void)state;
-    open_with(&sc, 1, "a");
-    stage_script(&sc.s, "a/1", "S:a/kid s:a/kid,hi r");
-    stage_script(&sc.s, "a/1", "");
-    stage_script(&sc.s, "a/1", "K r");
-    stage_go(&sc.s, "a/1");
-    stage_go(&sc.s, "a/3");
-    assert_true(stage_shows(&sc.s, "a/kid", "evicted"));
-    assert_true(stage_shows(&sc.s, "a/kid", "child of a/1"));
-    stage_go(&sc.s, "a/1"); /* kills it */
-    struct hf_buf out = {0};
-    assert_int_equal(hf_named_inspect(sc.s.k, HF_VIEW("a/kid"), &out), HF_NOT_FOUND);
-    stage_close(&sc.s);
-}
-
-static size_t in_use(void)
-{
-    struct mallinfo2 m = mallinfo2();
-    return m.uordblks + m.hblkhd;
-}
-
-/* Of bytes in the spill file the keeper knows, here as in the node: it is not counted with the
- * name. */
-static void an_evicted_name_takes_two_hundred_bytes(void **state)
-{
-    struct scene sc;
-    char name[20];
-    enum { N = 20000 };
-    size_t names = 0, before, after;
-    (void)state;
-    if (!mallocs_are_counted())
-        skip(); /* a sanitizer has its own malloc */
-    stage_open_with(&sc.s,
-                    &(struct hf_kernel_settings){.resident_max = 1, .names_max = N + 1000});
-    stage_spill(&sc.s, &sc.r);
-    stage_class(&sc.s, "a", (struct hf_named_settings){.processes_max = N + 1000});
-    sc.s.defaults = "r";
-    sc.r.blind = true;
-    stage_go(&sc.s, "a/first"); /* what is made once */
-    stage_go(&sc.s, "a/second");
-    forget_log(&sc.s);
-    before = in_use();
-    for (unsigned i = 0; i < N; i++) {
-        names += (size_t)snprintf(name, sizeof name, "a/number-%u", i);
-        stage_go(&sc.s, name);
-        forget_log(&sc.s);
-    }
-    after = in_use();
-    assert_int_equal(stats_now(&sc).evicted, N + 1);
-    double each_takes = (double)(after - before - names) / N;
-    print_message("an evicted name: %.1f bytes and its name\n", each_takes);
-    assert_true(each_takes <= 200);
+    assert_true(scene_stats(&sc).moves > 0);
     stage_close(&sc.s);
 }
 
@@ -803,11 +649,6 @@ int main(void)
         cmocka_unit_test(while_nothing_can_be_written_evicted_ones_still_come_back),
         cmocka_unit_test(a_read_that_fails_is_a_death_with_its_reason),
         cmocka_unit_test(the_kernel_may_be_freed_with_moves_under_way),
-        cmocka_unit_test(what_was_read_for_who_dies_meanwhile_is_freed),
-        cmocka_unit_test(names_that_are_nothing_else_are_folded),
-        cmocka_unit_test(they_are_listed),
-        cmocka_unit_test(children_and_parents_find_each_other),
-        cmocka_unit_test(an_evicted_name_takes_two_hundred_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
