@@ -37,6 +37,7 @@ static void watcher_free(struct hf_kernel *k, struct hf_far_watcher *f)
 {
     hf_map_remove_u64(&k->far.watchers, f->id);
     hf_list_remove(&f->in_of);
+    hf_asleep_fold_later(f->of); /* this may have been all that it is beside a name */
     if (f->pair != NULL)
         f->pair->back = NULL;
     hf_far_drop(k, f->letter);

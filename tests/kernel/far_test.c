@@ -1,6 +1,7 @@
 /* far_test.c - processes of three kernels: what is the same as near by and what costs a letter,
  * counted; rings of waits; children and watches there; memory that runs out; a kernel that goes. */
 #include "support_named.h"
+#include "support_spill.h"
 
 static uint64_t sent(const struct stage *s, enum hf_far_kind kind)
 {
@@ -388,6 +389,32 @@ static void a_blob_goes_along_and_comes_back_with_an_error(void **state)
     stage_close(&s);
 }
 
+/* An evicted name is folded when the last who watched it from elsewhere lets go. */
+static void a_watched_name_is_folded_when_nobody_watches(void **state)
+{
+    struct stage s;
+    struct keeper r;
+    (void)state;
+    stage_far(3, 0);
+    stage_open_with(&s, &(struct hf_kernel_settings){.resident_max = 1});
+    stage_spill(&s, &r);
+    stage_classes(&s, "bc"); /* c lives on the first, which evicts */
+    s.defaults = "r";
+    stage_go(&s, "c/1");
+    stage_script(&s, "b", "m:c/1 r");
+    stage_go(&s, "b");
+    stage_go(&s, "c/2");
+    assert_true(stage_shows(&s, "c/1", "evicted"));
+    assert_non_null(hf_map_get(&s.k->named_by_name, HF_VIEW("c/1")));
+    assert_int_equal(hf_named_kill(net_home(&s.net, HF_VIEW("b")), HF_VIEW("b"), HF_VIEW("test")),
+                     HF_OK);
+    stage_run(&s);
+    assert_null(hf_map_get(&s.k->named_by_name, HF_VIEW("c/1")));
+    assert_true(stage_shows(&s, "c/1", "evicted"));
+    hf_buf_clear(&s.log);
+    stage_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -408,6 +435,7 @@ int main(void)
         cmocka_unit_test(letters_that_cannot_be_made_are_limits),
         cmocka_unit_test(kernels_may_be_freed_in_the_middle_of_everything),
         cmocka_unit_test(a_blob_goes_along_and_comes_back_with_an_error),
+        cmocka_unit_test(a_watched_name_is_folded_when_nobody_watches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
