@@ -29,6 +29,8 @@ endif
 DEPS    := $(shell tools/deps --dir)
 CPPFLAGS := -I. -Isrc -Iinclude -I$(DEPS)/include -D_GNU_SOURCE
 LDFLAGS += -fuse-ld=lld -Wl,--gc-sections
+# Names the archive in use; what is made with one is made again with another.
+DEPS_USED := $(shell mkdir -p build && echo '$(DEPS)' | cmp -s - build/deps-used || echo '$(DEPS)' > build/deps-used; echo build/deps-used)
 ARCHIVE  = $(DEPS)/lib/libholdfast_deps.a
 DEPLIBS  = $(ARCHIVE) -lssl -lcrypto -ljansson -lpthread -ldl -lm
 VERSION := $(shell cat VERSION)
@@ -77,7 +79,7 @@ help:
 $(ARCHIVE):
 	$(Q)tools/deps >/dev/null
 
-$(B)/obj/%.o: %.c | $(ARCHIVE)
+$(B)/obj/%.o: %.c $(DEPS_USED) | $(ARCHIVE)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $(firstword $(filter %.c,$^)) -o $@
@@ -102,15 +104,15 @@ $(foreach r,$(ROOMS),$(eval $(call room_lib,$(r))))
 # and those of wit/, which WASI 0.2 does not have.
 WIT_PACKAGES := io clocks random filesystem sockets cli http
 WIT_OURS     := $(patsubst wit/%.wit,build/gen/wit/%.wasm,$(wildcard wit/*.wit))
-build/gen/wit/%.wasm: wit/%.wit | $(ARCHIVE)
+build/gen/wit/%.wasm: wit/%.wit $(DEPS_USED) | $(ARCHIVE)
 	$(call say,WIT,$<)
 	$(Q)rm -rf $@.d && mkdir -p $@.d && $(DEPS)/bin/holdfast-guest encode $@.d $< && mv $@.d/*.wasm $@ && rmdir $@.d
-build/gen/wit.c: Makefile tools/embed $(WIT_OURS) | $(ARCHIVE)
+build/gen/wit.c: Makefile tools/embed $(WIT_OURS) $(DEPS_USED) | $(ARCHIVE)
 	$(call say,GEN,$@)
 	@mkdir -p $(@D)
 	$(Q)tools/embed hf_wit_packages $(foreach p,$(WIT_PACKAGES),$(DEPS)/wit/$(p).wasm) $(WIT_OURS) > $@
 # And the worlds of preview 1 commands, as the object files that carry their types.
-build/gen/preview1/%_component_type.o: src/node/preview1.wit | $(ARCHIVE)
+build/gen/preview1/%_component_type.o: src/node/preview1.wit $(DEPS_USED) | $(ARCHIVE)
 	$(call say,GEN,$@)
 	@mkdir -p $(@D)
 	$(Q)$(DEPS)/bin/holdfast-guest bindings $< $* $(@D)
@@ -134,7 +136,7 @@ $(B)/holdfast: $(patsubst %.c,$(B)/obj/%.o,$(CLI)) $(LIBS) | $(ARCHIVE)
 # holds, and the archive of dependencies beside it.
 SONAME   := libholdfast.so.$(firstword $(subst ., ,$(VERSION)))
 PIC      := $(patsubst %.c,$(B)/pic/%.o,$(SRCS)) $(B)/pic/gen/wit.o $(B)/pic/gen/preview1.o
-$(B)/pic/%.o: %.c | $(ARCHIVE)
+$(B)/pic/%.o: %.c $(DEPS_USED) | $(ARCHIVE)
 	$(call say,CC,$< -fPIC)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -MMD -MP -c $(firstword $(filter %.c,$^)) -o $@
@@ -197,7 +199,7 @@ GUESTS := $(patsubst examples/%/,%,$(sort $(dir $(wildcard examples/*/*/*.c exam
 guest_file = build/guests/$(subst /,-,$(1)).wasm
 guests: $(foreach g,$(GUESTS),$(call guest_file,$(g)))
 define guest_rule
-$(call guest_file,$(1)): $(shell find -L examples/$(1) guest -type f -not -path 'guest/templates/*' 2>/dev/null) tools/guest-build | $(ARCHIVE)
+$(call guest_file,$(1)): $(shell find -L examples/$(1) guest -type f -not -path 'guest/templates/*' 2>/dev/null) tools/guest-build $(DEPS_USED) | $(ARCHIVE)
 	$$(call say,GUEST,$(1))
 	@mkdir -p $$(@D)
 	$$(Q)tools/guest-build $(firstword $(subst /, ,$(1))) examples/$(1) $$@ || { rc=$$$$?; [ $$$$rc = 3 ] && rm -f $$@; [ $$$$rc = 3 ]; }
@@ -225,7 +227,7 @@ FUZZ      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 F         := build/fuzz
 FUZZFLAGS := -std=gnu11 -g -O1 -DHF_FUZZ=1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 T ?= 60
-$(F)/obj/%.o: %.c | $(ARCHIVE)
+$(F)/obj/%.o: %.c $(DEPS_USED) | $(ARCHIVE)
 	$(call say,FUZZ,$<)
 	@mkdir -p $(@D)
 	$(Q)clang $(CPPFLAGS) $(FUZZFLAGS) -MMD -MP -c $(firstword $(filter %.c,$^)) -o $@
