@@ -428,8 +428,7 @@ enum hf_err hf_value_json_read(const struct hf_type *t, struct hf_view text, str
     return j.s.at == j.s.end ? HF_OK : hf_scan_expected(&j.s, j.s.at, "the end of the text");
 }
 
-/* ---- writing
- * --------------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static enum hf_err write_value(const struct hf_type *t, const struct hf_value *v,
                                struct hf_buf *ret);

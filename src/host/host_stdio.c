@@ -62,9 +62,7 @@ static enum hf_err broken(struct std_fd *f, struct hf_guest *g, int number)
     return HF_IO;
 }
 
-/* ---- stdin
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- stdin ---- */
 
 static enum hf_err in_peek(struct hf_in_stream *s, struct hf_view *ret)
 {
@@ -111,8 +109,7 @@ static struct hf_wait *in_wait(struct hf_in_stream *s)
     return &f->fd->in;
 }
 
-/* ---- stdout, stderr
- * -------------------------------------------------------------------------------------- */
+/* ---- stdout, stderr ---- */
 
 /* Writes what is pending as far as it goes. HF_OK: nothing is left. HF_AGAIN: armed. */
 static enum hf_err drain(struct std_fd *f, struct hf_guest *g)
@@ -188,8 +185,7 @@ static struct hf_wait *out_wait(struct hf_out_stream *s)
 static const struct hf_in_ops in_ops = {in_peek, in_advance, in_wait};
 static const struct hf_out_ops out_ops = {out_room, out_write, out_flush, out_wait, NULL};
 
-/* ---- the command's end
- * ----------------------------------------------------------------------------------- */
+/* ---- the command's end ---- */
 
 enum hf_err hf_stdio_finish(struct hf_guest *g)
 {
@@ -219,8 +215,7 @@ void hf_stdio_free(struct hf_stdio *io)
     free(io);
 }
 
-/* ---- making streams
- * -------------------------------------------------------------------------------------- */
+/* ---- making streams ---- */
 
 static struct std_fd *open_fd(struct hf_guest *g, unsigned which)
 {

@@ -18,9 +18,7 @@
 #define PREFIX HF_COMPONENT_FILE_BEGINS
 #define SUFFIX HF_COMPONENT_FILE_ENDS
 
-/* ---- names
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- names ---- */
 
 static int digit(char c)
 {
@@ -73,8 +71,7 @@ static void name_of(const uint8_t hash[HF_SHA256_LEN], char name[96])
     strcat(name, SUFFIX);
 }
 
-/* ---- the folder
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the folder ---- */
 
 enum hf_err hf_component_store_init(struct hf_component_store *s, const char *dir,
                                     uint64_t count_max, uint64_t bytes_max)
@@ -168,8 +165,7 @@ static enum hf_err no_memory(struct hf_report *report)
     return hf_report_set(report, HF_LIMIT, "out of memory");
 }
 
-/* ---- one component
- * ------------------------------------------------------------------------------------------- */
+/* ---- one component ---- */
 
 bool hf_component_store_has(const struct hf_component_store *s, const uint8_t hash[HF_SHA256_LEN])
 {
@@ -252,8 +248,7 @@ enum hf_err hf_component_store_remove(struct hf_component_store *s,
     return err;
 }
 
-/* ---- all of them
- * --------------------------------------------------------------------------------------------- */
+/* ---- all of them ---- */
 
 static int newest_first(const void *a, const void *b)
 {

@@ -41,9 +41,7 @@ static enum hf_status close_store(struct opened *o, enum hf_err err, struct hf_w
     return hf_node_result(err, &o->report, msg);
 }
 
-/* ---- adding
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- adding ---- */
 
 static enum hf_err check_kind(const char *path, struct hf_view bytes, struct hf_report *report)
 {
@@ -80,9 +78,7 @@ enum hf_status hf_components_add(const char *dir, const char *path, char name[80
     return close_store(&o, err, msg);
 }
 
-/* ---- listing
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- listing ---- */
 
 static bool uses(const struct hf_deployed_service *s, const uint8_t hash[HF_SHA256_LEN])
 {
@@ -128,9 +124,7 @@ enum hf_status hf_components_list(const char *dir,
     return close_store(&o, err, msg);
 }
 
-/* ---- removing
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- removing ---- */
 
 /* The one whose digits begin so. */
 static enum hf_err find(const struct hf_stored_list *all, const char *name, const uint8_t **ret,

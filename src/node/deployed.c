@@ -16,9 +16,7 @@ void hf_deployed_done(struct hf_deployed *d)
     HF_VEC_DONE(d);
 }
 
-/* ---- reading
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 #define WHAT_TO_DO "remove the file to go without what was deployed"
 
@@ -148,9 +146,7 @@ enum hf_err hf_deployed_read(const char *dir, struct hf_deployed *ret, struct hf
     return err;
 }
 
-/* ---- writing
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- writing ---- */
 
 static json_t *hash_json(const uint8_t hash[HF_SHA256_LEN])
 {
@@ -189,9 +185,7 @@ enum hf_err hf_deployed_write(const struct hf_deployed *d, struct hf_buf *ret)
     return ok ? HF_OK : HF_LIMIT;
 }
 
-/* ---- looking
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- looking ---- */
 
 const struct hf_deployed_service *hf_deployed_find(const struct hf_deployed *d, const char *name)
 {

@@ -11,8 +11,7 @@
 #include "node/node_int.h"
 #include "node/whole_file.h"
 
-/* ---- the folder
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the folder ---- */
 
 enum hf_err hf_keep_open(const char *dir, uint64_t count_max, uint64_t bytes_max,
                          struct hf_keep **ret, struct hf_report *report)
@@ -50,9 +49,7 @@ void hf_keep_close(struct hf_keep *k)
     free(k);
 }
 
-/* ---- looking
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- looking ---- */
 
 void hf_keep_what(const uint8_t hash[HF_SHA256_LEN], uint64_t at_unix_ms, char to[96])
 {
@@ -111,8 +108,7 @@ const struct hf_deployed_service *hf_keep_has(const struct hf_node *node, const 
     return d != NULL && d->deployed && memcmp(d->component, hash, HF_SHA256_LEN) == 0 ? d : NULL;
 }
 
-/* ---- the next record
- * ----------------------------------------------------------------------------------------- */
+/* ---- the next record ---- */
 
 struct arrivals { /* what is about to be put into the store */
     uint8_t hash[2][HF_SHA256_LEN];
@@ -165,9 +161,7 @@ static enum hf_err make_next(struct hf_keep *k, const struct hf_app *to, bool wh
     return err;
 }
 
-/* ---- a change
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- a change ---- */
 
 static enum hf_err put_all(struct hf_keep *k, const struct hf_view *news, size_t n,
                            struct arrivals *a, struct hf_report *report)

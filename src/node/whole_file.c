@@ -19,9 +19,7 @@ static enum hf_err failed(const char *path, struct hf_report *report)
                          "%s: %s", path, strerror(errno));
 }
 
-/* ---- reading
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 static enum hf_err read_all(int fd, const char *path, size_t size, struct hf_buf *ret,
                             struct hf_report *report)
@@ -60,9 +58,7 @@ enum hf_err hf_whole_file_read(const char *path, uint64_t max, struct hf_buf *re
     return err;
 }
 
-/* ---- writing
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- writing ---- */
 
 /* "DIR/.begun-NAME" of "DIR/NAME"; malloc'd. */
 static char *beside(const char *path)

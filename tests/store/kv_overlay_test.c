@@ -299,8 +299,7 @@ static void beside_a_model_with_kills(void **state)
     }
 }
 
-/* ---- a process that is killed while it writes
- * ---------------------------------------------------- */
+/* ---- a process that is killed while it writes ---- */
 
 enum { MANY = 400, AT_ONCE = 32, KILLS = 20 };
 struct shared { /* outlives the child */
