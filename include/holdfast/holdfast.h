@@ -299,7 +299,11 @@ struct hf_call_options {
     uint64_t timeout_ns;  /* 0 = what the class says */
     uint64_t blob_max;    /* bytes of the answer's blob; 0 = 64 MiB. More is HF_OUTCOME_LIMIT */
 };
-HF_API void hf_call_options_init(struct hf_call_options *o);
+HF_API void hf_call_options_init_size(struct hf_call_options *o, size_t size);
+static inline void hf_call_options_init(struct hf_call_options *o)
+{
+    hf_call_options_init_size(o, sizeof *o);
+}
 
 /* Bytes are lent: for the callback, or until hf_call_answer_free. */
 struct hf_call_answer {

@@ -23,10 +23,10 @@ struct caller {
     struct hf_call_answer answer;
 };
 
-void hf_call_options_init(struct hf_call_options *o)
+void hf_call_options_init_size(struct hf_call_options *o, size_t size)
 {
-    memset(o, 0, sizeof *o);
-    o->size = sizeof *o;
+    memset(o, 0, size);
+    o->size = size;
 }
 
 const char *hf_outcome_text(enum hf_outcome outcome)
@@ -108,11 +108,9 @@ static enum hf_status refuse(struct hf_words *msg, enum hf_status st, const char
 static enum hf_status check(const struct hf_call_options *from, struct hf_call_options *o,
                             struct hf_words *msg)
 {
-    if (from->size < offsetof(struct hf_call_options, metadata))
+    if (!hf_options_widen(from, from->size, o, sizeof *o))
         return refuse(msg, HF_STATUS_USAGE,
                       "hf_call_options.size is not set: hf_call_options_init does that");
-    memset(o, 0, sizeof *o);
-    memcpy(o, from, from->size < sizeof *o ? from->size : sizeof *o);
     if (o->to == NULL || o->to[0] == 0)
         return refuse(msg, HF_STATUS_USAGE, "to: say which process, as CLASS or CLASS/KEY");
     if ((o->body == NULL && o->body_len > 0) || (o->blob == NULL && o->blob_len > 0))

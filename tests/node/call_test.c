@@ -117,6 +117,14 @@ static void mistakes_are_said(void **state)
     node_run(&a.n);
     o.size = 3;
     expect(&a.n, hf_node_call(a.n.node, &o, &r, &a.n.msg), HF_STATUS_USAGE, "size");
+    o.size = sizeof o + 8; /* a newer header */
+    expect(&a.n, hf_node_call(a.n.node, &o, &r, &a.n.msg), HF_STATUS_USAGE, "size");
+    o = to("c", "d", "abc");
+    o.size = offsetof(struct hf_call_options, timeout_ns); /* an older one: what lies behind is not looked at */
+    o.timeout_ns = o.blob_max = 1;
+    expect(&a.n, hf_node_call(a.n.node, &o, &r, &a.n.msg), HF_STATUS_OK, "");
+    assert_int_equal(r->outcome, HF_OUTCOME_ANSWERED);
+    hf_call_answer_free(r);
     o = to(NULL, NULL, NULL);
     expect(&a.n, hf_node_call(a.n.node, &o, &r, &a.n.msg), HF_STATUS_USAGE, "say which process");
     o = to("c", NULL, NULL);
