@@ -120,25 +120,33 @@ static void seal(struct hf_memimage *img)
         (void)mprotect(img->bytes, img->size, PROT_READ);
 }
 
+/* Of the memory as it is now: which pages were written. */
+static enum hf_err begin(struct hf_scanner *s, struct hf_store *store, const struct hf_memory *m,
+                         uint8_t **bytes, struct hf_memimage **ret)
+{
+    size_t size;
+    hf_memory_get(store, m, bytes, &size);
+    enum hf_err err = hf_memimage_new(size, ret);
+    if (err != HF_OK)
+        return err;
+    if (s == NULL)
+        hf_memimage_mark(*ret, 0, size / (*ret)->page);
+    else
+        err = hf_memory_written(s, *bytes, *ret); /* before anything is read */
+    if (err != HF_OK)
+        hf_memimage_free(*ret);
+    return err;
+}
+
 enum hf_err hf_memimage_take(struct hf_scanner *s, struct hf_store *store,
                              const struct hf_memory *m, bool whole, struct hf_memimage **ret)
 {
     uint8_t *base;
-    size_t size;
     struct hf_memimage *img;
-    hf_memory_get(store, m, &base, &size);
-    enum hf_err err = hf_memimage_new(size, &img);
+    enum hf_err err = begin(s, store, m, &base, &img);
     if (err != HF_OK)
         return err;
-    size_t pages = size / img->page;
-    if (s == NULL)
-        hf_memimage_mark(img, 0, pages);
-    else
-        err = hf_memory_written(s, base, img); /* before anything is read */
-    if (err != HF_OK) {
-        hf_memimage_free(img);
-        return err;
-    }
+    size_t pages = img->size / img->page;
     img->whole = whole || s == NULL;
     for (size_t i = 0; i < pages; i++) {
         const uint8_t *page = base + i * img->page;
@@ -178,18 +186,10 @@ enum hf_err hf_memimage_take_since(struct hf_scanner *s, struct hf_store *store,
     hf_memory_get(store, m, &bytes, &size);
     if (!base->whole || base->size > size)
         return HF_INVALID;
-    enum hf_err err = hf_memimage_new(size, &img);
+    enum hf_err err = begin(s, store, m, &bytes, &img);
     if (err != HF_OK)
         return err;
-    size_t pages = size / img->page;
-    if (s == NULL)
-        hf_memimage_mark(img, 0, pages);
-    else
-        err = hf_memory_written(s, bytes, img); /* before anything is read */
-    if (err != HF_OK) {
-        hf_memimage_free(img);
-        return err;
-    }
+    size_t pages = img->size / img->page;
     for (size_t word = 0; word < (base->size / base->page + 63) / 64; word++)
         img->written[word] |= base->written[word]; /* this one need not have written them, too */
     for (size_t i = 0; i < pages; i++) {
