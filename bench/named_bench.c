@@ -12,10 +12,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "kernel/message.h"
-#include "kernel/named.h"
+#include "bench/behaviours.h"
 
-enum { RUNS = 9, BODY = 64, CHAIN = 8, FIXED = 2000 };
+enum { RUNS = 9, CHAIN = 8, FIXED = 2000 };
 
 struct bench {
     struct hf_kernel *k;
@@ -26,30 +25,6 @@ struct bench {
     unsigned hops;
     struct hf_blob *bytes;
 };
-
-static void must(bool ok)
-{
-    if (!ok)
-        abort();
-}
-
-static void fill(struct hf_buf *body)
-{
-    static const uint8_t bytes[BODY];
-    must(hf_buf_add(body, bytes, BODY) == HF_OK);
-}
-
-static enum hf_end on_start(void *ctx, struct hf_turn *turn, void **state)
-{
-    (void)turn;
-    *state = ctx;
-    return HF_END_DONE;
-}
-
-static void on_stop(void *state)
-{
-    (void)state;
-}
 
 /* Asks again whenever it was answered, whatever the answer was. */
 static enum hf_end client(void *state, struct hf_turn *turn)
@@ -124,10 +99,6 @@ static enum hf_end stuck(void *state, struct hf_turn *turn)
     return HF_END_WAIT;
 }
 
-#define BEHAVIOUR(f)                                                                               \
-    {                                                                                              \
-        .name = #f, .start = on_start, .turn = f, .resume = f, .stop = on_stop                     \
-    }
 static const struct hf_behaviour behaviours[] = {BEHAVIOUR(client), BEHAVIOUR(server),
                                                  BEHAVIOUR(chain),  BEHAVIOUR(parent),
                                                  BEHAVIOUR(child),  BEHAVIOUR(stuck)};

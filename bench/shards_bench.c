@@ -19,17 +19,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "kernel/message.h"
-#include "kernel/named.h"
+#include "bench/behaviours.h"
 #include "link/shards.h"
 
-enum { RUNS = 9, BODY = 64, TRIPS = 20000 };
-
-static void must(bool ok)
-{
-    if (!ok)
-        abort();
-}
+enum { RUNS = 9, TRIPS = 20000 };
 
 static double now_ns(void)
 {
@@ -112,24 +105,6 @@ struct pair {
     char server[16];
 };
 
-static void fill(struct hf_buf *body)
-{
-    static const uint8_t bytes[BODY];
-    must(hf_buf_add(body, bytes, BODY) == HF_OK);
-}
-
-static enum hf_end on_start(void *ctx, struct hf_turn *turn, void **state)
-{
-    (void)turn;
-    *state = ctx;
-    return HF_END_DONE;
-}
-
-static void on_stop(void *state)
-{
-    (void)state;
-}
-
 static enum hf_end client(void *state, struct hf_turn *turn)
 {
     struct pair *p = state;
@@ -154,10 +129,8 @@ static enum hf_end server(void *state, struct hf_turn *turn)
     return HF_END_DONE;
 }
 
-static const struct hf_behaviour client_behaviour = {
-    .name = "client", .start = on_start, .turn = client, .resume = client, .stop = on_stop};
-static const struct hf_behaviour server_behaviour = {
-    .name = "server", .start = on_start, .turn = server, .resume = server, .stop = on_stop};
+static const struct hf_behaviour client_behaviour = BEHAVIOUR(client);
+static const struct hf_behaviour server_behaviour = BEHAVIOUR(server);
 
 static void turn_of(struct worker *w)
 {

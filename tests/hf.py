@@ -2,7 +2,7 @@
 
 Nothing here parses HTTP more cleverly than it must: tests want to see the bytes.
 """
-import os, re, signal, socket, subprocess, sys, tempfile, threading, time
+import os, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time
 
 top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BIN = os.environ.get("HF_BIN", os.path.join(top, "build", "holdfast"))
@@ -135,6 +135,25 @@ def read_all(s):
             out += b
     except ConnectionResetError:
         return out, True
+
+
+class App:
+    """`holdfast run` on a manifest in a folder of its own, which goes with it: path, server."""
+
+    def __init__(self, text, *args):
+        self.path, self.args = tempfile.mkdtemp(prefix="hf-app-"), args
+        with open(os.path.join(self.path, "holdfast.toml"), "w") as f:
+            f.write(text)
+
+    def __enter__(self):
+        self.server = Server(self.path, *self.args, command="run").__enter__()
+        return self
+
+    def __exit__(self, *exc):
+        try:
+            self.server.__exit__(*exc)
+        finally:
+            shutil.rmtree(self.path)
 
 
 class Response:

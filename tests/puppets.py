@@ -24,24 +24,13 @@ def puppet(name, sends='["*"]', spawns='["*"]', more=""):
     return '[services.%s]\ncomponent = "%s"\n[services.%s.process]\nsends = %s\nspawns = %s\n%s' % (name, PUPPET, name, sends, spawns, more)
 
 
-class Puppets:
+class Puppets(App):
     """Classes p, q, s, d: all may message and spawn all; or those that `text` says."""
 
     def __init__(self, text=None, *args):
-        self.path = tempfile.mkdtemp(prefix="hf-puppets-")
-        with open(os.path.join(self.path, "holdfast.toml"), "w") as f:
-            f.write("holdfast = 1\n[node]\ndata = false\ndrain = \"100ms\"\n" + (text or "".join(puppet(n) for n in "pqsd")))
-        self.args = args or ("--workers", "1")  # bounds of a class and refused tells are of each worker
-
-    def __enter__(self):
-        self.server = Server(self.path, *self.args, command="run").__enter__()
-        return self
-
-    def __exit__(self, *exc):
-        try:
-            self.server.__exit__(*exc)
-        finally:
-            shutil.rmtree(self.path)
+        # bounds of a class and refused tells are of each worker: one
+        super().__init__("holdfast = 1\n[node]\ndata = false\ndrain = \"100ms\"\n" + (text or "".join(puppet(n) for n in "pqsd")),
+                         *(args or ("--workers", "1")))
 
     def http(self, method, target, body=None):
         c = Unix(os.path.join(self.path, ".holdfast", "admin.sock"))

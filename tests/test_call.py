@@ -12,24 +12,11 @@ def service(name, component, more=""):
     return '[services.%s]\ncomponent = "%s"\n%s' % (name, component, more)
 
 
-class App:
+class App(App):
     """A node of a manifest, whose commands run in its folder: they find its door by themselves."""
 
     def __init__(self, text, *args):
-        self.path = tempfile.mkdtemp(prefix="hf-call-")
-        self.args = args
-        with open(os.path.join(self.path, "holdfast.toml"), "w") as f:
-            f.write("holdfast = 1\n[node]\ndata = false\n" + text)
-
-    def __enter__(self):
-        self.server = Server(self.path, *self.args, command="run").__enter__()
-        return self
-
-    def __exit__(self, *exc):
-        try:
-            self.server.__exit__(*exc)
-        finally:
-            shutil.rmtree(self.path)
+        super().__init__("holdfast = 1\n[node]\ndata = false\n" + text, *args)
 
     def run(self, *args, stdin=None, timeout=60):
         env = {k: v for k, v in os.environ.items() if not k.startswith("HF_ADMIN")}

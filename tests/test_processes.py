@@ -30,21 +30,9 @@ def on_workers(test):
     return run
 
 
-class App:
+class App(App):
     def __init__(self, text, node=""):
-        self.path = tempfile.mkdtemp(prefix="hf-processes-")
-        with open(os.path.join(self.path, "holdfast.toml"), "w") as f:
-            f.write(HEAD + node + text)
-
-    def __enter__(self):
-        self.server = Server(self.path, "--workers", WORKERS, command="run").__enter__()
-        return self
-
-    def __exit__(self, *exc):
-        try:
-            self.server.__exit__(*exc)
-        finally:
-            shutil.rmtree(self.path)
+        super().__init__(HEAD + node + text, "--workers", WORKERS)
 
     def ask(self, path, body=b"", method="POST", chunks=False):
         with self.server.connect() as s:
