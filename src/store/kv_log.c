@@ -105,8 +105,7 @@ bool hf_kv_log_next(struct hf_kv_log_reader *r, struct hf_kv_log_record *ret)
     return true;
 }
 
-/* ---- what a row must be ------------------------------------------------------------------------
- */
+/* ---- what a row must be ---- */
 
 static enum hf_err bad(const struct hf_kv_log_reader *r, const char *what, struct hf_report *report)
 {

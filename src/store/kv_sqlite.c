@@ -26,8 +26,7 @@
 #define FLIGHT_RECORDS 200000u
 #define FLIGHT_BYTES   (256u << 20)
 
-/* ---- buckets -----------------------------------------------------------------------------------
- */
+/* ---- buckets ---- */
 
 enum hf_err hf_kvs_label(struct hf_view space, struct hf_view name, struct hf_buf *ret)
 {
@@ -79,8 +78,7 @@ static enum hf_err kvs_bucket(struct hf_kv *kv, struct hf_view space, struct hf_
     return err;
 }
 
-/* ---- doors -------------------------------------------------------------------------------------
- */
+/* ---- doors ---- */
 
 static void record_free(struct hf_kvs_record *rec)
 {
@@ -158,8 +156,7 @@ static void kvs_end(struct hf_kv *kv, struct hf_kv_op *op)
         rec->op = NULL;
 }
 
-/* ---- the committer -----------------------------------------------------------------------------
- */
+/* ---- the committer ---- */
 
 struct queue {
     struct hf_list records;
@@ -285,8 +282,7 @@ static void *commit_all(void *arg)
     }
 }
 
-/* ---- opening and closing ------------------------------------------------------------------------
- */
+/* ---- opening and closing ---- */
 
 static void store_free(struct hf_kvs *s)
 {

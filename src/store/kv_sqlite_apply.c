@@ -22,8 +22,7 @@
 #define PAUSE_NS      1000000000u
 #define ALONE_AT_OPEN 4096u
 
-/* ---- the row of a transaction ------------------------------------------------------------------
- */
+/* ---- the row of a transaction ---- */
 
 static enum hf_err add_entry(struct hf_kvs *s, const struct hf_kvs_entry *e)
 {
@@ -78,8 +77,7 @@ int hf_kvs_log_write(struct hf_kvs *s)
     return rc;
 }
 
-/* ---- the sweep ---------------------------------------------------------------------------------
- */
+/* ---- the sweep ---- */
 
 static bool has_log(const struct hf_kvs *s)
 {
@@ -264,8 +262,7 @@ void hf_kvs_sweep_free(struct hf_kvs *s)
     hf_buf_done(&s->row);
 }
 
-/* ---- at open -----------------------------------------------------------------------------------
- */
+/* ---- at open ---- */
 
 struct replay {
     struct hf_kvs *s;

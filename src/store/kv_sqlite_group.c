@@ -124,8 +124,7 @@ static struct hf_kvs_entry *entry_of(struct hf_kvs *s, struct hf_kvs_record *rec
     return e;
 }
 
-/* ---- operations: an error of SQLite is returned, a refusal is in the record ---------------------
- */
+/* ---- operations: an error of SQLite is returned, a refusal is in the record ---- */
 
 static void give_value(struct hf_kvs_record *rec, struct hf_view value)
 {
@@ -240,8 +239,7 @@ static int do_one(struct hf_kvs *s, struct hf_kvs_record *rec)
     HF_ASSERT(!"no such operation");
 }
 
-/* ---- the transaction ---------------------------------------------------------------------------
- */
+/* ---- the transaction ---- */
 
 static void keep(struct hf_kvs *s, bool committed)
 {

@@ -13,8 +13,7 @@
 #define HOLES_MIN  64u
 #define ENTRY_COST (sizeof(struct hf_kvs_entry) + 48) /* and the map's slot */
 
-/* ---- places ------------------------------------------------------------------------------------
- */
+/* ---- places ---- */
 
 static size_t place_above(const struct hf_kv_bucket *b, int64_t id)
 {
@@ -102,8 +101,7 @@ bool hf_kvs_born_all(struct hf_kvs *s)
     return ok;
 }
 
-/* ---- entries -----------------------------------------------------------------------------------
- */
+/* ---- entries ---- */
 
 struct hf_kvs_entry *hf_kvs_entry_get(struct hf_kv_bucket *b, struct hf_view key)
 {

@@ -10,8 +10,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-/* ---- the contract again, with logs that hold next to nothing ------------------------------------
- */
+/* ---- the contract again, with logs that hold next to nothing ---- */
 
 static const struct hf_kv_limits small_logs[] = {
     {.log_keys = 1}, {.log_keys = 7}, {.log_keys = 600, .log_bytes = 100000}, {.log_bytes = 1}};
@@ -39,8 +38,7 @@ static void never_idle(struct world *w)
     atomic_store(&HF_CONTAINER_OF(w->first, struct hf_kvs_door, kv)->store->idle_ms, -1);
 }
 
-/* ---- a process that ends, in the files' eyes ----------------------------------------------------
- */
+/* ---- a process that ends, in the files' eyes ---- */
 
 static void copy(const struct world *from, const struct world *to, const char *name)
 {
@@ -72,8 +70,7 @@ static void killed(struct world *w)
     *w = after;
 }
 
-/* ---- beside a model -----------------------------------------------------------------------------
- */
+/* ---- beside a model ---- */
 
 enum { KEYS = 60, BUCKETS = 2 };
 struct model {
@@ -421,8 +418,7 @@ static void killed_while_it_writes(void **state)
     remove_dir(&w);
 }
 
-/* ---- what a log may not be ----------------------------------------------------------------------
- */
+/* ---- what a log may not be ---- */
 
 static long long ask(const struct world *w, const char *text)
 {
@@ -522,8 +518,7 @@ static void the_log_is_empty_after_opening_and_closing(void **state)
     remove_dir(&w);
 }
 
-/* ---- tables that take nothing -------------------------------------------------------------------
- */
+/* ---- tables that take nothing ---- */
 
 static void hear(void *ctx, const char *text)
 {

@@ -10,8 +10,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-/* ---- the contract ------------------------------------------------------------------------------
- */
+/* ---- the contract ---- */
 
 static void contract(void **state)
 {
@@ -61,8 +60,7 @@ static void ended_before_it_is_done(void **state)
     close_gone(&w);
 }
 
-/* ---- what stays --------------------------------------------------------------------------------
- */
+/* ---- what stays ---- */
 
 static void reopened_it_is_all_there(void **state)
 {
@@ -124,8 +122,7 @@ static void only_its_user_may_read_it(void **state)
     close_gone(&w);
 }
 
-/* ---- what is refused ---------------------------------------------------------------------------
- */
+/* ---- what is refused ---- */
 
 static void refused(struct world *w, enum hf_err want, const char *words)
 {
@@ -213,8 +210,7 @@ static void a_value_that_changed_on_disk_is_no_value(void **state)
     close_gone(&w);
 }
 
-/* ---- a full disk -------------------------------------------------------------------------------
- */
+/* ---- a full disk ---- */
 
 static void a_full_disk(void **state)
 {
@@ -260,8 +256,7 @@ static void a_full_disk(void **state)
     assert_int_equal(rmdir(w.dir), 0);
 }
 
-/* ---- threads -----------------------------------------------------------------------------------
- */
+/* ---- threads ---- */
 
 enum { THREADS = 4, ROUNDS = 300 };
 struct worker {
