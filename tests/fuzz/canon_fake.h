@@ -99,6 +99,7 @@ static inline void fake_shrink(struct canon_guest *g)
 {
     struct fake_memory *m = fake_memory(&g->rt.memory);
     m->size = CANON_PAGE;
+    g->rt.mem_size = 0; /* what was seen of it before; a memory that is no fake never shrinks (S15) */
     __asan_poison_memory_region(m->base + m->size, (FAKE_PAGES_MAX - 1) * (size_t)CANON_PAGE);
 }
 
