@@ -48,15 +48,21 @@ class Server:
         self.ready.set()
 
     def text(self):
+        """What was read so far. A node writes its log a little later than it answers (log_pipe.h), and the reader here comes
+        later still: what must be there is waited for with wait_line or find, or looked for after stop."""
         return "\n".join(self.lines)
 
-    def wait_line(self, pattern, seconds=5):
+    def find(self, pattern, seconds=30):
+        """The first place in the log where pattern is, waited for; None if it does not come."""
         end = time.monotonic() + seconds * SLOW
-        while time.monotonic() < end:
-            if re.search(pattern, self.text()):
-                return True
+        while True:
+            m = re.search(pattern, self.text())
+            if m or time.monotonic() > end:
+                return m
             time.sleep(0.02)
-        return False
+
+    def wait_line(self, pattern, seconds=30):
+        return self.find(pattern, seconds) is not None
 
     def alive(self):
         return self.p.poll() is None
@@ -83,7 +89,7 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.p.kill()
                 self.p.wait()
-        self.reader.join(5)
+        self.reader.join(60)
         self.p.stderr.close()
         return self.p.returncode
 

@@ -67,7 +67,7 @@ def test_run_serves_what_the_manifest_says():
         check("run", ask(s, "/echo", method="POST", body=b"hi").body == b"hi", "by method")
         check("run", ask(s, "/echo").body == b"Hello from C\n", "another method goes elsewhere")
         check("run", ask(s, "/echo", method="POST", body=b"x" * 11).status == 413, "its own limit of bodies")
-        check("run", re.search(r"one +\S+c-counter.wasm \(singleton\)\n +/one\n", s.text()) is not None, "what is served is said: " + s.text())
+        check("run", s.wait_line(r"one +\S+c-counter.wasm \(singleton\)\n +/one\n"), "what is served is said: " + s.text())
         check("run", s.stop() == 0, "SIGTERM drains")
 
 

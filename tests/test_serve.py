@@ -324,6 +324,7 @@ def test_json_log():
     with Server(guest("c-hostile"), "--workers", 1, "--log", "json") as s:
         s.get("/print")
         check("access as JSON", s.wait_line('"level":"access"'))
+        s.stop()
         bad = []
         for line in s.lines:
             if line.startswith("{"):

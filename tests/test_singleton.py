@@ -32,6 +32,7 @@ def test_counter_is_exact_under_64_connections_on_two_workers():
             check(name + ": every number once", numbers == list(range(1, 64 * 20 + 1)), numbers[-5:])
             ids = {re.search(r"id=(\d+)", who).group(1) for _, _, who in got}
             check(name + ": one instance served all", len(ids) == 1, ids)
+            s.stop()
             in_log = set(re.findall(r" %s\[(\d+)\]" % name, s.text()))
             check(name + ": the access log names it", in_log == ids, (in_log, ids))
 
