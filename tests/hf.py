@@ -2,7 +2,7 @@
 
 Nothing here parses HTTP more cleverly than it must: tests want to see the bytes.
 """
-import os, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time
+import atexit, http.client, json, os, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time
 
 top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BIN = os.environ.get("HF_BIN", os.path.join(top, "build", "holdfast"))
@@ -74,7 +74,7 @@ class Server:
     def fds(self):
         return len(os.listdir("/proc/%d/fd" % self.p.pid))
 
-    def fds_at_most(self, most, seconds=5):
+    def fds_at_most(self, most, seconds=30):
         """A client sees the end of a connection before the server has closed its side: waits for that."""
         end = time.monotonic() + seconds * SLOW
         while self.fds() > most and time.monotonic() < end:
@@ -160,6 +160,71 @@ class App:
             self.server.__exit__(*exc)
         finally:
             shutil.rmtree(self.path)
+
+
+class Unix(http.client.HTTPConnection):
+    def __init__(self, path, timeout=120):
+        super().__init__("localhost", timeout=timeout * SLOW)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+class Node(Server):
+    """A server with an admin door on a Unix socket."""
+    count, folder = 0, None
+
+    def __init__(self, component, *args, env=None):
+        Node.count += 1
+        if Node.folder is None:
+            Node.folder = tempfile.mkdtemp(prefix="hf-node-")  # short: a socket's path has 107 bytes
+            atexit.register(shutil.rmtree, Node.folder, ignore_errors=True)
+        self.sock = os.path.join(Node.folder, "s%d" % Node.count)
+        super().__init__(component, "--admin", "unix:" + self.sock, *args, env=env)
+
+    def ask(self, method, target, body=None):
+        c = Unix(self.sock)
+        c.request(method, target, body)
+        r = c.getresponse()
+        text = r.read()
+        c.close()
+        return r.status, text
+
+    def json(self, target):
+        status, text = self.ask("GET", target)
+        return json.loads(text) if status == 200 else None
+
+    def run(self, *args, stdin=None, timeout=60):
+        """A command for this node: (code, stdout, stderr), bytes."""
+        p = subprocess.run([BIN, *map(str, args)], capture_output=True, timeout=timeout * SLOW, cwd=Node.folder, input=stdin,
+                           stdin=subprocess.DEVNULL if stdin is None else None, env=dict(os.environ, HF_ADMIN="unix:" + self.sock))
+        return p.returncode, p.stdout, p.stderr
+
+    def service(self, name):
+        return next((s for s in self.json("/v1/services")["services"] if s["name"] == name), None)
+
+    def in_hand(self, n=1, seconds=30):
+        """Whether n requests have reached the node and are not answered yet: waited for."""
+        end = time.monotonic() + seconds * SLOW
+        while True:
+            have = sum(w["connections"]["busy"] for w in self.json("/v1/node")["workers"])
+            if have >= n or time.monotonic() > end:
+                return have >= n
+            time.sleep(0.005)
+
+
+_closed = []
+
+
+def closed_port():
+    """A port of loopback where nobody listens: it stays taken, so that no other program gets it."""
+    s = socket.socket()
+    s.bind(("127.0.0.1", 0))
+    _closed.append(s)
+    return s.getsockname()[1]
 
 
 class Response:
@@ -276,6 +341,11 @@ def check(name, ok, detail=""):
         _failed += 1
         print("FAILED: %s%s" % (name, ": " + str(detail) if detail != "" else ""), flush=True)
     return ok
+
+
+def once(attempt, times=10):
+    """Whether attempt() holds at least once in some tries: for what a busy machine may spoil, but a wrong program never has."""
+    return any(attempt() for _ in range(times))
 
 
 def skip(name, why):

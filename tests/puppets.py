@@ -2,22 +2,11 @@
 
 What `ask` brings is (answer, body, blob): "ok" or the word of the failure, text, and the blob's bytes or None.
 """
-import http.client, json, os, shutil, socket, tempfile, time
+import json, os, time
 
 from hf import *
 
 PUPPET = guest("c-puppet")
-
-
-class Unix(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=120 * SLOW)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
 
 
 def puppet(name, sends='["*"]', spawns='["*"]', more=""):

@@ -40,11 +40,6 @@ class Echo:
             c.close()
 
 
-def closed_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
-
-
 def test_a_granted_port_is_reached():
     e = Echo()
     for mode in ("reuse", "per-request"):
@@ -58,7 +53,7 @@ def test_a_granted_port_is_reached():
             before = s.fds()
             for _ in range(20):
                 s.get("/%d" % e.port, "POST", body=b"again")
-            end = time.monotonic() + 5 * SLOW  # the last client's own connection may be on its way out
+            end = time.monotonic() + 30 * SLOW  # the last client's own connection may be on its way out
             while s.fds() > before and time.monotonic() < end:
                 time.sleep(0.02)
             check("%s: no descriptor is left" % mode, s.fds() <= before, (before, s.fds()))
@@ -88,13 +83,12 @@ def test_nobody_listens():
 
 def test_a_server_that_does_not_read_holds_one_request():
     e, good = Echo(reads=False), Echo()
-    with Server(guest("c-relay"), "--workers", 1, "--net", "loopback:*", "--request-timeout", "2s") as s:
+    with Node(guest("c-relay"), "--workers", 1, "--net", "loopback:*", "--request-timeout", "%ds" % (4 * SLOW)) as s:
         with cf.ThreadPoolExecutor(3) as pool:
             stuck = [pool.submit(s.get, "/%d" % e.port, "POST", (), b"x" * 20000000, 30) for _ in range(2)]
-            time.sleep(0.3)
-            start = time.monotonic()
+            check("they are in hand", s.in_hand(2))
             r = s.get("/%d" % good.port, "POST", body=b"quick")
-            check("others go on", r.status == 200 and r.body == b"quick" and time.monotonic() - start < 1.5 * SLOW, r.status)
+            check("others go on", r.status == 200 and r.body == b"quick" and not any(f.done() for f in stuck), r.status)
             for f in stuck:
                 check("it ends with its deadline", f.result().status == 504, f.result().status)
         check("the worker lives", s.get("/%d" % good.port, "POST", body=b"y").body == b"y")

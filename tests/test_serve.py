@@ -136,20 +136,23 @@ def test_100_continue():
 
 def test_slow_stream_arrives_in_pieces():
     with Server(guest("c-slow"), "--workers", 1) as s:
-        begin = time.monotonic()
-        with s.connect() as c:
-            c.sendall(request("/", close=True))
-            first = c.recv(65536)
-            t_first = time.monotonic() - begin
-            rest, _ = read_all(c)
-            t_all = time.monotonic() - begin
-        check("slow: first bytes come early", t_first < t_all - 0.1, (t_first, t_all))
-        with cf.ThreadPoolExecutor(20) as pool:  # twenty at once wait together, on one thread
+        def early():
+            with s.connect() as c:
+                c.sendall(request("/", close=True))
+                c.recv(65536)
+                first = time.monotonic()
+                read_all(c)
+                return time.monotonic() - first > 0.1
+        check("slow: first bytes come early", once(early))
+        statuses = set()
+
+        def together():  # twenty at once wait together, on one thread
             begin = time.monotonic()
-            got = list(pool.map(lambda _: s.get("/").status, range(20)))
-            took = time.monotonic() - begin
-        check("twenty slow ones at once", got == [200] * 20, got)
-        check("and they waited side by side", took < 20 * 0.2 * 0.5 * SLOW, took)
+            with cf.ThreadPoolExecutor(20) as pool:
+                statuses.update(pool.map(lambda _: s.get("/", timeout=60).status, range(20)))
+            return time.monotonic() - begin < 20 * 0.2 * 0.5
+        check("twenty slow ones at once wait side by side", once(together))
+        check("and all are answered", statuses == {200}, statuses)
 
 
 HOSTILE = {  # path: (statuses that are right, must the answer be complete)
@@ -194,15 +197,12 @@ def test_hostile_guest_kills_only_itself():
 
 
 def test_spin_is_cut_and_neighbours_go_on():
-    with Server(guest("c-hostile"), "--workers", 1, "--request-timeout", "1s") as s:
+    with Node(guest("c-hostile"), "--workers", 1, "--request-timeout", "%ds" % (3 * SLOW)) as s:
         with cf.ThreadPoolExecutor(4) as pool:
             spinner = pool.submit(s.get, "/spin", timeout=30)
-            time.sleep(0.2)
-            begin = time.monotonic()
+            check("it spins", s.in_hand())
             r = s.get("/count")
-            took = time.monotonic() - begin
-            check("a neighbour of a spinner is served", r.status == 200, r.status)
-            check("soon", took < 0.5 * SLOW, took)
+            check("a neighbour of a spinner is served meanwhile", r.status == 200 and not spinner.done(), r.status)
             check("the spinner gets 504", spinner.result().status == 504, spinner.result().status)
         r = s.get("/sleepforever", timeout=30)
         check("one that sleeps for ever gets 504", r.status == 504, r.status)
@@ -289,19 +289,24 @@ def test_ambiguous_requests_are_refused():
 
 def test_queue_full_is_503_with_retry_after():
     with Server(guest("c-hostile"), "--workers", 1, "--max", 1, "--queue", 1, "--queue-timeout", "2s") as s:
-        with cf.ThreadPoolExecutor(8) as pool:
-            got = list(pool.map(lambda _: s.get("/late"), range(6)))
+        got = []
+
+        def refused():
+            with cf.ThreadPoolExecutor(8) as pool:
+                got.extend(pool.map(lambda _: s.get("/late"), range(6)))
+            return any(g.status == 503 for g in got)
+        check("some are refused", once(refused))
         statuses = sorted(g.status for g in got)
         full = [g for g in got if g.status == 503]
-        check("some are served, some refused", statuses[0] == 200 and len(full) >= 1, statuses)
+        check("and some are served", statuses[0] == 200 and set(statuses) == {200, 503}, statuses)
         check("Retry-After is there", all(g.header("retry-after") for g in full))
 
 
 def test_graceful_stop_finishes_what_is_in_hand():
-    s = Server(guest("c-hostile"), "--workers", 1)
+    s = Node(guest("c-hostile"), "--workers", 1)
     with cf.ThreadPoolExecutor(2) as pool:
         slow = pool.submit(s.get, "/late")
-        time.sleep(0.08)
+        check("it is in hand, or was", s.in_hand() or slow.done())
         code = s.stop()
         check("the request in hand was answered", slow.result().status == 200)
         check("exit code 0", code == 0, code)

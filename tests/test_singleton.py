@@ -87,10 +87,11 @@ def test_clients_that_leave_hurt_nobody():
 
 def test_a_stop_finishes_what_other_workers_have_in_hand():
     for i in range(6):
-        s = Server(guest("c-hostile"), "--workers", 2, "--instances", "singleton")
+        s = Node(guest("c-hostile"), "--workers", 2, "--instances", "singleton")
         with cf.ThreadPoolExecutor(8) as pool:
             slow = [pool.submit(s.get, "/late") for _ in range(3)]
-            time.sleep(0.05)
+            sent = s.in_hand(3, 1) or all(f.done() for f in slow) or s.in_hand(3 - sum(f.done() for f in slow))
+            check("they are in hand", sent)
             code = s.stop()
             got = [f.result().status for f in slow]
         if not check("stop %d: answered, and a clean end" % i, got == [200] * 3 and code == 0, (got, code, s.text()[-400:])):
