@@ -71,10 +71,14 @@ static void ticks_that_came_late_are_made_up_for(void **state)
     assert_int_equal(hf_store_start(g.store, call_driver, &c), HF_OK);
     assert_int_equal(hf_store_poll(g.store), HF_AGAIN);
     uint64_t ticks = atomic_load(&engine->ticker.ticks), begin = os->now_ns(os), took;
-    while ((took = os->now_ns(os) - begin) < 300000000)
+    uint64_t seen;
+    do { /* the thread may be late just when we look: then it makes up for that, too */
         assert_int_equal(hf_store_poll(g.store), HF_AGAIN);
-    ticks = atomic_load(&engine->ticker.ticks) - ticks;
-    assert_in_range(ticks, took / 1000000 / 2, took / 1000000 + 101);
+        took = os->now_ns(os) - begin;
+        seen = atomic_load(&engine->ticker.ticks) - ticks;
+    } while (took < 300000000 || (seen < took / 1000000 / 2 && took < 30000000000));
+    took = os->now_ns(os) - begin;
+    assert_in_range(seen, took / 1000000 / 3, took / 1000000 + 101);
     guest_done(&g);
 }
 
