@@ -1,20 +1,23 @@
 /* oom_named_test.c - memory runs out at every place in turn, once or for good, while named
- * processes speak: whoever was accepted is still told once, nothing is leaked, nothing asserts.
+ * processes speak, on one kernel or on three: whoever was accepted is still told once, nothing is
+ * leaked, nothing asserts.
  * (Not in sanitizer builds: they bring their own malloc.)
  */
 #include "kernel/named_int.h"
-#include "support.h"
+#include "support_far.h"
 #include "support_spill.h"
 
 enum { POSTS = 18, CLASSES = 3 };
 
+enum where { ALONE, EVICTS, FAR };
+
 struct scene {
-    struct hf_kernel *k;
+    struct net net; /* of one kernel but for FAR */
     struct hf_port port;
     uint64_t now;
     bool accepted[POSTS];
     unsigned told[POSTS];
-    bool evicts; /* there is room for one instance */
+    enum where where; /* EVICTS: there is room for one instance */
     struct keeper keeper;
 };
 
@@ -179,45 +182,48 @@ static const struct hf_behaviour speaker = {
 static void work_on(struct scene *s)
 {
     for (unsigned i = 0; i < 20; i++) {
-        run_kernel(s->k, s->now);
-        if (s->evicts)
+        for (uint32_t k = 0; k < s->net.n; k++)
+            run_kernel(s->net.ks[k], s->now);
+        while (net_deliver(&s->net, NULL)) {
+        }
+        if (s->where == EVICTS)
             keeper_go(&s->keeper, 2);
     }
+}
+
+/* Each class on a kernel of its own; what the kernel named lies where its parent put it. */
+static uint32_t by_class(struct hf_view name, uint32_t n)
+{
+    return hf_name_is_made(name) ? hf_name_shard(name, HF_SHARDS) % n : name.ptr[0] % n;
 }
 
 static void play(struct scene *s)
 {
     static const char *const all[] = {"*", NULL};
-    if (hf_kernel_new(&(struct hf_kernel_settings){.resident_max = s->evicts}, &s->k) != HF_OK) {
-        s->k = NULL;
-        s->evicts = false;
-        return;
-    }
-    if (s->evicts)
-        keeper_open(&s->keeper, s->k);
-    for (unsigned i = 0; i < CLASSES; i++) {
-        const char name[] = {(char)('a' + i), '\0'};
+    for (unsigned i = 0; i < CLASSES * s->net.n; i++) {
+        const char name[] = {(char)('a' + i % CLASSES), '\0'};
         const struct hf_named_settings ns = {.behaviour = &speaker,
                                              .ctx = s,
                                              .grants = all,
                                              .spawns = all,
-                                             .recorded = i == 1,
-                                             .restart = i == 0 ? HF_RESTART_SOME : HF_RESTART_NEVER,
+                                             .recorded = i % CLASSES == 1,
+                                             .restart = i % CLASSES == 0 ? HF_RESTART_SOME : HF_RESTART_NEVER,
                                              .backoff_ns = 1 * MS,
                                              .mailbox_max = 3};
         struct hf_class *c;
-        enum hf_err err = hf_named_class_add(s->k, name, &ns, &c, NULL);
+        enum hf_err err = hf_named_class_add(s->net.ks[i / CLASSES], name, &ns, &c, NULL);
         assert_true(err == HF_OK || err == HF_LIMIT);
     }
     for (size_t i = 0; i < POSTS; i++) {
         const uint8_t body = (uint8_t)i;
+        struct hf_kernel *home = s->net.ks[i / CLASSES % s->net.n]; /* a port of each */
         struct hf_post p = {.target = hf_view_of(names[i % CLASSES]),
-                            .blob = hf_blob_of_bytes_in(hf_kernel_blobs(s->k), HF_VIEW("request")),
+                            .blob = hf_blob_of_bytes_in(hf_kernel_blobs(home), HF_VIEW("request")),
                             .port = &s->port,
                             .tag = (void *)(uintptr_t)i};
         uint64_t id;
         if (hf_buf_add(&p.body, &body, 1) == HF_OK)
-            s->accepted[i] = hf_port_post(s->k, &p, &id) == HF_OK;
+            s->accepted[i] = hf_port_post(home, &p, &id) == HF_OK;
         assert_true((p.body.ptr == NULL) || !s->accepted[i]);
         hf_buf_done(&p.body);
         hf_blob_unref(p.blob);
@@ -231,29 +237,35 @@ static void play(struct scene *s)
     work_on(s);
 }
 
-static bool with_failure_at(size_t n, bool all, bool evicts)
+static bool with_failure_at(size_t n, bool all, enum where where)
 {
     static struct scene s;
-    s = (struct scene){.port = {on_answer}, .now = 1, .evicts = evicts};
+    s = (struct scene){.net = {.place = by_class}, .port = {on_answer}, .now = 1, .where = where};
+    net_open(&s.net, where == FAR ? 3 : 1,
+             &(struct hf_kernel_settings){.resident_max = where == EVICTS});
+    if (where == EVICTS)
+        keeper_open(&s.keeper, s.net.ks[0]);
     mallocs_fail(n, all);
     play(&s);
-    hf_kernel_free(s.k);
-    if (s.evicts)
+    net_close(&s.net);
+    if (where == EVICTS)
         keeper_close(&s.keeper);
     bool failed = mallocs_fail(0, false);
     for (size_t i = 0; i < POSTS; i++)
         assert_int_equal(s.told[i], s.accepted[i]);
+    if (where == FAR && !failed)
+        assert_true(s.net.crossed >= 30);
     return failed;
 }
 
-static void anywhere(bool evicts)
+static void anywhere(enum where where)
 {
     if (!mallocs_are_counted())
         skip();
     for (unsigned all = 0; all < 2; all++) {
         size_t n = 1;
         long live = mallocs_live();
-        while (with_failure_at(n, all, evicts)) {
+        while (with_failure_at(n, all, where)) {
             if (mallocs_live() != live)
                 fail_msg("%ld allocations are left when the %zu-th %s", mallocs_live() - live, n,
                          all ? "and all after it fail" : "fails");
@@ -267,13 +279,19 @@ static void anywhere(bool evicts)
 static void memory_may_run_out_anywhere(void **state)
 {
     (void)state;
-    anywhere(false);
+    anywhere(ALONE);
 }
 
 static void memory_may_run_out_while_some_are_evicted(void **state)
 {
     (void)state;
-    anywhere(true);
+    anywhere(EVICTS);
+}
+
+static void memory_may_run_out_between_kernels(void **state)
+{
+    (void)state;
+    anywhere(FAR);
 }
 
 int main(void)
@@ -281,6 +299,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_may_run_out_anywhere),
         cmocka_unit_test(memory_may_run_out_while_some_are_evicted),
+        cmocka_unit_test(memory_may_run_out_between_kernels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
