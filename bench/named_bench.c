@@ -142,6 +142,8 @@ static const struct program programs[] = {
     {"named-chain-8m", "1 MiB blob through 7 that forward", NULL, NULL, CHAIN, 1 << 20},
     {"named-full", "request to a full mailbox, and its error handled", "client", "stuck", 0, 0},
     {"named-dead", "request to nobody, and its error handled", "client", "nobody", 0, 0},
+    {"named-full-post", "a full mailbox says so to who posts, alone", NULL, "stuck", 0, 0},
+    {"named-dead-post", "nobody of that name: said to who posts, alone", NULL, "nobody", 0, 0},
     {"named-spawn", "spawn, start, one message, end, notice", "parent", NULL, 0, 0},
 };
 
@@ -185,6 +187,16 @@ __attribute__((noinline)) void hf_bench_body(struct bench *b, const struct progr
         post(b, p->first);
         work(b);
         must(b->left == 0);
+        return;
+    }
+    if (p->hops == 0) {
+        bool full = strcmp(p->target, "stuck") == 0;
+        struct hf_post refused = {.target = hf_view_of(p->target), .port = &b->port};
+        uint64_t id;
+        fill(&refused.body); /* it stays with the poster */
+        for (uint64_t i = 0; i < n; i++)
+            must(hf_port_post(b->k, &refused, &id) == (full ? HF_LIMIT : HF_NOT_FOUND));
+        hf_buf_done(&refused.body);
         return;
     }
     for (uint64_t i = 0; i < n; i++) {
