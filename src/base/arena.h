@@ -60,8 +60,7 @@ static inline void hf_arena_release(struct hf_arena *arena, const struct hf_aren
         hf_arena_release_slow(arena, mark);
         return;
     }
-    arena->at = mark->at;
-    arena->end = mark->end;
+    arena->at = mark->at; /* `end` only moves with the chunk */
     arena->used = mark->used;
 }
 

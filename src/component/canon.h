@@ -49,15 +49,15 @@ enum hf_err hf_handles_grow(struct hf_handles *t); /* add's: room behind the las
 /* `h` is copied; h->type is not NULL. HF_LIMIT: the table is full (max) or memory is out; *index
  * stays as it is. */
 enum hf_err hf_handles_add(struct hf_handles *t, const struct hf_handle *h, uint32_t *index);
-/* The same, and what follows, inline: these run at nearly every crossing. */
-static inline enum hf_err hf_handles_push(struct hf_handles *t, const struct hf_handle *h,
+/* The same, and what follows, inline: these run at nearly every crossing. Room for one more; the
+ * caller fills it, all but the serial. */
+static inline enum hf_err hf_handles_room(struct hf_handles *t, struct hf_handle **ret,
                                           uint32_t *index)
 {
-    HF_ASSERT(h->type != NULL);
     uint32_t i = t->free;
-    if (t->live >= hf_handles_max(t))
+    if (HF_UNLIKELY(t->live >= hf_handles_max(t)))
         return HF_LIMIT;
-    if (i != 0) {
+    if (HF_LIKELY(i != 0)) {
         t->free = t->ptr[i].next;
     } else {
         if (t->len == t->cap && hf_handles_grow(t) != HF_OK)
@@ -65,12 +65,33 @@ static inline enum hf_err hf_handles_push(struct hf_handles *t, const struct hf_
         i = t->len++;
         HF_ASSERT(i != 0);
     }
-    struct hf_handle *to = &t->ptr[i];
-    *to = *h;
     t->serial += t->serial < HF_SERIAL_MAX;
-    to->serial = t->serial & HF_SERIAL_MAX;
     t->live++;
+    *ret = &t->ptr[i];
     *index = i;
+    return HF_OK;
+}
+static inline enum hf_err hf_handles_push(struct hf_handles *t, const struct hf_handle *h,
+                                          uint32_t *index)
+{
+    struct hf_handle *to;
+    HF_ASSERT(h->type != NULL);
+    enum hf_err err = hf_handles_room(t, &to, index);
+    if (err != HF_OK)
+        return err;
+    *to = *h;
+    to->serial = t->serial & HF_SERIAL_MAX;
+    return HF_OK;
+}
+static inline enum hf_err hf_handles_own(struct hf_handles *t, const struct hf_resource_type *type,
+                                         uint64_t rep, uint32_t *index)
+{
+    struct hf_handle *to;
+    enum hf_err err = hf_handles_room(t, &to, index);
+    if (HF_UNLIKELY(err != HF_OK))
+        return err;
+    *to = (struct hf_handle){
+        .type = type, .rep = rep, .serial = t->serial & HF_SERIAL_MAX, .own = 1};
     return HF_OK;
 }
 /* NULL: bad index or free. Good until the next add. */
@@ -80,13 +101,17 @@ static inline struct hf_handle *hf_handles_at(const struct hf_handles *t, uint32
         return NULL;
     return &t->ptr[index];
 }
+static inline void hf_handles_remove_at(struct hf_handles *t, uint32_t index, struct hf_handle *h)
+{
+    *h = (struct hf_handle){.next = t->free};
+    t->free = index;
+    t->live--;
+}
 static inline void hf_handles_remove(struct hf_handles *t, uint32_t index) /* a live one */
 {
     struct hf_handle *h = hf_handles_at(t, index);
     HF_ASSERT(h != NULL);
-    *h = (struct hf_handle){.next = t->free};
-    t->free = index;
-    t->live--;
+    hf_handles_remove_at(t, index, h);
 }
 /* S5: the live entry at `index`, of exactly this resource type. HF_TRAP with the text in the
  * store's report. */
@@ -182,7 +207,19 @@ struct hf_call { /* what a host function is given; lives on the fiber's stack */
     struct hf_ci *ci;
     struct hf_tramp_rt *tramp;
     const union hf_val *flat; /* raw arguments as the guest passed them, for hf_call_handle */
+    /* What hf_call_alloc gives before it goes to the arena; 0 left where a result outlives this. */
+    uint32_t small_left;
+    struct hf_value small[2];
 };
+static inline void hf_call_begin(struct hf_call *call, struct hf_tramp_rt *tramp,
+                                 const union hf_val *flat)
+{
+    call->inst = tramp->ci->inst;
+    call->ci = tramp->ci;
+    call->tramp = tramp;
+    call->flat = flat;
+    call->small_left = HF_ARRAY_LEN(call->small);
+}
 
 /* ---- lift and lower (lift.c, lower.c, string.c) ----
  * A cx says whose memory, table, options; one serves one direction of one call. Errors are HF_TRAP
@@ -257,6 +294,10 @@ enum hf_err hf_lift_memory(struct hf_canon_cx *cx, const struct hf_type *t, uint
  * from being lifted are zeroes. */
 enum hf_err hf_lift_params(struct hf_canon_cx *cx, const struct hf_ftype *f,
                            const union hf_val *vals, struct hf_value *ret);
+/* Parameter i alone, flat, from vals[*at]; moves *at. `ret` is that of all of them: when this one
+ * fails, those behind it are zeroed. */
+enum hf_err hf_lift_param(struct hf_canon_cx *cx, const struct hf_ftype *f, uint32_t i,
+                          const union hf_val *vals, uint32_t *at, struct hf_value *ret);
 static inline void hf_canon_end_lend(struct hf_canon_cx *cx, uint32_t index)
 {
     struct hf_handle *h = hf_handles_at(&cx->ci->handles, index);
@@ -409,8 +450,8 @@ enum hf_err hf_canon_call(struct hf_instance *inst, struct hf_lift_rt *l,
 /* The imports made by HF_STEP_TRAMP: env is a struct hf_tramp_rt; C2, H3-H5. Marks and releases
  * inst->arena. */
 enum hf_err hf_tramp_lower(void *env, union hf_val *vals);
-/* hf_tramp_lower's half for host functions (hostcall.c). */
-enum hf_err hf_canon_call_host(struct hf_tramp_rt *tramp, union hf_val *vals);
+/* hf_tramp_lower's half for host functions, which may be the import itself (hostcall.c). */
+enum hf_err hf_tramp_host(void *env, union hf_val *vals);
 enum hf_err hf_tramp_resource_new(void *env, union hf_val *vals);
 enum hf_err hf_tramp_resource_rep(void *env, union hf_val *vals);
 enum hf_err hf_tramp_resource_drop(void *env, union hf_val *vals);
@@ -419,6 +460,10 @@ enum hf_err hf_tramp_resource_drop(void *env, union hf_val *vals);
 enum hf_err hf_canon_drop_own(struct hf_instance *inst, struct hf_ci *from,
                               const struct hf_resource_type *t, uint64_t rep_or_obj,
                               struct hf_call *call);
+/* C3: only realloc and post-return run with may_leave false; HF_TRAP then. `of`, `name`, `rest`:
+ * what was called there. */
+enum hf_err hf_check_leave(const struct hf_ci *ci, struct hf_view of, const char *name,
+                           struct hf_view rest);
 /* E1: false = "cannot enter component instance", nothing changed. leave undoes it. */
 bool hf_ci_enter(struct hf_ci *to, struct hf_ci *from);
 void hf_ci_leave(struct hf_ci *to, struct hf_ci *from);

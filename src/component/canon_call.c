@@ -47,10 +47,8 @@ static enum hf_err cannot_enter(const struct hf_ci *to)
         to->inst, "cannot enter component instance %u: it is on the stack already [E1]", to->index);
 }
 
-/* C3: only realloc and post-return run with may_leave false. `of`, `name`: what was called there.
- */
-static enum hf_err check_leave(const struct hf_ci *ci, struct hf_view of, const char *name,
-                               struct hf_view rest)
+enum hf_err hf_check_leave(const struct hf_ci *ci, struct hf_view of, const char *name,
+                           struct hf_view rest)
 {
     if (HF_LIKELY(ci->may_leave))
         return HF_OK;
@@ -62,7 +60,7 @@ static enum hf_err check_leave(const struct hf_ci *ci, struct hf_view of, const 
 
 static enum hf_err check_leave_resource(const struct hf_tramp_rt *tramp, const char *what)
 {
-    return check_leave(tramp->ci, hf_view_of(what), " of ", tramp->def->resource->name);
+    return hf_check_leave(tramp->ci, hf_view_of(what), " of ", tramp->def->resource->name);
 }
 
 /* ---- calling a lifted function ---- */
@@ -361,12 +359,11 @@ static enum hf_err call_guest(struct hf_tramp_rt *tramp, union hf_val *vals)
 enum hf_err hf_tramp_lower(void *env, union hf_val *vals)
 {
     struct hf_tramp_rt *tramp = env;
-    bool host = tramp->def->func.from == HF_FUNC_HOST;
+    if (tramp->def->func.from == HF_FUNC_HOST)
+        return hf_tramp_host(env, vals);
     if (HF_UNLIKELY(!tramp->ci->may_leave))
-        return host ? check_leave(tramp->ci, tramp->def->func.host->iface, "#",
-                                  tramp->def->func.host->name)
-                    : check_leave(tramp->ci, HF_VIEW("another component"), "", HF_VIEW(""));
-    return host ? hf_canon_call_host(tramp, vals) : call_guest(tramp, vals);
+        return hf_check_leave(tramp->ci, HF_VIEW("another component"), "", HF_VIEW(""));
+    return call_guest(tramp, vals);
 }
 
 /* ---- resources: H3-H5 ---- */
@@ -417,7 +414,7 @@ enum hf_err hf_canon_drop_own(struct hf_instance *inst, struct hf_ci *from,
 
 /* A host's drop may refuse. Then the guest is trapped and the object stays in the table, for
  * hf_handles_done. */
-static enum hf_err drop_at_host(struct hf_call *call, const struct hf_handle *h)
+static inline enum hf_err drop_at_host(struct hf_call *call, const struct hf_handle *h)
 {
     enum hf_err err = hf_host_drop(h->type, call, h->obj);
     if (HF_LIKELY(err == HF_OK) || err == HF_CANCELLED)
@@ -460,13 +457,14 @@ __attribute__((noinline)) static enum hf_err drop_shown(struct hf_call *call,
 }
 
 static enum hf_err drop_host(struct hf_tramp_rt *tramp, const union hf_val *vals,
-                             const struct hf_handle *h)
+                             struct hf_handle *h)
 {
     struct hf_instance *inst = tramp->ci->inst;
-    struct hf_call call = {.inst = inst, .ci = tramp->ci, .tramp = tramp, .flat = vals};
     struct hf_arena_mark mark = hf_arena_mark(&inst->arena);
+    struct hf_call call;
     enum hf_err err;
     bool gone;
+    hf_call_begin(&call, tramp, vals);
     if (HF_LIKELY(inst->membrane == NULL)) {
         err = drop_at_host(&call, h);
         gone = err == HF_OK;
@@ -474,8 +472,8 @@ static enum hf_err drop_host(struct hf_tramp_rt *tramp, const union hf_val *vals
         err = drop_shown(&call, h, &gone);
     }
     hf_arena_release(&inst->arena, &mark);
-    if (HF_LIKELY(gone))
-        hf_handles_remove(&tramp->ci->handles, vals[0].u32);
+    if (HF_LIKELY(gone)) /* the host has no way to add handles: `h` is where it was */
+        hf_handles_remove_at(&tramp->ci->handles, vals[0].u32, h);
     return err;
 }
 
@@ -483,13 +481,15 @@ enum hf_err hf_tramp_resource_drop(void *env, union hf_val *vals)
 {
     struct hf_tramp_rt *tramp = env;
     uint32_t index = vals[0].u32;
-    struct hf_handle *h;
-    enum hf_err err = check_leave_resource(tramp, "resource.drop");
-    if (err == HF_OK)
+    struct hf_handle *h = hf_handles_at(&tramp->ci->handles, index);
+    enum hf_err err = HF_OK;
+    if (HF_UNLIKELY(!tramp->ci->may_leave))
+        return check_leave_resource(tramp, "resource.drop");
+    if (HF_UNLIKELY(h == NULL || h->type != tramp->def->resource))
         err = hf_handles_find(tramp->ci, index, tramp->def->resource, &h);
-    if (err != HF_OK)
+    if (HF_UNLIKELY(err != HF_OK))
         return err;
-    if (h->lends != 0)
+    if (HF_UNLIKELY(h->lends != 0))
         return hf_canon_trap(tramp->ci->inst,
                              "cannot remove owned resource while borrowed: handle index %u (%.*s) "
                              "[H5]",

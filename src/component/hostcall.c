@@ -1,7 +1,8 @@
 /* hostcall.c - a guest calls a host function, and what a host function may ask for (host.h).
  *
- * Every import that is not another component's comes through hf_canon_call_host. Arguments are
- * lifted, the function works, the result is lowered, lent handles are given back. Nothing here
+ * Every import that is not another component's comes through hf_tramp_host. Arguments are
+ * lifted, the function works, the result is lowered, lent handles are given back; how is said by
+ * the plan that the function's type carries (hf_ftype.kinds). Nothing here
  * allocates from the heap; what the call needs lies in the instance's arena and is gone when it
  * returns. When a hook is set the same steps are taken with the membrane in between (run_shown).
  *
@@ -43,8 +44,6 @@ static enum hf_err told(struct hf_call *call, const struct hf_host_func *host, e
                           HF_FMT(host->iface), HF_FMT(host->name), when);
 }
 
-/* Both of these are used on the short and on the shown way: inlined by hand, or the compiler makes
- * calls of them, which every import would pay for. */
 #define INLINE static inline __attribute__((always_inline))
 
 /* No guest code ran since the memory was read for the arguments, also when the function blocked. */
@@ -73,39 +72,200 @@ INLINE enum hf_err lift_args(struct hf_call *call, const struct hf_host_func *ho
     return told(call, host, err, "");
 }
 
-static enum hf_err run(struct hf_call *call, const struct hf_host_func *host,
-                       struct hf_canon_cx *cx, union hf_val *vals)
+/* Parameters in memory: all of it by the book. */
+__attribute__((noinline)) static enum hf_err run_spilled(struct hf_call *call,
+                                                         const struct hf_host_func *host,
+                                                         union hf_val *vals)
 {
-    struct hf_value spare[HF_FLAT_PARAMS_MAX], *args = hf_canon_args(cx, host->type, spare);
-    struct hf_value result = {0};
-    enum hf_err err = lift_args(call, host, cx, vals, args);
-    if (HF_UNLIKELY(err != HF_OK))
-        return err;
-    err = host->fn(call, args, &result);
-    if (HF_UNLIKELY(err != HF_OK))
-        return failed(call, host, err);
-    return host->type->result == NULL ? HF_OK : lower_back(call, host, cx, &result, vals);
+    struct hf_value spare[HF_FLAT_PARAMS_MAX], result = {0};
+    struct hf_canon_cx cx;
+    hf_canon_cx_init(&cx, call->inst, call->ci, &call->tramp->opts);
+    cx.host = true;
+    hf_canon_memory(&cx);
+    struct hf_value *args = hf_canon_args(&cx, host->type, spare);
+    enum hf_err err = lift_args(call, host, &cx, vals, args);
+    if (err == HF_OK) {
+        err = host->fn(call, args, &result);
+        if (err != HF_OK)
+            err = failed(call, host, err);
+        else if (host->type->result != NULL)
+            err = lower_back(call, host, &cx, &result, vals);
+    }
+    hf_canon_give_back(&cx);
+    return err;
 }
 
-/* Numbers only: nothing to check but chars, nothing to give back. */
-static enum hf_err run_plain(struct hf_call *call, const struct hf_host_func *host,
-                             union hf_val *vals)
+/* ---- without one: by the plan of the function's type (hf_ftype.kinds, .give) ----
+ * Numbers and handles go straight between the core values and the host's, and so do variants of
+ * them into the guest's memory. For what else there is, and to say what is wrong, a cx is opened on
+ * the way (cx->inst is NULL until then). */
+
+INLINE void open_late(struct hf_call *call, struct hf_canon_cx *cx)
+{
+    if (cx->inst != NULL)
+        return;
+    hf_canon_cx_init(cx, call->inst, call->ci, &call->tramp->opts);
+    cx->host = true;
+    if (call->tramp->def->func.host->type->needs_memory)
+        hf_canon_memory(cx);
+}
+
+/* Parameter i and no other, whatever it is. What is behind it is not looked at when it fails. */
+__attribute__((noinline)) static enum hf_err lift_any(struct hf_call *call, struct hf_canon_cx *cx,
+                                                      uint32_t i, uint32_t *at,
+                                                      struct hf_value *args)
+{
+    const struct hf_host_func *host = call->tramp->def->func.host;
+    open_late(call, cx);
+    enum hf_err err = hf_lift_param(cx, host->type, i, call->flat, at, args);
+    if (HF_LIKELY(err == HF_OK))
+        return HF_OK;
+    let_go_args(host->type, args);
+    return told(call, host, err, "");
+}
+
+__attribute__((noinline)) static enum hf_err lower_any(struct hf_call *call, struct hf_canon_cx *cx,
+                                                       const struct hf_value *result,
+                                                       union hf_val *vals)
+{
+    open_late(call, cx);
+    return lower_back(call, call->tramp->def->func.host, cx, result, vals);
+}
+
+/* What a handle of `t` is to the host, when the guest has it and nothing stands in for it. */
+INLINE struct hf_handle *known(const struct hf_ci *ci, const struct hf_type *t, uint32_t index)
+{
+    struct hf_handle *h = hf_handles_at(&ci->handles, index);
+    return HF_LIKELY(h != NULL && h->type == t->resource &&
+                     h->obj != (const void *)&hf_stand_in_byte)
+               ? h
+               : NULL;
+}
+
+/* False: nothing was done; lift_any, which knows everything, shall look. */
+INLINE bool lift_known(const struct hf_call *call, unsigned kind, const struct hf_type *t,
+                       const union hf_val *v, struct hf_value *ret)
+{
+    if (kind == HF_T_BORROW || kind == HF_T_OWN) {
+        struct hf_handle *h = known(call->ci, t, v->u32);
+        if (HF_UNLIKELY(h == NULL))
+            return false;
+        if (kind == HF_T_OWN && HF_UNLIKELY(h->lends != 0 || !h->own))
+            return false;
+        *ret = (struct hf_value){.u64 = h->rep};
+        if (kind == HF_T_OWN)
+            hf_handles_remove_at(&call->ci->handles, v->u32, h);
+        return true;
+    }
+    return hf_lift_number(kind, v, ret);
+}
+
+INLINE bool lower_own(const struct hf_call *call, const struct hf_type *t, const struct hf_value *v,
+                      uint32_t *ret)
+{
+    const struct hf_resource_type *r = t->resource;
+    if (HF_UNLIKELY(r->host != NULL && v->obj == NULL))
+        return false;
+    return HF_LIKELY(hf_handles_own(&call->ci->handles, r, v->u64, ret) == HF_OK);
+}
+
+INLINE void put(uint8_t *to, uint64_t bits, unsigned size)
+{
+    switch (size) { /* constant sizes make plain stores */
+    case 1: memcpy(to, &bits, 1); return;
+    case 2: memcpy(to, &bits, 2); return;
+    case 4: memcpy(to, &bits, 4); return;
+    default: memcpy(to, &bits, 8); return;
+    }
+}
+
+/* Into memory that was seen before. False: it shall be done by the book, from the beginning. */
+INLINE bool lower_cases(const struct hf_call *call, const struct hf_type *t,
+                        const struct hf_value *v, uint32_t ptr)
+{
+    const struct hf_canon_rt *opts = &call->tramp->opts;
+    uint8_t *to = opts->mem + ptr;
+    union hf_val bits;
+    if (HF_UNLIKELY((ptr & (t->align - 1u)) != 0 || (uint64_t)ptr + t->size > opts->mem_size))
+        return false;
+    for (;;) {
+        if (HF_UNLIKELY(v->tag >= t->n))
+            return false;
+        const struct hf_type *payload = t->members[v->tag].type;
+        put(to, v->tag, t->disc_size);
+        if (payload == NULL)
+            return true;
+        if (HF_UNLIKELY(v->items == NULL))
+            return false;
+        to += t->payload;
+        v = v->items;
+        t = payload;
+        if (t->kind < HF_T_VARIANT || t->kind > HF_T_RESULT)
+            break;
+    }
+    if (t->kind == HF_T_OWN) {
+        uint32_t handle;
+        if (!lower_own(call, t, v, &handle))
+            return false;
+        put(to, handle, 4);
+        return true;
+    }
+    if (!hf_lower_number(t->kind, v, &bits))
+        return false;
+    put(to, bits.u64, t->size);
+    return true;
+}
+_Static_assert(HF_T_VARIANT + 1 == HF_T_ENUM && HF_T_ENUM + 1 == HF_T_OPTION &&
+                   HF_T_OPTION + 1 == HF_T_RESULT,
+               "variants of all kinds stand side by side");
+
+INLINE bool lower_known(const struct hf_call *call, const struct hf_ftype *f,
+                        const struct hf_value *v, union hf_val *vals)
+{
+    uint32_t handle;
+    switch (f->give) {
+    case HF_GIVE_NONE: return true;
+    case HF_GIVE_NUMBER: return hf_lower_number(f->result->kind, v, &vals[0]);
+    case HF_GIVE_OWN:
+        if (!lower_own(call, f->result, v, &handle))
+            return false;
+        vals[0].u64 = handle;
+        return true;
+    case HF_GIVE_CASE: vals[0].u64 = v->tag; return HF_LIKELY(v->tag < f->result->n);
+    case HF_GIVE_CASES:
+        return lower_cases(call, f->result, v, vals[f->lower.n_params - 1].u32);
+    default: return false;
+    }
+}
+
+INLINE enum hf_err run(struct hf_call *call, const struct hf_host_func *host, union hf_val *vals)
 {
     const struct hf_ftype *f = host->type;
     struct hf_value args[HF_FLAT_PARAMS_MAX], result = {0};
     struct hf_canon_cx cx;
-    bool ok = true;
-    for (uint32_t i = 0; i < f->n_params && ok; i++)
-        ok = hf_lift_number(f->kinds[i], &vals[i], &args[i]);
-    if (HF_LIKELY(ok)) {
-        enum hf_err err = host->fn(call, args, &result);
+    uint32_t at = 0;
+    enum hf_err err = HF_OK;
+    cx.inst = NULL;
+    for (uint32_t i = 0; i < f->n_params; i++) {
+        if (HF_LIKELY(lift_known(call, f->kinds[i], f->params[i].type, &vals[at], &args[i]))) {
+            at++;
+            continue;
+        }
+        uint32_t next = at;
+        err = lift_any(call, &cx, i, &next, args);
         if (HF_UNLIKELY(err != HF_OK))
-            return failed(call, host, err);
-        if (f->result == NULL || HF_LIKELY(hf_lower_number(f->result->kind, &result, &vals[0])))
-            return HF_OK;
+            goto end;
+        at = next;
     }
-    hf_canon_cx_init(&cx, call->inst, call->ci, &call->tramp->opts); /* who says what is wrong */
-    return ok ? lower_back(call, host, &cx, &result, vals) : lift_args(call, host, &cx, vals, args);
+    err = host->fn(call, args, &result);
+    if (HF_UNLIKELY(err != HF_OK))
+        err = failed(call, host, err);
+    else if (HF_UNLIKELY(!lower_known(call, f, &result, vals)))
+        err = lower_any(call, &cx, &result, vals);
+end:
+    if (cx.inst != NULL)
+        hf_canon_give_back(&cx);
+    return err;
 }
 
 /* ---- with the membrane in between ---- */
@@ -160,27 +320,38 @@ __attribute__((noinline)) static enum hf_err run_shown(struct hf_call *call,
 
 /* ---- both ---- */
 
-enum hf_err hf_canon_call_host(struct hf_tramp_rt *tramp, union hf_val *vals)
+__attribute__((noinline)) static enum hf_err call_shown(struct hf_call *call, union hf_val *vals)
 {
-    const struct hf_host_func *host = tramp->def->func.host;
-    struct hf_instance *inst = tramp->ci->inst;
-    struct hf_arena_mark mark = hf_arena_mark(&inst->arena);
-    struct hf_call call = {.inst = inst, .ci = tramp->ci, .tramp = tramp, .flat = vals};
+    const struct hf_host_func *host = call->tramp->def->func.host;
     struct hf_canon_cx cx;
-
-    HF_ASSERT(host->fn != NULL); /* components that import what is not bound are refused at load */
-    if (host->type->plain && HF_LIKELY(inst->membrane == NULL)) {
-        enum hf_err err = run_plain(&call, host, vals);
-        hf_arena_release(&inst->arena, &mark);
-        return err;
-    }
-    hf_canon_cx_init(&cx, inst, tramp->ci, &tramp->opts);
+    hf_canon_cx_init(&cx, call->inst, call->ci, &call->tramp->opts);
     cx.host = true;
     if (host->type->needs_memory)
         hf_canon_memory(&cx);
-    enum hf_err err = HF_LIKELY(inst->membrane == NULL) ? run(&call, host, &cx, vals)
-                                                        : run_shown(&call, host, &cx, vals);
+    enum hf_err err = run_shown(call, host, &cx, vals);
     hf_canon_give_back(&cx);
+    return err;
+}
+
+enum hf_err hf_tramp_host(void *env, union hf_val *vals)
+{
+    struct hf_tramp_rt *tramp = env;
+    const struct hf_host_func *host = tramp->def->func.host;
+    struct hf_instance *inst = tramp->ci->inst;
+    struct hf_arena_mark mark = hf_arena_mark(&inst->arena);
+    struct hf_call call;
+    enum hf_err err;
+
+    HF_ASSERT(host->fn != NULL); /* components that import what is not bound are refused at load */
+    if (HF_UNLIKELY(!tramp->ci->may_leave))
+        return hf_check_leave(tramp->ci, host->iface, "#", host->name);
+    hf_call_begin(&call, tramp, vals);
+    if (HF_UNLIKELY(inst->membrane != NULL))
+        err = call_shown(&call, vals);
+    else if (HF_UNLIKELY(host->type->params_spilled))
+        err = run_spilled(&call, host, vals);
+    else
+        err = run(&call, host, vals);
     hf_arena_release(&inst->arena, &mark);
     return err;
 }
@@ -209,6 +380,8 @@ const struct hf_ftype *hf_call_type(const struct hf_call *call)
 
 void *hf_call_alloc(struct hf_call *call, size_t size)
 {
+    if (HF_LIKELY(size == sizeof call->small[0] && call->small_left > 0)) /* a payload, mostly */
+        return &call->small[--call->small_left];
     return hf_arena_alloc(&call->inst->arena, size, 16);
 }
 

@@ -337,20 +337,11 @@ static enum hf_err load_params(struct hf_canon_cx *cx, const struct hf_ftype *f,
     return err;
 }
 
-/* The commonest of all parameters: a borrow of what is there. False: nothing was done, and
- * hf_lift_handle, which knows everything, shall look (V10). */
-static inline bool lift_borrow(struct hf_canon_cx *cx, const struct hf_type *t, uint32_t index,
-                               struct hf_value *ret)
+enum hf_err hf_lift_param(struct hf_canon_cx *cx, const struct hf_ftype *f, uint32_t i,
+                          const union hf_val *vals, uint32_t *at, struct hf_value *ret)
 {
-    struct hf_handle *h = hf_handles_at(&cx->ci->handles, index);
-    if (HF_UNLIKELY(h == NULL || h->type != t->resource || h->lends == UINT32_MAX ||
-                    h->obj == (const void *)&hf_stand_in_byte || cx->numbers != NULL ||
-                    cx->n_lent == HF_LENT_INLINE))
-        return false;
-    cx->lent[cx->n_lent++] = index;
-    h->lends++;
-    *ret = (struct hf_value){.u64 = h->rep};
-    return true;
+    enum hf_err err = hf_lift_flat(cx, f->params[i].type, vals, at, &ret[i]);
+    return HF_LIKELY(err == HF_OK) ? HF_OK : which_param(cx, f, i, ret, err);
 }
 
 enum hf_err hf_lift_params(struct hf_canon_cx *cx, const struct hf_ftype *f,
@@ -360,14 +351,9 @@ enum hf_err hf_lift_params(struct hf_canon_cx *cx, const struct hf_ftype *f,
     if (HF_UNLIKELY(f->params_spilled))
         return load_params(cx, f, vals[0].u32, ret);
     for (uint32_t i = 0; i < f->n_params; i++) {
-        const struct hf_type *t = f->params[i].type;
-        if (t->kind == HF_T_BORROW && HF_LIKELY(lift_borrow(cx, t, vals[at].u32, &ret[i]))) {
-            at++;
-            continue;
-        }
-        enum hf_err err = hf_lift_flat(cx, t, vals, &at, &ret[i]);
+        enum hf_err err = hf_lift_param(cx, f, i, vals, &at, ret);
         if (HF_UNLIKELY(err != HF_OK))
-            return which_param(cx, f, i, ret, err);
+            return err;
     }
     return HF_OK;
 }

@@ -382,12 +382,39 @@ static bool make_signatures(struct hf_arena *a, struct hf_ftype *f, const struct
     return f->lift.params != NULL && f->lift.results != NULL && f->lower.params != NULL;
 }
 
+static bool is_cases(const struct hf_type *t)
+{
+    return t->kind == HF_T_VARIANT || t->kind == HF_T_ENUM || t->kind == HF_T_OPTION ||
+           t->kind == HF_T_RESULT;
+}
+
+static enum hf_give plan_result(const struct hf_ftype *f)
+{
+    const struct hf_type *t = f->result;
+    if (t == NULL)
+        return HF_GIVE_NONE;
+    if (is_cases(t))
+        return f->result_spilled ? HF_GIVE_CASES : HF_GIVE_CASE;
+    if (f->result_spilled)
+        return HF_GIVE_ANY;
+    return t->kind <= HF_T_CHAR ? HF_GIVE_NUMBER : t->kind == HF_T_OWN ? HF_GIVE_OWN : HF_GIVE_ANY;
+}
+
+/* A borrow has to be marked as lent only where the same call takes handles out of the table (V9):
+ * host functions run nothing of the guest, and what realloc may do is not dropping (C3). */
 static void plan(struct hf_ftype *f)
 {
+    bool lends = false;
     f->plain = !f->params_spilled && (f->result == NULL || f->result->kind <= HF_T_CHAR);
-    for (uint32_t i = 0; i < f->n_params && f->plain; i++) {
-        f->plain = f->params[i].type->kind <= HF_T_CHAR;
-        f->kinds[i] = (uint8_t)f->params[i].type->kind;
+    f->give = (uint8_t)plan_result(f);
+    for (uint32_t i = 0; i < f->n_params; i++) {
+        f->plain = f->plain && f->params[i].type->kind <= HF_T_CHAR;
+        lends |= f->params[i].type->has_handles && f->params[i].type->kind != HF_T_BORROW;
+    }
+    for (uint32_t i = 0; i < f->n_params && !f->params_spilled; i++) {
+        enum hf_type_kind kind = f->params[i].type->kind;
+        bool known = kind <= HF_T_CHAR || kind == HF_T_OWN || (kind == HF_T_BORROW && !lends);
+        f->kinds[i] = known ? (uint8_t)kind : HF_KIND_ANY;
     }
 }
 

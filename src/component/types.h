@@ -87,7 +87,20 @@ struct hf_ftype { /* a component function's type, with its core signature */
     bool has_handles; /* in a parameter */
     /* Parameters and result are numbers (bool to char), flat, one core value each: calls take a short way. */
     bool plain;
-    uint8_t kinds[HF_FLAT_PARAMS_MAX]; /* plain: enum hf_type_kind of each parameter */
+    /* What a call does with each parameter and with the result, so that the common ones need no walk over types. Unless
+     * params_spilled: the kind of a number, or OWN or BORROW of one that nothing in the same call could take away; else
+     * HF_KIND_ANY. */
+    uint8_t kinds[HF_FLAT_PARAMS_MAX];
+    uint8_t give; /* enum hf_give */
+};
+#define HF_KIND_ANY 255u
+enum hf_give { /* a result that is lowered into an import's caller */
+    HF_GIVE_NONE,
+    HF_GIVE_NUMBER,
+    HF_GIVE_OWN,
+    HF_GIVE_CASE,  /* a variant of any kind without payloads: its number, flat */
+    HF_GIVE_CASES, /* one with payloads, into memory */
+    HF_GIVE_ANY
 };
 
 /* ---- making types (arena allocates; HF_LIMIT past S8's bounds, HF_INVALID for S7's empty types) ---- */

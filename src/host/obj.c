@@ -10,21 +10,23 @@
 
 #define POOL_STEP    64u
 #define SETTLE_BYTES (8u << 20) /* making so many took longer than passing them on does */
+_Static_assert(offsetof(struct hf_obj, size) + sizeof(uint64_t) + sizeof(struct hf_list) >= POOL_STEP &&
+                   offsetof(struct hf_obj, in_guest) < POOL_STEP && sizeof(struct hf_obj) > POOL_STEP,
+               "hf_obj_new sets every field in the first step by name");
 #ifdef __SANITIZE_ADDRESS__ /* a use of what was given back must not be hidden by keeping it */
 #define POOLING 0
 #else
 #define POOLING 1
 #endif
 
-static unsigned size_class(size_t size)
+static inline unsigned size_class(size_t size)
 {
     return (unsigned)((size + POOL_STEP - 1) / POOL_STEP) - 1;
 }
 
-void *hf_pool_take(struct hf_obj_pool *pool, size_t size)
+static inline void *take(struct hf_obj_pool *pool, unsigned c)
 {
-    unsigned c = size_class(size);
-    if (!POOLING || c >= HF_POOL_CLASSES || pool->free[c] == NULL)
+    if (!POOLING || c >= HF_POOL_CLASSES || HF_UNLIKELY(pool->free[c] == NULL))
         return malloc((size_t)(c + 1) * POOL_STEP);
     void *p = pool->free[c];
     memcpy(&pool->free[c], p, sizeof(void *));
@@ -32,12 +34,9 @@ void *hf_pool_take(struct hf_obj_pool *pool, size_t size)
     return p;
 }
 
-void hf_pool_give(struct hf_obj_pool *pool, void *p, size_t size)
+static inline void give(struct hf_obj_pool *pool, void *p, unsigned c)
 {
-    unsigned c = size_class(size);
-    if (p == NULL)
-        return;
-    if (POOLING && c < HF_POOL_CLASSES && pool->n[c] < HF_POOL_KEEP) {
+    if (POOLING && c < HF_POOL_CLASSES && HF_LIKELY(pool->n[c] < HF_POOL_KEEP)) {
         memcpy(p, &pool->free[c], sizeof(void *));
         pool->free[c] = p;
         pool->n[c]++;
@@ -45,6 +44,17 @@ void hf_pool_give(struct hf_obj_pool *pool, void *p, size_t size)
         pool->given += (size_t)(c + 1) * POOL_STEP;
         free(p);
     }
+}
+
+void *hf_pool_take(struct hf_obj_pool *pool, size_t size)
+{
+    return take(pool, size_class(size));
+}
+
+void hf_pool_give(struct hf_obj_pool *pool, void *p, size_t size)
+{
+    if (p != NULL)
+        give(pool, p, size_class(size));
 }
 
 struct hf_buf hf_pool_take_buf(struct hf_obj_pool *pool)
@@ -73,11 +83,13 @@ void hf_pool_give_buf(struct hf_obj_pool *pool, struct hf_buf *buf)
 void *hf_obj_new(struct hf_guest *g, size_t size, const char *kind, struct hf_obj *parent, void (*destroy)(struct hf_obj *))
 {
     HF_ASSERT(size >= sizeof(struct hf_obj) && size <= UINT16_MAX);
-    struct hf_obj *obj = hf_pool_take(g->pool, size);
-    if (obj == NULL)
+    unsigned c = size_class(size);
+    struct hf_obj *obj = take(g->pool, c);
+    if (HF_UNLIKELY(obj == NULL))
         return NULL;
-    memset(obj, 0, size);
-    obj->guest = g;
+    for (unsigned i = 1; i <= c; i++) /* a step is a few stores: less than a call of memset */
+        memset((uint8_t *)obj + (size_t)i * POOL_STEP, 0, POOL_STEP);
+    obj->guest = g; /* up to POOL_STEP everything is said here */
     obj->kind = kind;
     obj->size = (uint16_t)size;
     obj->destroy = destroy;
@@ -85,6 +97,8 @@ void *hf_obj_new(struct hf_guest *g, size_t size, const char *kind, struct hf_ob
     hf_list_init(&obj->children);
     if (parent != NULL)
         hf_list_push_back(&parent->children, &obj->in_parent);
+    else
+        obj->in_parent = (struct hf_list){0};
     hf_list_push_back(&g->objects, &obj->in_guest);
     return obj;
 }
@@ -97,7 +111,7 @@ void hf_obj_release(struct hf_obj *obj)
         obj->destroy(obj);
     hf_list_remove(&obj->in_guest);
     hf_list_remove(&obj->in_parent);
-    hf_pool_give(g->pool, obj, obj->size);
+    give(g->pool, obj, size_class(obj->size));
 }
 
 void hf_pool_settle(struct hf_obj_pool *pool)
@@ -128,7 +142,8 @@ enum hf_err hf_obj_drop(struct hf_call *call, void *ptr)
     }
     /* The end of the instance: the children's own handles are dropped by the same sweep and must find them alive, so they
      * are cut loose and outlive the parent until then. */
-    hf_obj_cut_children(obj);
+    if (HF_UNLIKELY(hf_obj_has_children(obj)))
+        hf_obj_cut_children(obj);
     hf_obj_release(obj);
     return HF_OK;
 }

@@ -156,11 +156,19 @@ static void c3_realloc_may_not_call_imports(void **state)
 static void v10_a_borrow_is_lent_while_the_host_works(void **state)
 {
     (void)state;
-    const struct hf_type *const params[] = {canon_handle(&world, HF_T_BORROW, &host_r)};
-    struct hf_tramp_rt *t = lower_host(g, canon_ftype(&world, params, 1, NULL), host_fn);
+    const struct hf_type *const params[] = {canon_handle(&world, HF_T_BORROW, &host_r),
+                                            canon_handle(&world, HF_T_OWN, &host_r)};
+    struct hf_tramp_rt *t = lower_host(g, canon_ftype(&world, params, 1, NULL), host_fn),
+                       *u = lower_host(g, canon_ftype(&world, params, 2, NULL), host_fn);
     union hf_val vals[HF_FLAT_MAX] = {{.u64 = give(g, &host_r, 71, true)}};
-    assert_int_equal(call_tramp(t, vals), HF_OK);
+    assert_int_equal(call_tramp(t, vals), HF_OK); /* which nobody could see: no lend is counted */
     assert_int_equal((uintptr_t)seen[0].obj, 71);
+    assert_int_equal(hf_handles_at(&g->ci->handles, 1)->lends, 0);
+    vals[0].u64 = 1;
+    vals[1].u64 = give(g, &host_r, 72, true);
+    assert_int_equal(call_tramp(u, vals), HF_OK);
+    assert_int_equal((uintptr_t)seen[0].obj, 71);
+    assert_int_equal((uintptr_t)seen[1].obj, 72);
     assert_int_equal(seen_lends, 1);
     assert_int_equal(hf_handles_at(&g->ci->handles, 1)->lends, 0);
     answer_err = HF_TRAP;
@@ -200,11 +208,18 @@ static void v9_the_same_handle_twice(void **state)
     const struct hf_type *own = canon_handle(&world, HF_T_OWN, &host_r),
                          *borrow = canon_handle(&world, HF_T_BORROW, &host_r);
     const struct hf_type *const a[] = {borrow, own}, *const b[] = {own, borrow},
-                                *const c[] = {borrow, borrow};
+                                *const c[] = {borrow, borrow, own};
     union hf_val vals[HF_FLAT_MAX] = {{.u64 = 1}, {.u64 = 1}};
     give(g, &host_r, 71, true);
-    assert_int_equal(call_tramp(lower_host(g, canon_ftype(&world, c, 2, NULL), host_fn), vals),
-                     HF_OK);
+    for (uint32_t n = 2; n <= 3; n++) {
+        seen[0].u64 = seen[1].u64 = 0;
+        vals[2].u64 = n == 3 ? give(g, &host_r, 72, true) : 0;
+        assert_int_equal(call_tramp(lower_host(g, canon_ftype(&world, c, n, NULL), host_fn), vals),
+                         HF_OK);
+        assert_int_equal(seen[0].u64, 71);
+        assert_int_equal(seen[1].u64, 71);
+        assert_int_equal(hf_handles_at(&g->ci->handles, 1)->lends, 0);
+    }
     assert_int_equal(seen_lends, 2);
     expect_trap(
         call_tramp(lower_host(g, canon_ftype(&world, a, 2, NULL), host_fn), vals),

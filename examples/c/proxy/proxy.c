@@ -187,6 +187,10 @@ static void wait_for(struct pipe *up, struct pipe *down, const wasi_io_poll_own_
         list[all.len++] = pipe_ready(down);
     if (answered != NULL)
         list[all.len++] = wasi_io_poll_borrow_pollable(*answered);
+    if (all.len == 1) { /* the usual: a head, or a body one way */
+        wasi_io_poll_method_pollable_block(list[0]);
+        return;
+    }
     wasi_io_poll_poll(&all, &ready);
     service_list_u32_free(&ready);
 }
