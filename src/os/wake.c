@@ -76,13 +76,34 @@ static void ring(struct hf_wake *wake)
     HF_ASSERT(n == (ssize_t)sizeof one); /* it fails only at 2^64 rings unread */
 }
 
-void hf_wake_post(struct hf_wake *wake, struct hf_letter *letter)
+static inline void post(struct hf_wake *wake, struct hf_letter *first, struct hf_letter *last)
 {
-    atomic_store_explicit(&letter->next, NULL, memory_order_relaxed);
-    struct hf_letter *before = atomic_exchange(&wake->newest, letter);
-    atomic_store_explicit(&before->next, letter, memory_order_release);
+    atomic_store_explicit(&last->next, NULL, memory_order_relaxed);
+    struct hf_letter *before = atomic_exchange(&wake->newest, last);
+    atomic_store_explicit(&before->next, first, memory_order_release);
     if (HF_UNLIKELY(atomic_load(&wake->asleep)) && atomic_exchange(&wake->asleep, false))
         ring(wake);
+}
+
+void hf_wake_post(struct hf_wake *wake, struct hf_letter *letter)
+{
+    post(wake, letter, letter);
+}
+
+void hf_letters_add(struct hf_letters *letters, struct hf_letter *letter)
+{
+    if (letters->first == NULL)
+        letters->first = letter;
+    else
+        atomic_store_explicit(&letters->last->next, letter, memory_order_relaxed);
+    letters->last = letter;
+}
+
+void hf_wake_post_all(struct hf_wake *wake, struct hf_letters *letters)
+{
+    if (letters->first != NULL)
+        post(wake, letters->first, letters->last);
+    *letters = (struct hf_letters){0};
 }
 
 /* The letter behind `letter`, which is known to have one. */

@@ -23,6 +23,14 @@ enum hf_err hf_wake_new(struct hf_wake **ret, struct hf_report *report);
 void hf_wake_free(struct hf_wake *wake);
 /* Any thread. */
 void hf_wake_post(struct hf_wake *wake, struct hf_letter *letter);
+/* Letters for one queue that are posted together: the sleeper is woken once they all are there, not
+ * by the first, on whose CPU it would take the poster's place. Zeroed: empty. */
+struct hf_letters {
+    struct hf_letter *first, *last;
+};
+void hf_letters_add(struct hf_letters *letters, struct hf_letter *letter); /* to the end */
+/* Any thread. They are empty after; posting none does nothing. */
+void hf_wake_post_all(struct hf_wake *wake, struct hf_letters *letters);
 /* Consumer only: calls `each` for every letter that is there now, in order; returns how many. */
 size_t hf_wake_take_all(struct hf_wake *wake, void (*each)(void *ctx, struct hf_letter *letter),
                         void *ctx);

@@ -8,6 +8,7 @@
 #include "store/kv_sqlite_int.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -20,8 +21,9 @@
 #define IDLE_MS      5000
 #define SWEEP_IDLE   1024u
 #define SWEEP_LAST   4096u
-#define WAIT_NS      500000u
-#define WAIT_STEP_NS 20000u
+#define WAIT_NS       500000u
+#define WAIT_STEP_NS  20000u
+#define WAIT_AWAKE_NS 100000u
 /* What one door may have in flight; a larger one alone is taken. */
 #define FLIGHT_RECORDS 200000u
 #define FLIGHT_BYTES   (256u << 20)
@@ -174,16 +176,24 @@ static void collect(void *ctx, struct hf_letter *letter)
 }
 
 /* Those who wait for the disk are answered together and come back together, but not in the same
- * microsecond: the first of them alone would make all others wait for a commit of its own. So a
- * group waits for as many as came last time, for a small part of what a commit takes; a client that
- * is alone never waits, nor does anybody where commits are fast. */
+ * microsecond: the first of them alone would make all others wait for a commit of its own. So after
+ * a group of several, and before the next, there is a wait until as many are back, for a small part
+ * of what a commit takes. It gives its CPU away instead of sleeping at first: to sleep would cost
+ * the first who comes back a ring, and all of them the time to wake up. In vain it is once: who did
+ * not come back is not waited for again. A client that is alone never waits, nor does anybody where
+ * commits are fast. */
 static void wait_for_company(struct hf_kvs *s, struct queue *q)
 {
-    uint64_t most = q->commit_ns / 4, until = hf_kvs_now_ns() + (most < WAIT_NS ? most : WAIT_NS);
-    while (q->n < q->expected && most > WAIT_STEP_NS * 2 && hf_kvs_now_ns() < until) {
+    uint64_t most = q->commit_ns / 4, begun = hf_kvs_now_ns(), waited = 0;
+    most = most < WAIT_NS ? most : WAIT_NS;
+    while (q->n < q->expected && most > WAIT_STEP_NS * 2 && waited < most) {
         struct timespec step = {.tv_nsec = WAIT_STEP_NS};
-        nanosleep(&step, NULL);
+        if (waited < WAIT_AWAKE_NS)
+            sched_yield();
+        else
+            nanosleep(&step, NULL);
         hf_wake_take_all(s->inbox, collect, q);
+        waited = hf_kvs_now_ns() - begun;
     }
     q->expected = q->n;
 }
@@ -211,12 +221,22 @@ static bool gather(struct hf_kvs *s, struct queue *q, struct hf_list *group)
     return true;
 }
 
+/* Each door is rung once, when all its answers are there. */
 static void answer(struct hf_list *group)
 {
-    struct hf_list *it;
+    struct hf_list doors, *it;
+    hf_list_init(&doors);
     while ((it = hf_list_pop_front(group)) != NULL) {
         struct hf_kvs_record *rec = HF_LIST_ENTRY(it, struct hf_kvs_record, in_queue);
-        hf_wake_post(rec->door->wake, &rec->letter); /* the door's from here */
+        hf_letters_add(&rec->door->answers, &rec->letter);
+        if (!hf_list_linked(&rec->door->in_answered))
+            hf_list_push_back(&doors, &rec->door->in_answered);
+    }
+    while ((it = hf_list_pop_front(&doors)) != NULL) {
+        struct hf_kvs_door *d = HF_LIST_ENTRY(it, struct hf_kvs_door, in_answered);
+        struct hf_letters letters = d->answers;
+        d->answers = (struct hf_letters){0};
+        hf_wake_post_all(d->wake, &letters); /* with the last of them the door may be gone */
     }
 }
 
@@ -260,7 +280,7 @@ static void *commit_all(void *arg)
     for (;;) {
         bool stop = atomic_load(&s->stop); /* read before the letters: none comes after it */
         hf_wake_take_all(s->inbox, collect, &q);
-        if (q.n > 0) {
+        if (q.n > 0 || q.expected > 1) {
             idle = false;
             commit_group(s, &q);
             continue;
@@ -355,6 +375,7 @@ static enum hf_err door_new(struct hf_kvs *s, struct hf_wake *wake, struct hf_kv
     if (d == NULL)
         return HF_LIMIT;
     *d = (struct hf_kvs_door){.kv = {&kvs_ops, s->limits}, .store = s, .wake = wake};
+    hf_list_init(&d->in_answered);
     atomic_fetch_add(&s->doors, 1);
     *ret = &d->kv;
     return HF_OK;

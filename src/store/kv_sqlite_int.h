@@ -149,6 +149,8 @@ struct hf_kvs_door {
     struct hf_kvs *store;
     struct hf_wake *wake; /* NULL: for buckets alone */
     uint64_t wrote_in;    /* the committer's: the last group with a write of this door */
+    struct hf_letters answers; /* the committer's: on their way to it together */
+    struct hf_list in_answered;
     uint32_t in_flight;
     uint64_t bytes; /* of the keys and values in flight */
     bool closed;

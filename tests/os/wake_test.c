@@ -62,11 +62,18 @@ static void pause_ns(long ns)
 static void *send_letters(void *arg)
 {
     struct sender *s = arg;
+    struct hf_letters together = {0};
     for (uint64_t n = 0; n < EACH; n++) {
         struct letter *letter = malloc(sizeof *letter);
         letter->sender = s->index;
         letter->number = n;
-        hf_wake_post(s->office->wake, &letter->link);
+        if (s->index % 2 == 0) {
+            hf_wake_post(s->office->wake, &letter->link);
+        } else { /* 1 to 10 of them at a time, and what is left at the end of a lap */
+            hf_letters_add(&together, &letter->link);
+            if (n % 10 < n / 10 % 10 || n % LAP == LAP - 1)
+                hf_wake_post_all(s->office->wake, &together);
+        }
         if (n % LAP != LAP - 1)
             continue;
         /* Between laps all is taken and nobody posts: the consumer falls asleep. */
@@ -233,6 +240,49 @@ static void bell_rings_only_for_sleepers(void **state)
     hf_wake_free(NULL);
 }
 
+/* Letters posted together are all there before the bell rings, and keep their order among others. */
+static void posted_together_they_ring_once(void **state)
+{
+    (void)state;
+    struct post_office office = {.wake = must_new()};
+    struct hf_letters together = {0};
+    hf_wake_post_all(office.wake, &together); /* none */
+    assert_true(hf_wake_sleep(office.wake));
+    assert_false(readable(office.wake, 0));
+    for (uint64_t n = 0; n < 12; n++) {
+        struct letter *letter = malloc(sizeof *letter);
+        *letter = (struct letter){.number = n};
+        if (n < 2 || n == 11)
+            hf_wake_post(office.wake, &letter->link);
+        else
+            hf_letters_add(&together, &letter->link);
+        if (n == 2)
+            assert_true(readable(office.wake, 0)); /* for the first */
+        if (n == 2 || n == 10)
+            hf_wake_post_all(office.wake, &together);
+        assert_true(n < 10 || together.first == NULL);
+    }
+    uint64_t rings = 0;
+    assert_int_equal(read(hf_wake_fd(office.wake), &rings, sizeof rings), sizeof rings);
+    assert_int_equal(rings, 1);
+    assert_int_equal(write(hf_wake_fd(office.wake), &rings, sizeof rings), sizeof rings);
+    hf_wake_awake(office.wake);
+    assert_int_equal(hf_wake_take_all(office.wake, take, &office), 12);
+
+    assert_true(hf_wake_sleep(office.wake));
+    for (uint64_t n = 12; n < 15; n++) {
+        struct letter *letter = malloc(sizeof *letter);
+        *letter = (struct letter){.number = n};
+        hf_letters_add(&together, &letter->link);
+    }
+    assert_false(readable(office.wake, 0));
+    hf_wake_post_all(office.wake, &together);
+    assert_true(readable(office.wake, 0));
+    hf_wake_awake(office.wake);
+    assert_int_equal(hf_wake_take_all(office.wake, take, &office), 3);
+    hf_wake_free(office.wake);
+}
+
 /* What is posted while taking comes in the next batch, in order: a letter that posts itself again
  * cannot trap us. */
 static void repost(void *ctx, struct hf_letter *link)
@@ -314,6 +364,7 @@ int main(void)
         cmocka_unit_test(four_senders_order_kept_nothing_lost),
         cmocka_unit_test(no_wake_up_is_missed),
         cmocka_unit_test(bell_rings_only_for_sleepers),
+        cmocka_unit_test(posted_together_they_ring_once),
         cmocka_unit_test(taking_is_bounded),
         cmocka_unit_test(poke_wakes_and_is_cleared),
         IN_BOTH_WORLDS(fake_poller_hears_the_bell),
