@@ -57,12 +57,6 @@ uint8_t *hf_direct_place(struct hf_direct *d, uint32_t ptr, uint32_t align, uint
 
 /* ---- writing ---- */
 
-static void put_pair(uint8_t *at, uint32_t ptr, uint32_t len)
-{
-    memcpy(at, &ptr, sizeof ptr);
-    memcpy(at + sizeof ptr, &len, sizeof len);
-}
-
 static enum hf_err put(struct hf_canon_cx *cx, uint8_t *at, struct hf_view v, const char *what)
 {
     uint32_t ptr;
@@ -71,7 +65,7 @@ static enum hf_err put(struct hf_canon_cx *cx, uint8_t *at, struct hf_view v, co
         return err;
     if (v.len != 0)
         memmove(cx->mem + ptr, v.ptr, v.len);
-    put_pair(at, ptr, (uint32_t)v.len);
+    hf_direct_put_list(at, ptr, (uint32_t)v.len);
     return HF_OK;
 }
 
@@ -102,21 +96,18 @@ enum hf_err hf_direct_put_text(struct hf_direct *d, uint8_t *at, struct hf_view 
     return put(cx, at, v, "string content");
 }
 
-enum hf_err hf_direct_put_list(struct hf_direct *d, uint8_t *at, uint32_t n, uint32_t size, uint32_t align,
-                               uint8_t **items)
+enum hf_err hf_direct_list(struct hf_direct *d, uint32_t n, uint32_t size, uint32_t align, uint32_t *ptr,
+                           uint8_t **items)
 {
     struct hf_canon_cx *cx = cx_of(d);
-    uint32_t ptr;
     uint64_t bytes = (uint64_t)n * size, max = hf_canon_max(cx->inst->settings.list_bytes_max);
     if (HF_UNLIKELY(bytes > max))
         return hf_canon_trap(cx->inst, "limit: list of %llu bytes is too long, at most %llu (list_bytes_max) [V7]",
                              (unsigned long long)bytes, (unsigned long long)max);
-    enum hf_err err = hf_canon_realloc(cx, 0, 0, align, (uint32_t)bytes, "list content", &ptr);
-    if (HF_UNLIKELY(err != HF_OK))
-        return err;
-    *items = cx->mem + ptr;
-    put_pair(at, ptr, n);
-    return HF_OK;
+    enum hf_err err = hf_canon_realloc(cx, 0, 0, align, (uint32_t)bytes, "list content", ptr);
+    if (HF_LIKELY(err == HF_OK))
+        *items = cx->mem + *ptr;
+    return err;
 }
 
 enum hf_err hf_direct_told(struct hf_call *call, enum hf_err err)

@@ -35,8 +35,13 @@ uint8_t *hf_direct_place(struct hf_direct *d, uint32_t ptr, uint32_t align, uint
 /* ---- writing ---- `at` lies in a place. Errors are those of realloc and end the call. */
 enum hf_err hf_direct_put_bytes(struct hf_direct *d, uint8_t *at, struct hf_view v);
 enum hf_err hf_direct_put_text(struct hf_direct *d, uint8_t *at, struct hf_view v);
-enum hf_err hf_direct_put_list(struct hf_direct *d, uint8_t *at, uint32_t n, uint32_t size, uint32_t align,
-                               uint8_t **items); /* of n elements of `size` bytes, which the caller fills: *items */
+/* A list of n elements of `size` bytes: room for them at *items, which the caller fills; only then is it put. */
+enum hf_err hf_direct_list(struct hf_direct *d, uint32_t n, uint32_t size, uint32_t align, uint32_t *ptr, uint8_t **items);
+static inline void hf_direct_put_list(uint8_t *at, uint32_t ptr, uint32_t n)
+{
+    memcpy(at, &ptr, sizeof ptr);
+    memcpy(at + sizeof ptr, &n, sizeof n);
+}
 static inline void hf_direct_put8(uint8_t *at, bool v) { *at = v; }
 static inline void hf_direct_put64(uint8_t *at, uint64_t v) { memcpy(at, &v, sizeof v); }
 /* A failure of writing a result, with the words of the generic way. */

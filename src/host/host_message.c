@@ -40,7 +40,7 @@ static enum hf_err read_parcel(struct hf_call *call, const struct hf_value *fiel
     return HF_OK;
 }
 
-static enum hf_err read_send(struct hf_call *call, const struct hf_value *to, const struct hf_value *wish, struct hf_send *ret)
+enum hf_err hf_send_read(struct hf_call *call, const struct hf_value *to, const struct hf_value *wish, struct hf_send *ret)
 {
     struct parcel p;
     enum hf_err err = read_parcel(call, &to->items[1], &p);
@@ -99,7 +99,7 @@ static enum hf_err do_send(struct hf_call *call, const struct hf_value *args, st
 {
     struct hf_send s;
     uint64_t id = 0;
-    enum hf_err err = read_send(call, &args[0], &args[1], &s);
+    enum hf_err err = hf_send_read(call, &args[0], &args[1], &s);
     if (err != HF_OK)
         return err;
     enum hf_said said = hf_turn_send(turn_of(call), &s, &id);
@@ -111,7 +111,7 @@ static enum hf_err do_send(struct hf_call *call, const struct hf_value *args, st
 static enum hf_err do_tell(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
     struct hf_send s;
-    enum hf_err err = read_send(call, &args[0], NULL, &s);
+    enum hf_err err = hf_send_read(call, &args[0], NULL, &s);
     if (err != HF_OK)
         return err;
     enum hf_said said = hf_turn_send(turn_of(call), &s, NULL);
@@ -122,7 +122,7 @@ static enum hf_err do_tell(struct hf_call *call, const struct hf_value *args, st
 static enum hf_err do_forward(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
     struct hf_send s;
-    enum hf_err err = read_send(call, &args[0], NULL, &s);
+    enum hf_err err = hf_send_read(call, &args[0], NULL, &s);
     if (err != HF_OK)
         return err;
     enum hf_said said = hf_turn_forward(turn_of(call), &s);
@@ -206,7 +206,7 @@ static enum hf_err do_ask(struct hf_call *call, const struct hf_value *args, str
     struct hf_asked asked = {0};
     struct hf_send s;
     uint64_t id = 0;
-    enum hf_err err = read_send(call, &args[0], &args[1], &s);
+    enum hf_err err = hf_send_read(call, &args[0], &args[1], &s);
     if (err != HF_OK)
         return err;
     enum hf_said said = hf_turn_ask(g->turn, &s, &id);

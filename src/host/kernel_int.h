@@ -54,6 +54,13 @@ bool hf_message_is_direct(const struct hf_message *m);
 enum hf_err hf_message_put(struct hf_direct *d, uint8_t *at, const struct hf_message *m, uint64_t now_ns);
 enum hf_err hf_mail_store(struct hf_direct *d, const void *guest, uint8_t *at); /* hf_direct_store_fn: the current one */
 
+/* As hf_send_read and hf_response_read, from the core values; `wants`: a wish follows. HF_AGAIN: not for here (direct.h);
+ * HF_LIMIT: host memory. Nothing is left to free then. */
+enum hf_err hf_send_read_direct(struct hf_direct *d, const union hf_val *v, bool wants, struct hf_send *ret);
+enum hf_err hf_response_read_direct(struct hf_direct *d, const union hf_val *v, struct hf_response *ret);
+
+/* The WIT's `outgoing` and `wish` (NULL: no answer is wanted) as the kernel's, what it owns to be freed unless a verb took it. */
+enum hf_err hf_send_read(struct hf_call *call, const struct hf_value *to, const struct hf_value *wish, struct hf_send *ret);
 /* The WIT's `reply` as the kernel's, body and blob owned by it until the verb took them (hf_response_done). */
 enum hf_err hf_response_read(struct hf_call *call, const struct hf_value *reply, struct hf_response *ret);
 void hf_response_done(struct hf_response *r);

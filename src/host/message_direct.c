@@ -65,10 +65,13 @@ static void put_info(uint8_t *at, const struct hf_blob *blob)
 
 static enum hf_err put_caps(struct hf_direct *d, uint8_t *at, const struct hf_message *m)
 {
+    uint32_t ptr, n = (uint32_t)m->n_caps;
     uint8_t *items = NULL;
-    enum hf_err err = hf_direct_put_list(d, at, (uint32_t)m->n_caps, sizeof(struct wire_text), 4, &items);
-    for (size_t i = 0; i < m->n_caps && err == HF_OK; i++)
+    enum hf_err err = hf_direct_list(d, n, sizeof(struct wire_text), 4, &ptr, &items);
+    for (size_t i = 0; i < n && err == HF_OK; i++)
         err = hf_direct_put_text(d, items + i * sizeof(struct wire_text), m->caps[i]);
+    if (err == HF_OK)
+        hf_direct_put_list(at, ptr, n);
     return err;
 }
 
@@ -142,8 +145,8 @@ static bool read_parcel(struct hf_direct *d, const union hf_val *v, struct parce
            hf_direct_empty(d, v[7].u32, v[8].u32, 4);
 }
 
-/* `outgoing` and, when an answer is wanted, `wish`: 11 and 5 core values. HF_AGAIN, HF_LIMIT; *s is empty then. */
-static enum hf_err read_send(struct hf_direct *d, const union hf_val *v, bool wants, struct hf_send *s)
+/* `outgoing` and, when an answer is wanted, `wish`: 11 and 5 core values. */
+enum hf_err hf_send_read_direct(struct hf_direct *d, const union hf_val *v, bool wants, struct hf_send *s)
 {
     struct parcel p;
     struct hf_view context = {0};
@@ -176,7 +179,7 @@ static enum hf_err no_memory(struct hf_call *call, enum hf_err err)
     return err == HF_LIMIT ? hf_call_limit(call, "host memory for messages") : err;
 }
 
-/* result<_, refusal> at `at`; refusals have the kernel's order. */
+/* Refusals have the kernel's order. */
 static enum hf_err put_said(uint8_t *at, enum hf_said said)
 {
     hf_direct_put8(at + offsetof(struct wire_said, tag), said != HF_SAID_OK);
@@ -195,7 +198,7 @@ static enum hf_err direct_send(struct hf_call *call, struct hf_direct *d, union 
     uint8_t *at = hf_direct_place(d, vals[16].u32, 8, sizeof(struct wire_said_u64));
     struct hf_send s;
     uint64_t id = 0;
-    enum hf_err err = at == NULL ? HF_AGAIN : read_send(d, vals, true, &s);
+    enum hf_err err = at == NULL ? HF_AGAIN : hf_send_read_direct(d, vals, true, &s);
     if (err != HF_OK)
         return no_memory(call, err);
     enum hf_said said = hf_turn_send(hf_guest_of(call)->turn, &s, &id);
@@ -213,7 +216,7 @@ static enum hf_err sent_plainly(struct hf_call *call, struct hf_direct *d, const
 {
     uint8_t *at = said_place(d, vals[11].u32);
     struct hf_send s;
-    enum hf_err err = at == NULL ? HF_AGAIN : read_send(d, vals, false, &s);
+    enum hf_err err = at == NULL ? HF_AGAIN : hf_send_read_direct(d, vals, false, &s);
     if (err != HF_OK)
         return no_memory(call, err);
     enum hf_said said = verb(hf_guest_of(call)->turn, &s);
@@ -236,8 +239,7 @@ static enum hf_err direct_forward(struct hf_call *call, struct hf_direct *d, uni
     return sent_plainly(call, d, vals, hf_turn_forward);
 }
 
-/* HF_AGAIN, or as read_send. */
-static enum hf_err read_reply(struct hf_direct *d, const union hf_val *v, struct hf_response *r)
+enum hf_err hf_response_read_direct(struct hf_direct *d, const union hf_val *v, struct hf_response *r)
 {
     struct parcel p;
     *r = (struct hf_response){0};
@@ -252,7 +254,7 @@ static enum hf_err direct_respond(struct hf_call *call, struct hf_direct *d, uni
 {
     uint8_t *at = said_place(d, vals[9].u32);
     struct hf_response r;
-    enum hf_err err = at == NULL ? HF_AGAIN : read_reply(d, vals, &r);
+    enum hf_err err = at == NULL ? HF_AGAIN : hf_response_read_direct(d, vals, &r);
     if (err != HF_OK)
         return no_memory(call, err);
     enum hf_said said = hf_turn_reply(hf_guest_of(call)->turn, &r);
@@ -264,7 +266,7 @@ static enum hf_err direct_answer(struct hf_call *call, struct hf_direct *d, unio
 {
     uint8_t *at = said_place(d, vals[10].u32);
     struct hf_response r;
-    enum hf_err err = at == NULL ? HF_AGAIN : read_reply(d, &vals[1], &r);
+    enum hf_err err = at == NULL ? HF_AGAIN : hf_response_read_direct(d, &vals[1], &r);
     if (err != HF_OK)
         return no_memory(call, err);
     enum hf_said said = hf_turn_answer(hf_guest_of(call)->turn, vals[0].u64, &r);
@@ -281,7 +283,7 @@ static enum hf_err direct_ask(struct hf_call *call, struct hf_direct *d, union h
     char name[HF_NAME_MAX]; /* the guest's realloc may write over what it gave */
     struct hf_send s;
     uint64_t id = 0;
-    enum hf_err err = at == NULL || vals[1].u32 > sizeof name ? HF_AGAIN : read_send(d, vals, true, &s);
+    enum hf_err err = at == NULL || vals[1].u32 > sizeof name ? HF_AGAIN : hf_send_read_direct(d, vals, true, &s);
     if (err != HF_OK)
         return no_memory(call, err);
     memcpy(name, s.target.ptr, s.target.len);
