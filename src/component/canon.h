@@ -9,6 +9,7 @@
 #define HF_COMPONENT_CANON_H
 
 #include "component/call.h"
+#include "component/direct.h"
 #include "component/program.h"
 #include "component/value_bytes.h"
 
@@ -191,6 +192,8 @@ struct hf_instance {
     const struct hf_export *call_export;
     struct hf_value call_args[HF_FLAT_PARAMS_MAX];
     const struct hf_value *args; /* call_args, or in the arena when there are more */
+    hf_direct_store_fn direct_store; /* instead of args (direct.h); NULL: args */
+    const void *direct_arg;
     bool args_moved;             /* the driver has begun: own arguments are no longer ours */
     struct hf_value call_result;
     bool has_result, result_taken;
@@ -450,6 +453,11 @@ enum hf_err hf_canon_call(struct hf_instance *inst, struct hf_lift_rt *l,
 /* The imports made by HF_STEP_TRAMP: env is a struct hf_tramp_rt; C2, H3-H5. Marks and releases
  * inst->arena. */
 enum hf_err hf_tramp_lower(void *env, union hf_val *vals);
+/* The same for a host function that has a direct way (direct.c). */
+enum hf_err hf_tramp_direct(void *env, union hf_val *vals);
+/* The one, spilled argument of a call, by inst->direct_store (direct.c). */
+enum hf_err hf_direct_lower(struct hf_canon_cx *cx, const struct hf_ftype *f, union hf_val *vals);
+struct hf_direct *hf_direct_of(struct hf_canon_cx *cx);
 /* hf_tramp_lower's half for host functions, which may be the import itself (hostcall.c). */
 enum hf_err hf_tramp_host(void *env, union hf_val *vals);
 enum hf_err hf_tramp_resource_new(void *env, union hf_val *vals);

@@ -199,8 +199,9 @@ static enum hf_err lower_for_guest(struct hf_lift_rt *l, const struct hf_value *
     open_cx(&cx, l->ci, &l->opts, f);
     cx.host = true;
     cx.scope = scope;
-    enum hf_err err = HF_LIKELY(l->ci->inst->membrane == NULL) ? hf_lower_params(&cx, f, args, vals)
-                                                               : lower_shown(&cx, f, args, vals);
+    enum hf_err err = l->ci->inst->direct_store != NULL          ? hf_direct_lower(&cx, f, vals)
+                      : HF_LIKELY(l->ci->inst->membrane == NULL) ? hf_lower_params(&cx, f, args, vals)
+                                                                 : lower_shown(&cx, f, args, vals);
     if (err != HF_OK)
         let_go_args(f, args, cx.n_owns);
     return err;

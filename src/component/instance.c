@@ -278,7 +278,23 @@ enum hf_err hf_instance_call(struct hf_instance *inst, const struct hf_export *e
         return err;
     }
     inst->call_export = e;
+    inst->direct_store = NULL;
     inst->args_moved = false;
+    inst->result_taken = false;
+    inst->call_result = (struct hf_value){.u64 = 0};
+    return HF_OK;
+}
+
+enum hf_err hf_instance_call_moved(struct hf_instance *inst, const struct hf_export *e)
+{
+    enum hf_err err = make_ready(inst);
+    if (err == HF_OK)
+        err = begin(inst, HF_INST_CALLING, drive_call);
+    if (HF_UNLIKELY(err != HF_OK))
+        return err;
+    inst->call_export = e;
+    inst->args = inst->call_args;
+    inst->args_moved = true;
     inst->result_taken = false;
     inst->call_result = (struct hf_value){.u64 = 0};
     return HF_OK;

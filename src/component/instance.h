@@ -10,6 +10,9 @@
  * functions may block and yield (S16). */
 enum hf_err hf_instance_run_steps(void *ctx);
 
+/* hf_instance_call for who lowers the arguments itself (direct.c). */
+enum hf_err hf_instance_call_moved(struct hf_instance *inst, const struct hf_export *e);
+
 /* Everything of an instance's state that lies in core instances, as handles kept for the instance's
  * life: found once by name, never again (design engine.md, in-place reset). Order: that of the
  * program's steps. */

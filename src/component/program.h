@@ -7,7 +7,7 @@
 #ifndef HF_COMPONENT_PROGRAM_H
 #define HF_COMPONENT_PROGRAM_H
 
-#include "component/host.h"
+#include "component/direct.h"
 #include "component/types.h"
 
 #define HF_NO_INDEX UINT32_MAX
@@ -120,6 +120,7 @@ struct hf_host_func {
     struct hf_view iface, name;  /* "wasi:io/poll@0.2.12", "[method]pollable.ready" */
     const struct hf_ftype *type;
     hf_host_fn fn;               /* NULL: not bound, i.e. missing here */
+    hf_direct_fn direct;         /* tried before it (direct.h); mostly NULL */
     void *ctx;                   /* hf_call_bound */
 };
 

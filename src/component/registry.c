@@ -115,6 +115,35 @@ enum hf_err hf_registry_bind_all(struct hf_registry *reg, const char *iface,
     return HF_OK;
 }
 
+static struct hf_host_func *find_bound(struct hf_registry *reg, const struct hf_iface *iface,
+                                       const char *name)
+{
+    for (size_t i = 0; i < reg->funcs.len; i++) {
+        const struct hf_iface_func *it = &reg->funcs.ptr[i];
+        if (it->iface == iface && hf_view_eq_text(it->func->name, name))
+            return it->func->fn != NULL ? it->func : NULL;
+    }
+    return NULL;
+}
+
+enum hf_err hf_registry_bind_direct(struct hf_registry *reg, const char *iface,
+                                    const struct hf_direct_binding *table, struct hf_report *report)
+{
+    struct hf_iface *f = find_for_binding(reg, iface, report);
+    if (f == NULL)
+        return HF_NOT_FOUND;
+    if (reg->sealed)
+        return HF_INVALID;
+    for (; table->name != NULL; table++) {
+        struct hf_host_func *func = find_bound(reg, f, table->name);
+        if (func == NULL)
+            return hf_report_set(report, HF_NOT_FOUND, "%.*s has no function \"%s\" that is bound",
+                                 HF_FMT(f->name), table->name);
+        func->direct = table->fn;
+    }
+    return HF_OK;
+}
+
 enum hf_err hf_registry_bind_rest(struct hf_registry *reg, const char *iface, hf_host_fn fn,
                                   struct hf_report *report)
 {

@@ -141,7 +141,9 @@ static enum hf_err make_tramp(struct hf_instance *inst, const struct hf_step *st
     case HF_TRAMP_LOWER: {
         const struct hf_ftype *f = type_of(inst, &def->func);
         type = &f->lower;
-        fn = def->func.from == HF_FUNC_HOST ? hf_tramp_host : hf_tramp_lower;
+        fn = def->func.from != HF_FUNC_HOST          ? hf_tramp_lower
+             : def->func.host->direct != NULL ? hf_tramp_direct
+                                              : hf_tramp_host;
         err = resolve_opts(inst, &def->opts, NULL, &t->opts);
         if (err == HF_OK)
             err = check_opts(inst, &t->opts, f->needs_memory, f->needs_realloc_lower,

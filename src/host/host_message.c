@@ -40,7 +40,7 @@ static enum hf_err read_parcel(struct hf_call *call, const struct hf_value *fiel
     return HF_OK;
 }
 
-static enum hf_err read_send(struct hf_call *call, const struct hf_value *to, const struct hf_value *wish, struct hf_send *ret)
+enum hf_err hf_send_read(struct hf_call *call, const struct hf_value *to, const struct hf_value *wish, struct hf_send *ret)
 {
     struct parcel p;
     enum hf_err err = read_parcel(call, &to->items[1], &p);
@@ -99,7 +99,7 @@ static enum hf_err do_send(struct hf_call *call, const struct hf_value *args, st
 {
     struct hf_send s;
     uint64_t id = 0;
-    enum hf_err err = read_send(call, &args[0], &args[1], &s);
+    enum hf_err err = hf_send_read(call, &args[0], &args[1], &s);
     if (err != HF_OK)
         return err;
     enum hf_said said = hf_turn_send(turn_of(call), &s, &id);
@@ -111,7 +111,7 @@ static enum hf_err do_send(struct hf_call *call, const struct hf_value *args, st
 static enum hf_err do_tell(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
     struct hf_send s;
-    enum hf_err err = read_send(call, &args[0], NULL, &s);
+    enum hf_err err = hf_send_read(call, &args[0], NULL, &s);
     if (err != HF_OK)
         return err;
     enum hf_said said = hf_turn_send(turn_of(call), &s, NULL);
@@ -122,7 +122,7 @@ static enum hf_err do_tell(struct hf_call *call, const struct hf_value *args, st
 static enum hf_err do_forward(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
 {
     struct hf_send s;
-    enum hf_err err = read_send(call, &args[0], NULL, &s);
+    enum hf_err err = hf_send_read(call, &args[0], NULL, &s);
     if (err != HF_OK)
         return err;
     enum hf_said said = hf_turn_forward(turn_of(call), &s);
@@ -148,31 +148,55 @@ static bool copy(struct hf_call *call, struct hf_view bytes, struct hf_view *ret
     return true;
 }
 
-/* result<response, failure>, as the kernel's answer says; its bytes are copied, its blob is kept for asked-blob. */
-static enum hf_err asked_result(struct hf_call *call, uint64_t id, struct hf_view target, struct hf_asked *asked,
-                                struct hf_value *result)
+struct hf_message hf_asked_message(uint64_t id, struct hf_view target, const struct hf_asked *asked)
 {
-    struct hf_guest *g = hf_guest_of(call);
-    bool ok = asked->answer.kind == HF_ANSWER_OK;
-    struct hf_message m = {
-        .kind = ok ? HF_MESSAGE_RESPONSE : HF_MESSAGE_ERROR,
+    return (struct hf_message){
+        .kind = asked->answer.kind == HF_ANSWER_OK ? HF_MESSAGE_RESPONSE : HF_MESSAGE_ERROR,
         .error = asked->answer.kind,
         .id = id,
+        .body = hf_buf_view(&asked->answer.body),
         .blob = asked->answer.blob,
+        .source = target,
+        .target = target,
         .metadata = asked->metadata, /* lent by the kernel, also past the call */
+        .context = hf_buf_view(&asked->context),
         .caps = asked->caps,
         .n_caps = asked->n_caps,
     };
+}
+
+void hf_asked_keep_blob(struct hf_call *call, struct hf_asked *asked)
+{
+    hf_guest_of(call)->mail.asked = asked->answer.blob;
+    asked->answer.blob = NULL;
+}
+
+enum hf_err hf_asked_result(struct hf_call *call, uint64_t id, struct hf_view target, struct hf_asked *asked,
+                            struct hf_value *result)
+{
+    struct hf_message m = hf_asked_message(id, target, asked);
     struct hf_value *v = hf_call_alloc(call, (hf_message_values(&m) + 1) * sizeof *v);
-    if (v == NULL || !copy(call, hf_buf_view(&asked->answer.body), &m.body) || !copy(call, hf_buf_view(&asked->context), &m.context) ||
-        !copy(call, target, &m.target))
+    if (v == NULL || !copy(call, m.body, &m.body) || !copy(call, m.context, &m.context) || !copy(call, target, &m.target))
         return hf_call_limit(call, "memory of a call");
     m.source = m.target;
     struct hf_value message = hf_message_value(&m, 0, v + 1);
-    g->mail.asked = asked->answer.blob;
-    asked->answer.blob = NULL;
-    v[0] = hf_value_case(!ok, message.items);
+    hf_asked_keep_blob(call, asked);
+    v[0] = hf_value_case(m.kind != HF_MESSAGE_RESPONSE, message.items);
     return hf_said_result(call, HF_SAID_OK, &v[0], result);
+}
+
+enum hf_err hf_asked_await(struct hf_call *call, struct hf_asked *asked)
+{
+    struct hf_guest *g = hf_guest_of(call);
+    enum hf_err err;
+    hf_blob_unref(g->mail.asked);
+    g->mail.asked = NULL;
+    while ((err = hf_turn_take_asked(g->turn, asked)) == HF_AGAIN) {
+        err = hf_guest_wait(call, hf_turn_asked_wait(g->turn));
+        if (err != HF_OK)
+            return err;
+    }
+    return err == HF_OK ? HF_OK : hf_call_trap(call, "messages.ask: the answer was taken by somebody else");
 }
 
 static enum hf_err do_ask(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
@@ -182,23 +206,17 @@ static enum hf_err do_ask(struct hf_call *call, const struct hf_value *args, str
     struct hf_asked asked = {0};
     struct hf_send s;
     uint64_t id = 0;
-    enum hf_err err = read_send(call, &args[0], &args[1], &s);
+    enum hf_err err = hf_send_read(call, &args[0], &args[1], &s);
     if (err != HF_OK)
         return err;
     enum hf_said said = hf_turn_ask(g->turn, &s, &id);
     send_done(&s);
     if (said != HF_SAID_OK)
         return hf_said_result(call, said, NULL, result);
-    hf_blob_unref(g->mail.asked);
-    g->mail.asked = NULL;
-    while ((err = hf_turn_take_asked(g->turn, &asked)) == HF_AGAIN) {
-        err = hf_guest_wait(call, hf_turn_asked_wait(g->turn));
-        if (err != HF_OK)
-            return err;
-    }
+    err = hf_asked_await(call, &asked);
     if (err != HF_OK)
-        return hf_call_trap(call, "messages.ask: the answer was taken by somebody else");
-    err = asked_result(call, id, target, &asked, result);
+        return err;
+    err = hf_asked_result(call, id, target, &asked, result);
     hf_asked_done(&asked);
     return err;
 }
@@ -337,11 +355,10 @@ static enum hf_err do_nested_blob(struct hf_call *call, const struct hf_value *a
     return blob_of(call, hf_turn_nested(turn_of(call)), result);
 }
 
-static enum hf_err do_receive(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+enum hf_err hf_message_await(struct hf_call *call)
 {
     struct hf_turn *turn = turn_of(call);
     enum hf_err err;
-    (void)args;
     if (hf_guest_settings(hf_guest_of(call))->process != HF_PROCESS_RUN)
         return hf_call_trap(call, "messages.receive: a handler is given its messages; only a runner takes them itself");
     while ((err = hf_turn_receive(turn)) == HF_AGAIN) {
@@ -353,8 +370,16 @@ static enum hf_err do_receive(struct hf_call *call, const struct hf_value *args,
         hf_guest_of(call)->mail.stopped = true;
         return hf_call_trap(call, "messages.receive: the process was stopped");
     }
+    return err == HF_OK ? HF_OK : hf_call_trap(call, "messages.receive: %s", hf_err_text(err));
+}
+
+static enum hf_err do_receive(struct hf_call *call, const struct hf_value *args, struct hf_value *result)
+{
+    struct hf_turn *turn = turn_of(call);
+    enum hf_err err = hf_message_await(call);
+    (void)args;
     if (err != HF_OK)
-        return hf_call_trap(call, "messages.receive: %s", hf_err_text(err));
+        return err;
     const struct hf_message *m = hf_turn_message(turn);
     struct hf_value *v = hf_call_alloc(call, hf_message_values(m) * sizeof *v);
     if (v == NULL)
@@ -388,5 +413,6 @@ enum hf_err hf_host_bind_messages(struct hf_registry *reg, struct hf_report *rep
         {"mail", do_mail},
         {NULL, NULL},
     };
-    return hf_registry_bind_all(reg, HF_KERNEL_WIT "messages" HF_KERNEL_WIT_VERSION, table, report);
+    enum hf_err err = hf_registry_bind_all(reg, HF_KERNEL_WIT "messages" HF_KERNEL_WIT_VERSION, table, report);
+    return err != HF_OK ? err : hf_host_bind_direct(reg, report);
 }

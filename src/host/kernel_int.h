@@ -7,6 +7,7 @@
 #ifndef HF_HOST_KERNEL_INT_H
 #define HF_HOST_KERNEL_INT_H
 
+#include "component/direct.h"
 #include "host/service_int.h"
 #include "kernel/message.h"
 
@@ -37,6 +38,29 @@ uint32_t hf_error_kind_tag(enum hf_answer_kind kind); /* of the WIT's error-kind
 
 /* result<payload, refusal>; payload may be NULL. HF_OK, or the trap of hf_call_limit. */
 enum hf_err hf_said_result(struct hf_call *call, enum hf_said said, const struct hf_value *payload, struct hf_value *result);
+/* What `ask` got, as a message that looks into *asked and `target`. */
+struct hf_message hf_asked_message(uint64_t id, struct hf_view target, const struct hf_asked *asked);
+void hf_asked_keep_blob(struct hf_call *call, struct hf_asked *asked); /* for asked-blob */
+/* result<response, failure> in result<_, refusal>: bytes are copied, its blob is kept. HF_OK, or the trap of hf_call_limit. */
+enum hf_err hf_asked_result(struct hf_call *call, uint64_t id, struct hf_view target, struct hf_asked *asked, struct hf_value *result);
+/* Waits for the answer to hf_turn_ask, and takes it; for what `receive` returns, which is then hf_turn_message. */
+enum hf_err hf_asked_await(struct hf_call *call, struct hf_asked *asked);
+enum hf_err hf_message_await(struct hf_call *call);
+
+/* ---- the same without values (message_direct.c) ---- */
+enum hf_err hf_host_bind_direct(struct hf_registry *reg, struct hf_report *report);
+/* Has the kernel's message a direct way? Then hf_message_put writes it as the WIT's `message` at `at`. */
+bool hf_message_is_direct(const struct hf_message *m);
+enum hf_err hf_message_put(struct hf_direct *d, uint8_t *at, const struct hf_message *m, uint64_t now_ns);
+enum hf_err hf_mail_store(struct hf_direct *d, const void *guest, uint8_t *at); /* hf_direct_store_fn: the current one */
+
+/* As hf_send_read and hf_response_read, from the core values; `wants`: a wish follows. HF_AGAIN: not for here (direct.h);
+ * HF_LIMIT: host memory. Nothing is left to free then. */
+enum hf_err hf_send_read_direct(struct hf_direct *d, const union hf_val *v, bool wants, struct hf_send *ret);
+enum hf_err hf_response_read_direct(struct hf_direct *d, const union hf_val *v, struct hf_response *ret);
+
+/* The WIT's `outgoing` and `wish` (NULL: no answer is wanted) as the kernel's, what it owns to be freed unless a verb took it. */
+enum hf_err hf_send_read(struct hf_call *call, const struct hf_value *to, const struct hf_value *wish, struct hf_send *ret);
 /* The WIT's `reply` as the kernel's, body and blob owned by it until the verb took them (hf_response_done). */
 enum hf_err hf_response_read(struct hf_call *call, const struct hf_value *reply, struct hf_response *ret);
 void hf_response_done(struct hf_response *r);

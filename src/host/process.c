@@ -22,6 +22,11 @@ enum hf_err hf_mail_begin(struct hf_guest *g, struct hf_report *report)
     if (svc->s.process == HF_PROCESS_RUN)
         return hf_instance_call(g->inst, svc->handle, NULL, 0);
     const struct hf_message *m = hf_turn_message(g->turn);
+    if (hf_message_is_direct(m)) {
+        enum hf_err err = hf_instance_call_direct(g->inst, svc->handle, hf_mail_store, g);
+        if (err != HF_UNSUPPORTED)
+            return err;
+    }
     if (!room(&g->mail, hf_message_values(m)))
         return hf_report_set(report, HF_LIMIT, "out of memory for a message");
     struct hf_value arg = hf_message_value(m, hf_turn_now(g->turn), g->mail.values);
