@@ -58,8 +58,8 @@ static void draw_seed(struct hf_guest *g)
 
 /* ---- ends ------------------------------------------------------------------------------------------------ */
 
-/* The guest ended itself: say what, and fail the process. */
-static enum hf_end failed(struct hf_guest *g)
+/* The guest ended itself: say what, and fail the process. `limited`: there was no room for it. */
+static enum hf_end failed_as(struct hf_guest *g, bool limited)
 {
     struct hf_report *r = hf_instance_report(g->inst);
     bool memory = hf_instance_memory_suspect(g->inst);
@@ -71,8 +71,13 @@ static enum hf_end failed(struct hf_guest *g)
         hf_guest_log_event(g, hf_view_take(rest, n));
         rest = hf_view_skip(rest, n + 1);
     }
-    hf_turn_fail(g->turn, memory ? HF_ANSWER_LIMITED : HF_ANSWER_DEAD, hf_view(r->text, r->len));
+    hf_turn_fail(g->turn, memory || limited ? HF_ANSWER_LIMITED : HF_ANSWER_DEAD, hf_view(r->text, r->len));
     return HF_END_FAILED;
+}
+
+static enum hf_end failed(struct hf_guest *g)
+{
+    return failed_as(g, false);
 }
 
 /* "A component whose second handle fails is marked not reusable" (design lifecycle): some toolchains make components that
@@ -173,10 +178,10 @@ static enum hf_end request_over(struct hf_guest *g, enum hf_err err)
 
 static enum hf_end drive(struct hf_guest *g);
 
-static enum hf_end start_failed(struct hf_guest *g, const char *what)
+static enum hf_end start_failed(struct hf_guest *g, const char *what, enum hf_err err)
 {
     hf_report_wrap(hf_instance_report(g->inst), HF_TRAP, "%s", what);
-    return failed(g);
+    return failed_as(g, err == HF_LIMIT);
 }
 
 static enum hf_end start_over(struct hf_guest *g, enum hf_err err)
@@ -184,12 +189,12 @@ static enum hf_end start_over(struct hf_guest *g, enum hf_err err)
     const struct hf_export *init = g->worker->svc->init;
     hf_guest_log_flush(g);
     if (err != HF_OK || g->exited)
-        return start_failed(g, "starting an instance");
+        return start_failed(g, "starting an instance", err);
     if (init == NULL)
         return HF_END_DONE;
     err = hf_instance_call(g->inst, init, NULL, 0);
     if (err != HF_OK)
-        return start_failed(g, "calling init");
+        return start_failed(g, "calling init", err);
     g->hook = HF_HOOK_INIT;
     return drive(g);
 }
@@ -198,7 +203,7 @@ static enum hf_end init_over(struct hf_guest *g, enum hf_err err)
 {
     hf_guest_log_flush(g);
     if (err != HF_OK || g->exited)
-        return start_failed(g, "calling init");
+        return start_failed(g, "calling init", err);
     const struct hf_value *r = hf_instance_result(g->inst);
     if (r->tag == 0)
         return HF_END_DONE;
