@@ -257,6 +257,9 @@ void hf_spare_refill(struct hf_class *c);
 void hf_spare_ready(struct hf_process *p); /* its start is done */
 /* Its start failed, or the start of somebody for whom all spares go. True: nothing is left to do. */
 bool hf_spare_retry(struct hf_process *p);
+/* It ends in order: its instance was renewed, and is a spare when it was put back. */
+bool hf_spare_renews(struct hf_process *p);
+void hf_spare_put_back(struct hf_process *p);
 void hf_spare_fit(struct hf_class *c); /* somebody came into memory: spares beyond the bounds go */
 void hf_spare_give_way(struct hf_kernel *k); /* one goes, if there is one */
 void hf_spare_none(struct hf_class *c);      /* all of the class go */

@@ -177,7 +177,8 @@ static void end(struct hf_process *p)
 
     hf_waitset_unpark(&p->turn.set);
     hf_out_seal(p);
-    if (p->phase != HF_PHASE_NEW)
+    bool renewed = hf_spare_renews(p);
+    if (!renewed && p->phase != HF_PHASE_NEW)
         c->s.behaviour->stop(p->state);
     if (c->s.ended != NULL && p->phase != HF_PHASE_NEW) {
         struct hf_ended e = {.process = p->id,
@@ -188,7 +189,6 @@ static void end(struct hf_process *p)
                              .in_order = p->in_order};
         c->s.ended(c->s.ended_ctx, &e);
     }
-    p->state = NULL;
     p->request = NULL;
     if (r != NULL) { /* kept until now: the instance may look into the message until it is gone */
         hf_list_remove(&r->in_class);
@@ -199,7 +199,12 @@ static void end(struct hf_process *p)
     bool in_order = p->in_order;
     const char *why = p->why;
     p->named = NULL;
-    process_free(p);
+    if (renewed) {
+        hf_spare_put_back(p);
+    } else {
+        p->state = NULL;
+        process_free(p);
+    }
     if (named != NULL)
         hf_named_gone(named, in_order, why);
     if (!k->closing)

@@ -8,6 +8,8 @@
  * fails for want of room all of them go, and it is tried again. They go without last words, for they
  * have been nobody.
  *
+ * Whoever ends in order and can be renewed comes back as one, in its own place, if one is wanted.
+ *
  * A spare's start runs before there is a name. One that asks who it is, or sends, would not be what
  * a start for that name had been: it is thrown away, and its class has no spares from then on.
  */
@@ -25,6 +27,15 @@ static void unlist(struct hf_process *p)
     hf_list_remove(&p->in_class_idle);
     p->kernel->evict.n_spares--;
     p->class->named->n_spares--;
+}
+
+static void count(struct hf_process *p)
+{
+    p->spare = true;
+    p->kernel->evict.n_spares++;
+    p->kernel->evict.n_spare_processes++;
+    p->class->named->n_spares++;
+    p->class->named->n_spare_processes++;
 }
 
 static void forget(struct hf_process *p)
@@ -141,13 +152,9 @@ void hf_spare_refill(struct hf_class *c)
         struct hf_process *p = hf_process_make(c);
         if (p == NULL)
             return;
-        p->spare = true;
         p->spent = true;
+        count(p);
         hf_list_push_back(&nc->spares, &p->in_class_idle);
-        nc->n_spares++;
-        nc->n_spare_processes++;
-        c->kernel->evict.n_spares++;
-        c->kernel->evict.n_spare_processes++;
         hf_sched_push(p);
     }
 }
@@ -164,6 +171,61 @@ void hf_spare_ready(struct hf_process *p)
         hf_list_remove(&p->in_class_idle);
         hf_list_push_front(&nc->spares, &p->in_class_idle); /* those that are ready come first */
     }
+}
+
+/* ---- coming back ---- */
+
+/* Those that were not begun make way for one that is ready. */
+static struct hf_process *not_begun(struct hf_named_class *nc)
+{
+    struct hf_process *last = hf_list_empty(&nc->spares)
+                                  ? NULL
+                                  : HF_LIST_ENTRY(nc->spares.prev, struct hf_process, in_class_idle);
+    return last != NULL && last->phase == HF_PHASE_NEW ? last : NULL;
+}
+
+bool hf_spare_renews(struct hf_process *p)
+{
+    struct hf_class *c = p->class;
+    struct hf_named_class *nc = c->named;
+    if (p->named == NULL || !p->in_order || nc->s.warm == 0 || nc->no_spares || c->closed ||
+        c->kernel->closing || c->s.behaviour->renew == NULL)
+        return false;
+    if (p->phase == HF_PHASE_NEW || p->phase == HF_PHASE_STARTING || hf_evict_is_reviving(p))
+        return false;
+    if (not_begun(nc) == NULL && (nc->n_spares >= nc->s.warm || !has_room(c)))
+        return false;
+    return c->s.behaviour->renew(p->state) == HF_OK;
+}
+
+void hf_spare_put_back(struct hf_process *p)
+{
+    struct hf_kernel *k = p->kernel;
+    struct hf_class *c = p->class;
+    struct hf_named_class *nc = c->named;
+    struct hf_turn *t = &p->turn;
+    if (nc->n_spares >= nc->s.warm)
+        (void)one_goes(nc);
+    hf_timer_stop(k, &p->clock);
+    hf_evict_gone(p);
+    hf_list_remove(&p->in_pool);
+    hf_list_remove(&p->in_run);
+    hf_list_remove(&p->in_class);
+    hf_list_push_back(&c->processes, &p->in_class);
+    hf_buf_clear(&t->fail_text);
+    t->failed = false;
+    t->retire = NULL;
+    p->id = k->next_process++;
+    p->phase = HF_PHASE_IDLE;
+    p->doom = HF_DOOM_NONE;
+    p->leave_begun = p->spent = p->blocked = p->due = p->moved = p->revived = p->asked = false;
+    p->patience = 0;
+    p->why = NULL;
+    p->in_order = false;
+    p->served = 0;
+    p->born_ns = p->idle_ns = k->now;
+    count(p);
+    hf_list_push_front(&nc->spares, &p->in_class_idle);
 }
 
 /* ---- taking ---- */

@@ -5,7 +5,8 @@
 struct troupe {
     struct stage *s;
     size_t n_made, n_live, room; /* room: a start that finds so many is LIMITED */
-    bool asks, sends, fails, waits, runs;
+    size_t n_renewed;
+    bool asks, sends, fails, waits, runs, renews, stains;
     struct hf_wait gate;
     char words[200]; /* last words, in order */
 };
@@ -14,7 +15,7 @@ struct player {
     struct troupe *t;
     size_t number;
     struct hf_waiter waiter;
-    bool awaited;
+    size_t turns; /* since it was made or renewed */
 };
 
 static enum hf_end player_start(void *ctx, struct hf_turn *turn, void **state)
@@ -56,6 +57,7 @@ static enum hf_end player_turn(void *state, struct hf_turn *turn)
     }
     const struct hf_message *m = hf_turn_message(turn);
     struct hf_response r = {0};
+    assert_int_equal(++p->turns, hf_turn_served(turn)); /* what others did is not left in it */
     snprintf(text, sizeof text, "%.*s is %zu, message %llu", HF_FMT(hf_turn_name(turn)), p->number,
              (unsigned long long)hf_turn_served(turn));
     assert_int_equal(hf_buf_add_text(&r.body, text), HF_OK);
@@ -111,7 +113,16 @@ static enum hf_err player_revive(void *ctx, struct hf_turn *turn, struct hf_view
     assert_int_equal(player_start(ctx, turn, state), HF_END_DONE);
     t->n_made = made;
     memcpy(&((struct player *)*state)->number, bytes.ptr, sizeof(size_t));
+    ((struct player *)*state)->turns = 1;
     return HF_OK;
+}
+
+static enum hf_err player_renew(void *state)
+{
+    struct player *p = state;
+    p->t->n_renewed++;
+    p->turns = 0;
+    return p->t->stains ? HF_UNSUPPORTED : HF_OK;
 }
 
 static const struct hf_behaviour player = {.name = "player",
@@ -122,12 +133,21 @@ static const struct hf_behaviour player = {.name = "player",
                                            .stop = player_stop,
                                            .evict = player_evict,
                                            .revive = player_revive};
+static const struct hf_behaviour renewable = {.name = "renewable",
+                                              .start = player_start,
+                                              .turn = player_turn,
+                                              .resume = player_resume,
+                                              .leave = player_leave,
+                                              .stop = player_stop,
+                                              .evict = player_evict,
+                                              .revive = player_revive,
+                                              .renew = player_renew};
 
 static struct hf_class *add(struct stage *s, struct troupe *t, const char *name,
                             struct hf_named_settings ns)
 {
     struct hf_class *c;
-    ns.behaviour = &player;
+    ns.behaviour = t->renews ? &renewable : &player;
     ns.ctx = t;
     assert_int_equal(hf_named_class_add(s->k, name, &ns, &c, NULL), HF_OK);
     return c;
@@ -480,6 +500,136 @@ static void what_is_recorded_has_none(void **state)
     stage_close(&s);
 }
 
+/* ---- coming back ---- */
+
+static struct hf_class *open_renewing(struct stage *s, struct troupe *t, uint32_t warm)
+{
+    stage_open(s);
+    init(t, s);
+    t->renews = true;
+    return add(s, t, "a", (struct hf_named_settings){.warm = warm});
+}
+
+static void bye(struct stage *s, const char *name)
+{
+    stage_post(s, name, "bye", NULL);
+    stage_run(s);
+}
+
+static void who_ends_in_order_is_renewed_for_another(void **state)
+{
+    struct stage s;
+    struct troupe t;
+    (void)state;
+    struct hf_class *c = open_renewing(&s, &t, 1);
+    stage_run(&s);
+    for (unsigned i = 0; i < 5; i++) { /* each before another spare is made */
+        stage_post(&s, "a/1", "go", NULL);
+        bye(&s, "a/1");
+    }
+    assert_int_equal(stats_of(c).warm, 5);
+    assert_int_equal(stats_of(c).retired, 5);
+    assert_int_equal(stats_of(c).spares, 1);
+    assert_int_equal(t.n_live, 1);
+    expect(&s, "port 1: ok 'a/1 is 1, message 1'\n"
+               "port 2: ok 'a/1 is 1, message 2'\n"
+               "port 3: ok 'a/1 is 1, message 1'\n"
+               "port 4: ok 'a/1 is 1, message 2'\n"
+               "port 5: ok 'a/1 is 1, message 1'\n"
+               "port 6: ok 'a/1 is 1, message 2'\n"
+               "port 7: ok 'a/1 is 1, message 1'\n"
+               "port 8: ok 'a/1 is 1, message 2'\n"
+               "port 9: ok 'a/1 is 1, message 1'\n"
+               "port 10: ok 'a/1 is 1, message 2'\n");
+    assert_int_equal(t.n_made, 1); /* those that were not begun made way */
+    assert_int_equal(hf_named_count(s.k), 0);
+    close(&s, &t);
+}
+
+static void it_is_another_process_then(void **state)
+{
+    struct stage s;
+    struct troupe t;
+    (void)state;
+    struct hf_class *c = open_renewing(&s, &t, 1);
+    stage_run(&s);
+    bye(&s, "a/1");
+    stage_pass(&s, 5 * MS);
+    stage_go(&s, "a/2");
+    struct hf_named *n = hf_map_get(&s.k->named_by_name, HF_VIEW("a/2"));
+    assert_true(n->process->id > 1);
+    assert_int_equal(n->process->served, 1);
+    assert_false(n->process->spare);
+    assert_null(n->process->turn.retire);
+    uint64_t before = 0;
+    HF_LIST_FOR (at, &c->processes) {
+        uint64_t id = HF_LIST_ENTRY(at, struct hf_process, in_class)->id;
+        assert_true(id > before);
+        before = id;
+    }
+    scene_forget_log(&s);
+    close(&s, &t);
+}
+
+static void who_cannot_be_renewed_goes(void **state)
+{
+    struct stage s;
+    struct troupe t;
+    (void)state;
+    struct hf_class *c = open_renewing(&s, &t, 1);
+    t.stains = true;
+    stage_run(&s);
+    bye(&s, "a/1");
+    bye(&s, "a/2");
+    assert_int_equal(t.n_made, 3);
+    assert_int_equal(t.n_live, 1);
+    assert_int_equal(stats_of(c).spares, 1);
+    scene_forget_log(&s);
+    close(&s, &t);
+}
+
+static void who_is_killed_or_fails_is_not_renewed(void **state)
+{
+    struct stage s;
+    struct troupe t;
+    (void)state;
+    open_renewing(&s, &t, 1);
+    stage_run(&s);
+    stage_go(&s, "a/1");
+    assert_int_equal(hf_named_kill(s.k, HF_VIEW("a/1"), HF_VIEW("x")), HF_OK);
+    stage_run(&s);
+    assert_int_equal(t.n_renewed, 0);
+    stage_go(&s, "a/2"); /* and one that is stopped is */
+    stage_run(&s);
+    assert_int_equal(hf_named_stop(s.k, HF_VIEW("a/2")), HF_OK);
+    stage_run(&s);
+    assert_int_equal(t.n_renewed, 0); /* a spare is ready: no other is wanted */
+    scene_forget_log(&s);
+    close(&s, &t);
+}
+
+static void no_more_are_kept_than_wanted(void **state)
+{
+    struct stage s;
+    struct troupe t;
+    char name[8];
+    (void)state;
+    struct hf_class *c = open_renewing(&s, &t, 2);
+    for (unsigned i = 0; i < 6; i++) {
+        snprintf(name, sizeof name, "a/%u", i);
+        stage_go(&s, name);
+    }
+    for (unsigned i = 0; i < 6; i++) {
+        snprintf(name, sizeof name, "a/%u", i);
+        bye(&s, name);
+    }
+    assert_int_equal(stats_of(c).spares, 2);
+    assert_int_equal(t.n_live, 2);
+    assert_int_equal(t.n_renewed, 0);
+    scene_forget_log(&s);
+    close(&s, &t);
+}
+
 /* ---- ends ---- */
 
 static void one_that_fails_is_not_made_again_before_one_works(void **state)
@@ -569,6 +719,11 @@ int main(void)
         cmocka_unit_test(a_start_that_asks_who_it_is_has_no_spares),
         cmocka_unit_test(a_start_that_wants_a_timer_has_no_spares),
         cmocka_unit_test(what_is_recorded_has_none),
+        cmocka_unit_test(who_ends_in_order_is_renewed_for_another),
+        cmocka_unit_test(it_is_another_process_then),
+        cmocka_unit_test(who_cannot_be_renewed_goes),
+        cmocka_unit_test(who_is_killed_or_fails_is_not_renewed),
+        cmocka_unit_test(no_more_are_kept_than_wanted),
         cmocka_unit_test(one_that_fails_is_not_made_again_before_one_works),
         cmocka_unit_test(they_go_with_their_class),
         cmocka_unit_test(one_that_starts_goes_with_its_class),
