@@ -3,12 +3,13 @@
  *
  *     evict_bench [NAMES [RESIDENT]]     default 100000 and 4900; guest: build/guests/c-tally
  *
- * One worker's kernel on this thread. Times are wall clock of the machine as it is; bytes are what
- * the system and the allocator say.
+ * One worker's kernel on this thread. Times are wall clock of the machine as it is, but where CPU is said; bytes are what
+ * the system and the allocator say. RESIDENT 0: the first rows alone.
  */
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "component/image_int.h"
@@ -33,6 +34,21 @@ static double now_us(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+struct used { /* by this thread */
+    double cpu_us, user_us;
+    long faults;
+};
+
+static struct used used(void)
+{
+    struct rusage r;
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    getrusage(RUSAGE_THREAD, &r);
+    return (struct used){(double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3,
+                         (double)r.ru_utime.tv_sec * 1e6 + (double)r.ru_utime.tv_usec, r.ru_minflt};
 }
 
 static double private_kb(void)
@@ -132,6 +148,8 @@ static void load_guest(struct bench *b, const char *path)
     hf_buf_done(&bytes);
 }
 
+static uint64_t n_alone = 1000; /* processes of the first rows; HF_N */
+
 static struct hf_service *looked_at;
 
 static enum hf_end look_turn(void *state, struct hf_turn *turn)
@@ -166,14 +184,14 @@ static void take_template(struct bench *b)
     b->told = 0;
 }
 
-static void open_kernel(struct bench *b, uint32_t resident, uint32_t names)
+static struct hf_class *open_kernel(struct bench *b, uint32_t resident, uint32_t names, uint32_t warm)
 {
     struct hf_kernel_settings ks = {
         .processes_max = 200000, .names_max = names + 10, .resident_max = resident};
     struct hf_spill_settings ss = {
         .folder = "/tmp", .max = UINT64_C(8) << 30, .jobs = b->jobs, .home = b->wake};
     struct hf_named_settings ns = {
-        .behaviour = &hf_service_behaviour, .ctx = b->worker, .processes_max = names + 10};
+        .behaviour = &hf_service_behaviour, .ctx = b->worker, .processes_max = names + 10, .warm = warm};
     struct hf_class *class;
     must(hf_kernel_new(&ks, &b->k), "kernel");
     must(hf_spill_file_new(&ss, &b->spill), "spill");
@@ -181,6 +199,7 @@ static void open_kernel(struct bench *b, uint32_t resident, uint32_t names)
     must(hf_named_class_add(b->k, "tally", &ns, &class, &report), "class");
     b->want = 1;
     b->told = b->wrong = 0;
+    return class;
 }
 
 static void settle(struct bench *b)
@@ -202,18 +221,26 @@ static void close_kernel(struct bench *b)
 
 static void resident_rows(struct bench *b)
 {
-    uint64_t N = getenv("HF_N") != NULL ? strtoull(getenv("HF_N"), NULL, 10) : 1000;
+    uint64_t N = n_alone;
     struct hf_evict_stats st;
-    open_kernel(b, 100000, 20000);
+    open_kernel(b, 100000, 20000, 0);
     ask(b, 0, 100, 1);
     double kb = private_kb(), heap = heap_bytes();
-    double cold = ask(b, 100, 100 + N, 1);
+    struct used u = used();
+    ask(b, 100, 100 + N, 1);
+    struct used v = used();
     double each = (private_kb() - kb) * 1024 / (double)N, of_heap = (heap_bytes() - heap) / (double)N;
     b->want = 2;
-    double warm = ask(b, 0, N, 1);
-    printf("  %-52s %8.1f us\n", "spawn, cold, by a first message (less a second one)",
-           (cold - warm) / (double)N);
-    printf("  %-52s %8.1f us\n", "a message to one that is in memory", warm / (double)N);
+    struct used w = used();
+    ask(b, 100, 100 + N, 1);
+    struct used x = used();
+    double n = (double)N, warm = (x.cpu_us - w.cpu_us) / n;
+    printf("  %-52s %8.1f us of CPU, %.1f of them user, %.1f page faults\n",
+           "spawn, cold, by a first message (less a second one)", (v.cpu_us - u.cpu_us) / n - warm,
+           (v.user_us - u.user_us - x.user_us + w.user_us) / n,
+           (double)(v.faults - u.faults - x.faults + w.faults) / n);
+    printf("  %-52s %8.1f us of CPU, %.1f page faults\n", "a message to one that is in memory",
+           warm, (double)(x.faults - w.faults) / n);
     hf_kernel_evict_stats(b->k, &st);
     close_kernel(b);
     /* of its memory: what it changed, in pages */
@@ -221,11 +248,42 @@ static void resident_rows(struct bench *b)
            "an idle one in memory: private pages", each, of_heap);
 }
 
+/* What the first message of a name costs that takes a spare, beside a second message; spares are made between. */
+static void warm_row(struct bench *b)
+{
+    enum { N = 400 };
+    struct hf_class_stats st;
+    struct used sum = {0}, again = {0};
+    struct hf_class *c = open_kernel(b, 100000, 20000, 1);
+    for (uint64_t i = 0; i < N; i++) {
+        work(b);
+        post(b, i);
+        struct used u = used();
+        while (b->told == i) {
+            must(hf_kernel_step(b->k, hf_os_linux()->now_ns(hf_os_linux())), "step");
+            hf_kernel_flush(b->k);
+        }
+        struct used v = used();
+        sum.cpu_us += v.cpu_us - u.cpu_us;
+        sum.faults += v.faults - u.faults;
+    }
+    work(b);
+    b->want = 2;
+    struct used u = used();
+    ask(b, 0, N, 1);
+    struct used v = used();
+    again.cpu_us = v.cpu_us - u.cpu_us;
+    hf_class_get_stats(c, &st);
+    printf("  %-52s %8.1f us of CPU, %.1f page faults; %llu of %d were ready\n", "spawn, warm (the same)",
+           (sum.cpu_us - again.cpu_us) / N, (double)sum.faults / N, (unsigned long long)st.warm, N);
+    close_kernel(b);
+}
+
 static void through_a_file(struct bench *b)
 {
     enum { N = 400 };
     struct hf_evict_stats st;
-    open_kernel(b, 1, N);
+    open_kernel(b, 1, N, 0);
     ask(b, 0, N, 1);
     b->want = 2;
     double t = ask(b, 0, N, 1);
@@ -239,7 +297,7 @@ static void through_a_file(struct bench *b)
 static void very_many(struct bench *b, uint32_t names, uint32_t resident)
 {
     struct hf_evict_stats st;
-    open_kernel(b, resident, names);
+    open_kernel(b, resident, names, 0);
     double t = ask(b, 0, resident + 1000, 500);
     settle(b);
     double kb = private_kb(), heap = heap_bytes();
@@ -268,12 +326,14 @@ int main(int argc, char **argv)
     struct bench b = {.port = {on_answer}};
     struct hf_engine_settings es;
     struct hf_services sv = {0};
+    if (getenv("HF_N") != NULL)
+        n_alone = strtoull(getenv("HF_N"), NULL, 10);
     hf_engine_process_init();
     hf_engine_settings_init(&es);
     const char *dir = getenv("HF_TEST_CACHE"), *guests = getenv("HF_GUESTS");
     char path[512];
     es.cache_dir = dir != NULL ? dir : "build/code-cache";
-    es.instances_max = 20000; /* as many as fit into the address space; 4 for each of this guest */
+    es.instances_max = resident == 0 ? (uint32_t)(n_alone + 110) * 4 : 20000; /* as many as fit into the address space; 4 for each of this guest */
     must(hf_engine_new(&es, &engine, &report), "engine");
     must(hf_host_registry(&registry, &report), "registry");
     snprintf(path, sizeof path, "%s/c-tally.wasm", guests != NULL ? guests : "build/guests");
@@ -291,8 +351,11 @@ int main(int argc, char **argv)
     printf("%s: %zu core instances, %zu memories\n", path, hf_component_n_core_instances(b.c),
            hf_component_n_memories(b.c));
     resident_rows(&b);
-    through_a_file(&b);
-    very_many(&b, names, resident);
+    warm_row(&b);
+    if (resident > 0)
+        through_a_file(&b);
+    if (resident > 0)
+        very_many(&b, names, resident);
     hf_jobs_free(b.jobs);
     hf_wake_deliver_all(b.wake);
     hf_service_worker_free(b.worker);

@@ -114,6 +114,8 @@ void cli_print_services(const json_t *now, const json_t *before)
             printf(", %.0f starting", cli_number_of(in, "starting"));
         if (cli_number_of(in, "leaving") > 0)
             printf(", %.0f leaving", cli_number_of(in, "leaving"));
+        if (cli_number_of(in, "spare") > 0)
+            printf(", %.0f spare", cli_number_of(in, "spare"));
         printf(" of %.0f%s\n", cli_number_of(s, "max"), json_is_true(json_object_get(s, "removed")) ? " (removed)" : "");
     }
 }
@@ -208,6 +210,8 @@ void cli_print_service(const json_t *s)
     printf("  instances   %.0f busy, %.0f idle, %.0f starting, %.0f leaving; from %.0f to %.0f\n", cli_number_of(in, "busy"),
            cli_number_of(in, "idle"), cli_number_of(in, "starting"), cli_number_of(in, "leaving"), cli_number_of(s, "min"),
            cli_number_of(s, "max"));
+    if (cli_number_of(in, "spare") > 0 || cli_number_of(s, "warm_starts") > 0)
+        printf("  spare       %.0f; %.0f processes took one\n", cli_number_of(in, "spare"), cli_number_of(s, "warm_starts"));
     printf("  memory      %s\n", cli_bytes_text(cli_number_of(s, "memory_bytes"), a));
     printf("  queue       %.0f of %.0f\n", cli_number_of(s, "queued"), cli_number_of(s, "queue_max"));
     print_counts("requests", json_object_get(s, "requests"));

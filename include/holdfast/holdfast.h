@@ -132,6 +132,9 @@ struct hf_process_options {
     bool spawned;              /* only another process makes one */
     bool trap_links;           /* hears of the death of a linked process instead of dying with it */
     uint32_t resident_max;     /* of this class in memory, a HANDLER's; 0 = as many as the node has */
+    /* Instances started ahead, when a worker has nothing else to do, for names to come; each worker has its share, rounded up.
+     * 0 = none */
+    uint32_t warm;
 };
 
 struct hf_service_options {

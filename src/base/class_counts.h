@@ -22,6 +22,7 @@
     X(start_failures)                                                                              \
     X(retired)                                                                                     \
     X(killed)                                                                                      \
-    X(cold)
+    X(cold)                                                                                        \
+    X(warm)
 
 #endif

@@ -222,7 +222,7 @@ static void add_service(json_t *o, const struct hf_shot_service *s,
     json_object_set_new(o, "max", json_integer(s->max));
     json_object_set_new(o, "instances",
                         NUMBERS({"starting", s->starting}, {"idle", s->idle}, {"busy", s->busy},
-                                {"leaving", s->leaving}));
+                                {"leaving", s->leaving}, {"spare", s->spare}));
     json_object_set_new(o, "queued", json_integer(s->queued));
     json_object_set_new(o, "queue_max", json_integer(s->queue_max));
     json_object_set_new(o, "memory_bytes", number(s->memory));
@@ -233,6 +233,7 @@ static void add_service(json_t *o, const struct hf_shot_service *s,
     json_object_set_new(o, "starts", number(s->started));
     json_object_set_new(o, "start_failures", number(s->start_failures));
     json_object_set_new(o, "cold_starts", number(s->cold));
+    json_object_set_new(o, "warm_starts", number(s->warm));
     json_object_set_new(o, "ends", ends_json(s));
     json_object_set_new(o, "failures",
                         NUMBERS({"timeout", s->timeouts}, {"dead", s->dead},

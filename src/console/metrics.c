@@ -231,6 +231,7 @@ static void instances(struct out *o)
         service_line(o, name, s, "state", "idle", s->idle);
         service_line(o, name, s, "state", "busy", s->busy);
         service_line(o, name, s, "state", "leaving", s->leaving);
+        service_line(o, name, s, "state", "spare", s->spare);
     }
 }
 
@@ -257,6 +258,8 @@ static void services(struct out *o)
          SERVICE(start_failures), U64},
         {"holdfast_cold_starts_total", "counter", "Requests that waited for an instance to start.",
          SERVICE(cold), U64},
+        {"holdfast_warm_starts_total", "counter",
+         "Processes that took an instance that was ready.", SERVICE(warm), U64},
     };
     const struct hf_picture *p = o->look->picture;
     for (size_t r = 0; r < HF_ARRAY_LEN(rows); r++) {

@@ -42,6 +42,8 @@ static void count_state(struct hf_shot_service *s, const char *state)
         s->idle++;
     else if (strcmp(state, "leaving") == 0)
         s->leaving++;
+    else if (strcmp(state, "spare") == 0)
+        s->spare++;
     else if (strcmp(state, "new") == 0 || strcmp(state, "starting") == 0)
         s->starting++;
     else
@@ -111,6 +113,7 @@ static void add_counts(struct hf_shot_service *to, const struct hf_shot_service 
     to->idle += from->idle;
     to->busy += from->busy;
     to->leaving += from->leaving;
+    to->spare += from->spare;
     to->queued += from->queued;
 #define ADD(count) to->count += from->count;
     HF_CLASS_COUNTS(ADD)

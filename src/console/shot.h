@@ -24,9 +24,9 @@ struct hf_shot_service {
     bool single_use;       /* each instance takes one request: the component can do no more */
     bool old;              /* replaced: it finishes what it has */
     uint32_t min, max, queue_max;
-    uint32_t starting, idle, busy, leaving, queued; /* instances by state; requests that wait */
+    uint32_t starting, idle, busy, leaving, spare, queued; /* instances by state; requests that wait */
     uint64_t requests, answered, unanswered, dead, timeouts, refused, cancelled;
-    uint64_t started, start_failures, retired, killed, cold;
+    uint64_t started, start_failures, retired, killed, cold, warm;
     uint64_t memory;      /* bytes of its instances' linear memories */
     uint64_t deployed_unix_ms; /* since 1970: when its component was deployed; 0: it was not, it is
                                   what the node was asked to serve */

@@ -58,8 +58,8 @@ static void draw_seed(struct hf_guest *g)
 
 /* ---- ends ------------------------------------------------------------------------------------------------ */
 
-/* The guest ended itself: say what, and fail the process. */
-static enum hf_end failed(struct hf_guest *g)
+/* The guest ended itself: say what, and fail the process. `limited`: there was no room for it. */
+static enum hf_end failed_as(struct hf_guest *g, bool limited)
 {
     struct hf_report *r = hf_instance_report(g->inst);
     bool memory = hf_instance_memory_suspect(g->inst);
@@ -71,8 +71,13 @@ static enum hf_end failed(struct hf_guest *g)
         hf_guest_log_event(g, hf_view_take(rest, n));
         rest = hf_view_skip(rest, n + 1);
     }
-    hf_turn_fail(g->turn, memory ? HF_ANSWER_LIMITED : HF_ANSWER_DEAD, hf_view(r->text, r->len));
+    hf_turn_fail(g->turn, memory || limited ? HF_ANSWER_LIMITED : HF_ANSWER_DEAD, hf_view(r->text, r->len));
     return HF_END_FAILED;
+}
+
+static enum hf_end failed(struct hf_guest *g)
+{
+    return failed_as(g, false);
 }
 
 /* "A component whose second handle fails is marked not reusable" (design lifecycle): some toolchains make components that
@@ -92,26 +97,27 @@ static void second_failed(struct hf_guest *g, bool trapped)
         s->single_use(s->single_use_ctx, w->svc, w->io);
 }
 
-static void put_back(struct hf_guest *g)
+/* Where it cannot be had, each gets a new instance. */
+static bool has_scanner(struct hf_service_worker *w)
+{
+    if (w->scanner == NULL && !w->no_scanner)
+        w->no_scanner = hf_scanner_new(&w->scanner, NULL) != HF_OK;
+    return w->scanner != NULL;
+}
+
+/* NULL: it is as the image is; or why it could not be, and it must go. */
+static const char *reset(struct hf_guest *g)
 {
     struct hf_service_worker *w = g->worker;
     struct hf_reset_stats stats = {0};
     const char *why = NULL;
-
-    bool resets = atomic_load_explicit(&w->svc->resets, memory_order_acquire);
-    if (resets && w->scanner == NULL && !w->no_scanner) /* where it cannot be had, each request gets a new instance */
-        w->no_scanner = hf_scanner_new(&w->scanner, NULL) != HF_OK;
-    if (!resets || w->scanner == NULL) {
-        hf_turn_retire(g->turn, "per-request");
-        return;
-    }
     enum hf_err err = hf_instance_reset(g->inst, w->svc->image, w->scanner, w->svc->s.reset_pages_max, &stats, &why);
     hf_counter_add(&w->counters.pages_copied, stats.pages_copied);
     if (err == HF_OK) {
         hf_guest_net_reset(g);
         hf_counter_add(&w->counters.resets, 1);
         draw_seed(g);
-        return;
+        return NULL;
     }
     if (why == NULL)
         why = "scan";
@@ -127,7 +133,16 @@ static void put_back(struct hf_guest *g)
         hf_guest_log_event(g, hf_view(text, (size_t)n));
         w->grown_said = true;
     }
-    hf_turn_retire(g->turn, why);
+    return why;
+}
+
+static void put_back(struct hf_guest *g)
+{
+    struct hf_service_worker *w = g->worker;
+    bool resets = atomic_load_explicit(&w->svc->resets, memory_order_acquire);
+    const char *why = resets && has_scanner(w) ? reset(g) : "per-request";
+    if (why != NULL)
+        hf_turn_retire(g->turn, why);
 }
 
 static enum hf_end request_end(struct hf_guest *g, enum hf_err err)
@@ -173,10 +188,10 @@ static enum hf_end request_over(struct hf_guest *g, enum hf_err err)
 
 static enum hf_end drive(struct hf_guest *g);
 
-static enum hf_end start_failed(struct hf_guest *g, const char *what)
+static enum hf_end start_failed(struct hf_guest *g, const char *what, enum hf_err err)
 {
     hf_report_wrap(hf_instance_report(g->inst), HF_TRAP, "%s", what);
-    return failed(g);
+    return failed_as(g, err == HF_LIMIT);
 }
 
 static enum hf_end start_over(struct hf_guest *g, enum hf_err err)
@@ -184,12 +199,12 @@ static enum hf_end start_over(struct hf_guest *g, enum hf_err err)
     const struct hf_export *init = g->worker->svc->init;
     hf_guest_log_flush(g);
     if (err != HF_OK || g->exited)
-        return start_failed(g, "starting an instance");
+        return start_failed(g, "starting an instance", err);
     if (init == NULL)
         return HF_END_DONE;
     err = hf_instance_call(g->inst, init, NULL, 0);
     if (err != HF_OK)
-        return start_failed(g, "calling init");
+        return start_failed(g, "calling init", err);
     g->hook = HF_HOOK_INIT;
     return drive(g);
 }
@@ -198,7 +213,7 @@ static enum hf_end init_over(struct hf_guest *g, enum hf_err err)
 {
     hf_guest_log_flush(g);
     if (err != HF_OK || g->exited)
-        return start_failed(g, "calling init");
+        return start_failed(g, "calling init", err);
     const struct hf_value *r = hf_instance_result(g->inst);
     if (r->tag == 0)
         return HF_END_DONE;
@@ -507,6 +522,22 @@ static enum hf_err guest_revive(void *class_ctx, struct hf_turn *turn, struct hf
     return err;
 }
 
+/* The mechanism of per-request, and what it cannot do is refused here, too. Last words are said once in the life of what was
+ * started, so whoever has some is not renewed. */
+static enum hf_err guest_renew(void *state)
+{
+    struct hf_guest *g = state;
+    struct hf_service_worker *w = g->worker;
+    if (w->svc->image == NULL || w->svc->shutdown != NULL || g->exited || g->mail.busy || g->http != NULL || !has_scanner(w))
+        return HF_UNSUPPORTED;
+    hf_guest_log_flush(g);
+    hf_mail_free(g);
+    g->mail.values = NULL;
+    g->mail.cap = 0;
+    g->mail.stopped = false;
+    return reset(g) == NULL ? HF_OK : HF_UNSUPPORTED;
+}
+
 const struct hf_behaviour hf_service_behaviour = {
     .name = "wasi:http service",
     .start = guest_start,
@@ -520,4 +551,5 @@ const struct hf_behaviour hf_service_behaviour = {
     .load = guest_load,
     .evict = guest_evict,
     .revive = guest_revive,
+    .renew = guest_renew,
 };

@@ -302,7 +302,7 @@ static void clock_due(struct hf_timer *t)
 
 void hf_asleep_class_open(struct hf_named_class *nc, struct hf_class *c)
 {
-    struct hf_list *const lists[] = {&nc->idle, &nc->entrance, &nc->asleep, &nc->in_waiting,
+    struct hf_list *const lists[] = {&nc->idle, &nc->entrance, &nc->asleep, &nc->spares, &nc->in_waiting,
                                      &nc->in_closing};
     for (size_t i = 0; i < HF_ARRAY_LEN(lists); i++)
         hf_list_init(lists[i]);

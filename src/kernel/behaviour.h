@@ -48,6 +48,10 @@ struct hf_behaviour {
     /* Like start, but it never waits. On failure *state may be set: stop follows. */
     enum hf_err (*revive)(void *class_ctx, struct hf_turn *turn, struct hf_view bytes, void **state,
                           struct hf_report *why);
+    /* One that ended in order becomes as it was when its start had ended, for another name: nothing
+     * of what it did since is left in it. No waiting. Anything but HF_OK: it cannot be; it is
+     * stopped. NULL: they never are. */
+    enum hf_err (*renew)(void *state);
 };
 
 #endif

@@ -156,7 +156,7 @@ static enum hf_said record(struct hf_named *n, enum hf_verb verb, struct hf_view
 
 bool hf_turn_holds(const struct hf_turn *turn, struct hf_view name)
 {
-    const struct hf_named *n = ((const struct hf_process *)(const void *)turn)->named;
+    const struct hf_named *n = hf_turn_of((struct hf_turn *)(uintptr_t)turn)->named;
     return n != NULL && hf_cap_holds(n, name);
 }
 

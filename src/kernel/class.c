@@ -408,5 +408,6 @@ void hf_class_get_stats(const struct hf_class *c, struct hf_class_stats *ret)
     ret->instances = c->n_processes;
     ret->idle = c->n_idle;
     ret->queued = c->n_queued;
+    ret->spares = c->named == NULL ? 0 : c->named->n_spares;
     ret->single_use = c->single_use;
 }

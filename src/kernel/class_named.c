@@ -82,6 +82,10 @@ enum hf_err hf_named_class_add(struct hf_kernel *k, const char *name,
                              "class %s: what loops over receive cannot be recorded; give it the "
                              "handle shape",
                              name);
+    if (s->recorded && s->warm != 0)
+        return hf_report_set(report, HF_UNSUPPORTED,
+                             "class %s: what is recorded starts when it is made: it has no spares",
+                             name);
     nc = calloc(1, sizeof *nc);
     if (nc == NULL)
         return hf_report_set(report, HF_LIMIT, "class %s: no memory", name);
@@ -110,6 +114,7 @@ enum hf_err hf_named_class_add(struct hf_kernel *k, const char *name,
     }
     (*ret)->named = nc;
     hf_asleep_class_open(nc, *ret);
+    hf_spare_refill(*ret);
     return HF_OK;
 }
 
@@ -117,6 +122,7 @@ enum hf_err hf_named_class_add(struct hf_kernel *k, const char *name,
 void hf_named_class_close(struct hf_class *c)
 {
     struct hf_kernel *k = c->kernel;
+    hf_spare_none(c);
     HF_LIST_FOR_SAFE (at, &k->named) {
         struct hf_named *n = HF_LIST_ENTRY(at, struct hf_named, in_kernel);
         if (n->class != c)

@@ -386,6 +386,7 @@ static void admit(struct hf_process *p)
     p->class->named->n_resident++;
     p->reserved = p->named->asleep != NULL;
     p->kernel->evict.n_moves += p->reserved;
+    hf_spare_fit(p->class);
 }
 
 bool hf_evict_admits(struct hf_process *p)
@@ -418,7 +419,7 @@ enum hf_end hf_evict_revive(struct hf_process *p)
     const struct hf_asleep *a = p->named->asleep;
     struct hf_spill_move *m = move_new(p, false);
     if (m == NULL) {
-        e->stats.lost++;
+        e->stats.lost += e->n_spares == 0; /* else they go, and it is tried again */
         hf_turn_fail(&p->turn, HF_ANSWER_LIMITED, HF_VIEW("no memory to read its image"));
         return HF_END_FAILED;
     }
@@ -472,7 +473,8 @@ enum hf_end hf_evict_resume(struct hf_process *p)
         e->stats.revivals++;
         return HF_END_DONE;
     }
-    e->stats.lost++;
+    bool again = err == HF_LIMIT && e->n_spares > 0; /* they go, and it is tried again */
+    e->stats.lost += !again;
     hf_report_set(&report, err, "%s", hf_err_text(err)); /* unless more was said */
     hf_report_wrap(&report, err, "it was evicted and could not be revived");
     hf_turn_fail(&p->turn, err == HF_LIMIT ? HF_ANSWER_LIMITED : HF_ANSWER_DEAD,
@@ -569,7 +571,7 @@ void hf_evict_work(struct hf_kernel *k)
 void hf_evict_done(struct hf_kernel *k)
 {
     struct hf_evict *e = &k->evict;
-    HF_ASSERT(e->n_resident == 0 && e->n_leaving == 0);
+    HF_ASSERT(e->n_resident == 0 && e->n_leaving == 0 && e->n_spares == 0);
     for (struct hf_list *at; (at = hf_list_pop_front(&e->moves)) != NULL;) {
         struct hf_spill_move *m = HF_LIST_ENTRY(at, struct hf_spill_move, in_kernel);
         m->kernel = NULL;

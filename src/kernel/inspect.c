@@ -56,8 +56,8 @@ static void add_process(struct hf_buf *ret, const struct hf_process *p)
                         : p->turn.set.parked         ? ", waits"
                         : p->kernel->running == p    ? ", runs"
                                                      : "";
-    add(ret, "    process %llu: %s%s, served %llu, born %llu", (unsigned long long)p->id,
-        hf_phase_text(p->phase), doing, (unsigned long long)p->served,
+    add(ret, "    process %llu: %s%s%s, served %llu, born %llu", (unsigned long long)p->id,
+        p->spare ? "spare, " : "", hf_phase_text(p->phase), doing, (unsigned long long)p->served,
         (unsigned long long)p->born_ns);
     if (p->turn.retire != NULL)
         add(ret, ", retires: %s", p->turn.retire);

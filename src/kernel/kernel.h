@@ -98,7 +98,8 @@ struct hf_class_stats {
     uint64_t requests, answered, unanswered, dead, timeouts, refused, cancelled;
     uint64_t started, start_failures, retired, killed;
     uint64_t cold; /* requests that had to wait for an instance to start */
-    uint32_t instances, idle, queued;
+    uint64_t warm; /* named processes that took an instance which was ready */
+    uint32_t instances, idle, queued, spares;
     bool single_use; /* each instance serves one request */
 };
 void hf_class_get_stats(const struct hf_class *c, struct hf_class_stats *ret);
@@ -117,7 +118,7 @@ struct hf_instance_view {
     uint64_t process, served;
     uint64_t born_ns;    /* 0: not started yet */
     struct hf_view name; /* of a named process; empty: one of a pool */
-    const char *phase;   /* static: "new", "starting", "idle", "assigned", "busy", "leaving" */
+    const char *phase;   /* static: "new", "starting", "idle", "assigned", "busy", "leaving", "spare" (hf_named_settings.warm) */
     const struct hf_behaviour *behaviour;
     const void *state; /* the behaviour's; NULL before its start */
 };

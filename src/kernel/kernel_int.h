@@ -12,6 +12,7 @@
  *     inspect.c   text and walks
  *     visit.c     what lives, seen from outside, and killing it
  *     evict.c     which instances are in memory     asleep.c   names whose instance is not
+ *     spare.c     instances made ahead
  *
  * Who keeps a request: its place (a queue, a starting process, the process that has it in hand)
  * and, once answered, the outbox. It is freed when both let go. Requests to and from named
@@ -176,6 +177,7 @@ enum hf_doom {
     HF_DOOM_START_TIMEOUT,
     HF_DOOM_RETIRE, /* idle and not needed any more */
     HF_DOOM_LEAVE_TIMEOUT,
+    HF_DOOM_SPARE, /* nobody needs it, and it has been nobody */
     HF_DOOM_KILL,  /* somebody wished it; of a named process hf_named.kill_text says why */
     HF_DOOM_KERNEL /* the kernel is freed */
 };
@@ -207,6 +209,8 @@ struct hf_process {
     bool reserved;              /* ... and its read, which has not begun, as a move */
     bool moved;                 /* the read is over */
     bool revived;
+    bool spare; /* spare.c: made ahead, nobody's yet */
+    bool asked; /* ... and its start asked who it is */
     uint32_t patience; /* so often it becomes idle before it is asked for its image again */
 };
 
@@ -255,6 +259,10 @@ struct hf_evict {
     uint32_t n_resident; /* hf_process.resident */
     uint32_t n_leaving;  /* of those, idle with a move */
     uint32_t n_moves;
+    /* spare.c: that can be taken or may become so; those that are about to go included. */
+    uint32_t n_spares, n_spare_processes;
+    uint64_t spares_shut_ns; /* while spares_shut none are made */
+    bool spares_shut;
     struct hf_list idle;      /* hf_process.in_idle, least recently used first */
     struct hf_list moves;     /* with the keeper, in_kernel */
     struct hf_list arrived;   /* back from it */
@@ -368,6 +376,8 @@ void hf_remote_withdraw(struct hf_request *r);
 
 /* process.c */
 struct hf_process *hf_process_new(struct hf_class *c); /* NULL: a limit, or memory */
+/* The same, not runnable yet. */
+struct hf_process *hf_process_make(struct hf_class *c);
 void hf_process_doom(struct hf_process *p, enum hf_doom doom, const char *why);
 /* It has not begun to start, and nobody wants it any more. */
 void hf_process_unborn(struct hf_process *p);
@@ -415,6 +425,7 @@ void hf_effect_drop(struct hf_kernel *k, struct hf_effect *e);
 /* turn.c */
 void hf_turn_init(struct hf_turn *turn);
 void hf_turn_reset(struct hf_turn *turn); /* for the next process in the same memory */
+/* For verbs: of a spare that starts it is noted that its start asked. */
 struct hf_process *hf_turn_of(struct hf_turn *turn);
 
 /* inspect.c, for tests: every blob that the kernel could still hand to somebody. */

@@ -77,7 +77,10 @@ struct hf_named *hf_named_new(struct hf_class *c, struct hf_view name, struct hf
         hf_named_unref(n);
         return NULL;
     }
-    n->process = hf_process_new(c);
+    n->process = hf_spare_take(c);
+    n->born_ns = k->now; /* of one that must start, when it did */
+    if (n->process == NULL)
+        n->process = hf_process_new(c);
     if (n->process == NULL) {
         hf_map_remove(&k->named_by_name, hf_named_name(n));
         hf_named_unref(n);

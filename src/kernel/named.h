@@ -65,6 +65,10 @@ struct hf_named_settings {
     /* Of this class in memory; past it the least recently used are evicted (spill.h); 0 = as many
      * as the kernel has. */
     uint32_t resident_max;
+    /* Spares: instances that are started ahead, when nobody is runnable, for names to come; a new
+     * name takes one in place of a start. They give way to everybody (doc/kernel.md). A start that
+     * asks who it is, or sends, ends it: then there are none. 0 = none. */
+    uint32_t warm;
     /* One that ends in order while it is evicted is revived for its behaviour->leave; else it ends
      * where it lies. */
     bool last_words;

@@ -11,6 +11,7 @@
  *     far.c          requests to and of other places     far_watch.c    monitors and links there
  *     far_spawn.c    children there
  *     evict.c        which instances are in memory       asleep.c       names whose instance is not
+ *     spare.c        instances made ahead
  *
  * `hf_named` is the name: it outlives its instances (`process`) over restarts, keeps the mailbox
  * and what a restart keeps, and is freed when nobody refers to it. Everything that lies in a
@@ -33,6 +34,9 @@ struct hf_named_class {
     uint32_t n_named;
     /* ---- evict.c, asleep.c ---- */
     uint32_t n_resident, n_leaving, n_asleep;
+    uint32_t n_spares, n_spare_processes; /* as of hf_evict */
+    bool no_spares;                       /* their start asks who they are */
+    struct hf_list spares; /* hf_process.in_class_idle, those that are ready first */
     struct hf_class *class;
     struct hf_list idle;     /* hf_process.in_class_idle */
     struct hf_list entrance; /* hf_process.in_run: new ones that wait for room in memory */
@@ -244,6 +248,23 @@ enum hf_end hf_evict_resume(struct hf_process *p);
 /* A step's share: at most one image is taken. */
 void hf_evict_work(struct hf_kernel *k);
 void hf_evict_done(struct hf_kernel *k); /* every process and name is gone */
+
+/* ---- spare.c: instances made ahead ---- */
+/* One of the class's for a new name, runnable and counted as in memory; NULL: there is none. */
+struct hf_process *hf_spare_take(struct hf_class *c);
+/* As many as shall be, where there is room. */
+void hf_spare_refill(struct hf_class *c);
+void hf_spare_ready(struct hf_process *p); /* its start is done */
+/* Its start failed, or the start of somebody for whom all spares go. True: nothing is left to do. */
+bool hf_spare_retry(struct hf_process *p);
+/* It ends in order: its instance was renewed, and is a spare when it was put back. */
+bool hf_spare_renews(struct hf_process *p);
+void hf_spare_put_back(struct hf_process *p);
+void hf_spare_fit(struct hf_class *c); /* somebody came into memory: spares beyond the bounds go */
+void hf_spare_give_way(struct hf_kernel *k); /* one goes, if there is one */
+void hf_spare_none(struct hf_class *c);      /* all of the class go */
+void hf_spare_doomed(struct hf_process *p);  /* it will be ended; nothing when it is none */
+void hf_spare_gone(struct hf_process *p);    /* it is freed; nothing when it is none */
 
 /* ---- asleep.c: names whose instance is not ---- */
 struct hf_asleep *hf_asleep_new(const struct hf_named *n);

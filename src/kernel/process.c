@@ -44,12 +44,24 @@ static struct hf_process *process_alloc(struct hf_kernel *k)
     return p;
 }
 
-struct hf_process *hf_process_new(struct hf_class *c)
+/* Spares do not count: one of them goes, where there are too many with them. */
+static bool may_be_more(struct hf_class *c)
 {
     struct hf_kernel *k = c->kernel;
-    if (k->closing || c->held || c->n_processes >= c->s.max)
+    if (k->n_processes - k->evict.n_spare_processes >= k->s.processes_max)
+        return false;
+    if (k->n_processes >= k->s.processes_max)
+        hf_spare_give_way(k);
+    return true;
+}
+
+struct hf_process *hf_process_make(struct hf_class *c)
+{
+    struct hf_kernel *k = c->kernel;
+    uint32_t spares = c->named == NULL ? 0 : c->named->n_spare_processes;
+    if (k->closing || c->held || c->n_processes - spares >= c->s.max)
         return NULL;
-    struct hf_process *p = k->n_processes < k->s.processes_max ? process_alloc(k) : NULL;
+    struct hf_process *p = may_be_more(c) ? process_alloc(k) : NULL;
     if (p == NULL) { /* when one ends, this class is asked again */
         if (!hf_list_linked(&c->starved))
             hf_list_push_back(&k->starved, &c->starved);
@@ -61,7 +73,7 @@ struct hf_process *hf_process_new(struct hf_class *c)
     p->phase = HF_PHASE_NEW;
     p->doom = HF_DOOM_NONE;
     p->leave_begun = p->spent = p->blocked = p->due = false;
-    p->resident = p->reserved = p->moved = p->revived = false;
+    p->resident = p->reserved = p->moved = p->revived = p->spare = p->asked = false;
     p->move = NULL;
     p->patience = 0;
     p->why = NULL;
@@ -70,7 +82,14 @@ struct hf_process *hf_process_new(struct hf_class *c)
     k->n_processes++;
     c->n_processes++;
     hf_list_push_back(&c->processes, &p->in_class);
-    hf_sched_push(p);
+    return p;
+}
+
+struct hf_process *hf_process_new(struct hf_class *c)
+{
+    struct hf_process *p = hf_process_make(c);
+    if (p != NULL)
+        hf_sched_push(p);
     return p;
 }
 
@@ -78,6 +97,7 @@ static void process_free(struct hf_process *p)
 {
     struct hf_kernel *k = p->kernel;
     hf_timer_stop(k, &p->clock);
+    hf_spare_gone(p);
     hf_evict_gone(p);
     hf_turn_reset(&p->turn);
     hf_list_remove(&p->in_class);
@@ -132,6 +152,8 @@ static void refill(struct hf_kernel *k, struct hf_class *c)
     struct hf_list asked;
     if (hf_list_empty(&k->starved)) {
         hf_class_refill(c);
+        if (c->named != NULL)
+            hf_spare_refill(c);
         return;
     }
     if (!hf_list_linked(&c->starved))
@@ -155,7 +177,8 @@ static void end(struct hf_process *p)
 
     hf_waitset_unpark(&p->turn.set);
     hf_out_seal(p);
-    if (p->phase != HF_PHASE_NEW)
+    bool renewed = hf_spare_renews(p);
+    if (!renewed && p->phase != HF_PHASE_NEW)
         c->s.behaviour->stop(p->state);
     if (c->s.ended != NULL && p->phase != HF_PHASE_NEW) {
         struct hf_ended e = {.process = p->id,
@@ -166,7 +189,6 @@ static void end(struct hf_process *p)
                              .in_order = p->in_order};
         c->s.ended(c->s.ended_ctx, &e);
     }
-    p->state = NULL;
     p->request = NULL;
     if (r != NULL) { /* kept until now: the instance may look into the message until it is gone */
         hf_list_remove(&r->in_class);
@@ -177,7 +199,12 @@ static void end(struct hf_process *p)
     bool in_order = p->in_order;
     const char *why = p->why;
     p->named = NULL;
-    process_free(p);
+    if (renewed) {
+        hf_spare_put_back(p);
+    } else {
+        p->state = NULL;
+        process_free(p);
+    }
     if (named != NULL)
         hf_named_gone(named, in_order, why);
     if (!k->closing)
@@ -297,6 +324,7 @@ void hf_process_doom(struct hf_process *p, enum hf_doom doom, const char *why)
     p->in_order = false;
     if (p->phase == HF_PHASE_IDLE && hf_list_linked(&p->in_pool))
         p->class->n_idle--;
+    hf_spare_doomed(p);
     hf_evict_keep(p);
     hf_list_remove(&p->in_pool);
     hf_list_remove(&p->in_run);
@@ -338,6 +366,11 @@ static void end_doomed(struct hf_process *p)
         tell(p, HF_ANSWER_DEAD, hf_named_kill_text(p->named));
         unwind(p, HF_CANCELLED);
         count_end(p);
+        end(p);
+        return;
+    case HF_DOOM_SPARE:
+        unwind(p, HF_CANCELLED);
+        p->in_order = true;
         end(p);
         return;
     case HF_DOOM_KERNEL: /* who waited was told when all was cancelled */

@@ -61,7 +61,9 @@ static bool wait_for(struct hf_named *n, uint64_t ns)
 
 void hf_restart_now(struct hf_named *n)
 {
-    n->process = hf_process_new(n->class);
+    n->process = hf_spare_take(n->class);
+    if (n->process == NULL)
+        n->process = hf_process_new(n->class);
     if (n->process == NULL) { /* too many processes, or memory: later */
         if (!wait_for(n, hf_named_set(n)->backoff_max_ns))
             hf_named_over(n);
@@ -69,7 +71,7 @@ void hf_restart_now(struct hf_named *n)
     }
     n->process->named = n;
     n->state = HF_NAMED_LIVE;
-    n->born_ns = 0;
+    n->born_ns = n->process->phase == HF_PHASE_IDLE ? n->kernel->now : 0;
     n->n_life++;
     n->kernel->said.restarts++;
     hf_named_set_blocked(n);

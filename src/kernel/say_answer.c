@@ -111,7 +111,7 @@ enum hf_said hf_turn_drop_token(struct hf_turn *turn, uint64_t token)
 
 enum hf_said hf_turn_state(const struct hf_turn *turn)
 {
-    const struct hf_named *n = ((const struct hf_process *)(const void *)turn)->named;
+    const struct hf_named *n = hf_turn_of((struct hf_turn *)(uintptr_t)turn)->named;
     return n == NULL ? HF_SAID_DENIED : hf_duty_said(hf_named_question(n));
 }
 

@@ -14,7 +14,7 @@ bool hf_say_record(struct hf_process *p, enum hf_verb verb, uint64_t id, struct 
 
 static const struct hf_named *of(const struct hf_turn *turn)
 {
-    return ((const struct hf_process *)(const void *)turn)->named;
+    return hf_turn_of((struct hf_turn *)(uintptr_t)turn)->named;
 }
 
 /* ---- receiving ---- */

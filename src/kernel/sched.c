@@ -90,7 +90,8 @@ void hf_sched_settle(struct hf_kernel *k)
 
 void hf_sched_woken(struct hf_waitset *set)
 {
-    hf_sched_push(hf_turn_of(HF_CONTAINER_OF(set, struct hf_turn, set)));
+    struct hf_turn *t = HF_CONTAINER_OF(set, struct hf_turn, set);
+    hf_sched_push(HF_CONTAINER_OF(t, struct hf_process, turn)); /* nobody asks: not hf_turn_of */
 }
 
 /* Why it must, or NULL. */
@@ -158,6 +159,8 @@ static void start_done(struct hf_process *p)
     c->start_failed = false;
     if (p->named != NULL)
         hf_named_started(p);
+    else if (p->spare)
+        hf_spare_ready(p);
     else
         hf_class_put_free(c, p);
 }
@@ -244,7 +247,10 @@ void hf_sched_run(struct hf_kernel *k, enum hf_line_kind line)
         p->spent = true;
         hf_sched_push(p);
         return;
-    case HF_END_FAILED: hf_process_fail(p); return;
+    case HF_END_FAILED:
+        if (!hf_spare_retry(p))
+            hf_process_fail(p);
+        return;
     }
     HF_ASSERT(!"a behaviour ends DONE, WAIT, YIELD or FAILED");
 }

@@ -17,16 +17,19 @@ void hf_turn_reset(struct hf_turn *t)
     hf_turn_init(t);
 }
 
-struct hf_process *hf_turn_of(struct hf_turn *t)
-{
-    return HF_CONTAINER_OF(t, struct hf_process, turn);
-}
-
 static const struct hf_process *of(const struct hf_turn *t)
 {
     _Static_assert(offsetof(struct hf_process, turn) == 0, "a turn is the head of its process");
     return (const struct hf_process *)(const void *)t;
 }
+
+struct hf_process *hf_turn_of(struct hf_turn *t)
+{
+    struct hf_process *p = HF_CONTAINER_OF(t, struct hf_process, turn);
+    p->asked |= p->spare;
+    return p;
+}
+
 
 /* ---- where we are ---- */
 
@@ -37,7 +40,7 @@ uint64_t hf_turn_now(const struct hf_turn *t)
 
 struct hf_kernel *hf_turn_kernel(struct hf_turn *t)
 {
-    return hf_turn_of(t)->kernel;
+    return of(t)->kernel;
 }
 
 uint64_t hf_turn_process(const struct hf_turn *t)

@@ -15,7 +15,7 @@ void hf_class_visit(const struct hf_class *c,
             .served = p->served,
             .born_ns = p->born_ns,
             .name = p->named == NULL ? (struct hf_view){0} : hf_named_name(p->named),
-            .phase = hf_phase_text(p->phase),
+            .phase = p->spare ? "spare" : hf_phase_text(p->phase),
             .behaviour = c->s.behaviour,
             .state = p->state,
         };

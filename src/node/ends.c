@@ -28,7 +28,7 @@ void hf_ends_note(void *ends, const struct hf_ended *d)
     e->reasons[i].n++;
     /* What a stop ends is in the sum, and what failed said so itself. */
     bool quiet = strcmp(d->why, "closed") == 0 || strcmp(d->why, "killed") == 0 ||
-                 strcmp(d->why, "per-request") == 0;
+                 strcmp(d->why, "per-request") == 0 || strcmp(d->why, "spare") == 0;
     if (e->log == NULL || quiet)
         return;
     if (d->now_ns < e->reasons[i].say_ns) {

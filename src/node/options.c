@@ -13,7 +13,7 @@
 
 /* A new option must be copied and compared here. */
 _Static_assert(sizeof(struct hf_service_options) == 280, "hf_options_new and hf_options_same know every option");
-_Static_assert(sizeof(struct hf_process_options) == 72, "so do copy_process and same_process");
+_Static_assert(sizeof(struct hf_process_options) == 80, "so do copy_process and same_process");
 
 /* ---- checking -------------------------------------------------------------------------------------------- */
 
@@ -234,7 +234,7 @@ static bool same_process(const struct hf_process_options *a, const struct hf_pro
            a->restart_max == b->restart_max && a->restart_within_ns == b->restart_within_ns && a->backoff_ns == b->backoff_ns &&
            a->backoff_max_ns == b->backoff_max_ns && a->processes_max == b->processes_max && a->mailbox_max == b->mailbox_max &&
            a->turn_timeout_ns == b->turn_timeout_ns && a->spawned == b->spawned && a->trap_links == b->trap_links &&
-           a->resident_max == b->resident_max;
+           a->resident_max == b->resident_max && a->warm == b->warm;
 }
 
 bool hf_options_same(const struct hf_options *one, const struct hf_options *other)

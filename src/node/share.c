@@ -171,6 +171,7 @@ struct hf_named_settings hf_named_settings_of(const struct hf_service_options *o
         ns.trap_links = p->trap_links;
         ns.processes_max = p->processes_max;
         ns.resident_max = p->resident_max;
+        ns.warm = p->warm;
         ns.mailbox_max = p->mailbox_max;
         ns.turn_timeout_ns = p->turn_timeout_ns;
         ns.restart = p->restart == HF_RESTARTS_ALWAYS ? HF_RESTART_ALWAYS
@@ -198,6 +199,7 @@ static enum hf_err make_named(struct hf_share *s, struct hf_report *report)
     struct hf_named_settings ns = hf_named_settings_of(&s->service->options->o);
     ns.processes_max = hf_share_processes_max(s->service);
     ns.resident_max = (uint32_t)hf_node_part(s->worker->node, ns.resident_max);
+    ns.warm = (uint32_t)hf_node_part(s->worker->node, ns.warm);
     ns.behaviour = &hf_service_behaviour;
     ns.ctx = s->host;
     ns.start_timeout_ns = s->service->class_settings.start_timeout_ns;

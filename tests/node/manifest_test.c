@@ -119,7 +119,7 @@ static const char all_keys[] =
          "[services.cart]\ncomponent = \"cart.wasm\"\n"
          "[services.cart.process]\nshape = \"handler\"\nsends = [\"web\", \"cart/*\"]\nspawns = [\"item\"]\nrestart = \"some\"\nrestart_max = 17\n"
          "restart_within = \"18s\"\nbackoff = \"19ms\"\nbackoff_max = \"20s\"\nmax = 21\nmailbox = 22\nturn_timeout = \"23s\"\nspawned = true\n"
-         "trap_links = true\nresident_max = 24\n"
+         "trap_links = true\nresident_max = 24\nwarm = 25\n"
          "[services.loop]\ncomponent = \"loop.wasm\"\n[services.loop.process]\nshape = \"runner\"\n";
 
 static void each_key_goes_where_it_says(void **state)
@@ -250,6 +250,7 @@ static void each_key_of_a_process_goes_where_it_says(void **state)
     assert_int_equal(p->turn_timeout_ns, 23000000000);
     assert_true(p->spawned && p->trap_links);
     assert_int_equal(p->resident_max, 24);
+    assert_int_equal(p->warm, 25);
     hf_manifest_free(m);
 }
 
