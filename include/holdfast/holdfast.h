@@ -94,6 +94,10 @@ struct hf_node_options {
      * no name, and lies in data_dir, or else in $TMPDIR or /tmp. All for the whole node. */
     uint32_t resident_max, names_max;
     uint64_t spill_max;
+    /* Of blobs, HTTP bodies among them (doc/processes.md, "Blobs past a bound"): their bytes in memory, past which those that have
+     * lain longest are put into another such file; 0 = 256 MiB. Bytes of one blob, after which it gives way first; 0 = 8 MiB.
+     * Bytes of that file; 0 = 16 GiB. The first and the last for the whole node. */
+    uint64_t blob_memory_max, blob_resident_max, blob_file_max;
 };
 HF_API void hf_node_options_init_size(struct hf_node_options *o, size_t size);
 static inline void hf_node_options_init(struct hf_node_options *o) /* here, so that it fills what the caller has */

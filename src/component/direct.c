@@ -135,7 +135,8 @@ enum hf_err hf_tramp_direct(void *env, union hf_val *vals)
         return hf_tramp_lower(env, vals);
 
     struct hf_arena_mark mark = hf_arena_mark(&inst->arena);
-    struct hf_call call = {.inst = inst, .ci = tramp->ci, .tramp = tramp, .flat = vals};
+    struct hf_call call;
+    hf_call_begin(&call, tramp, vals);
     const struct hf_host_func *host = tramp->def->func.host;
     struct hf_canon_cx cx;
     hf_canon_cx_init(&cx, inst, tramp->ci, &tramp->opts);

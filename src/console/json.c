@@ -120,7 +120,10 @@ static json_t *worker_json(const struct hf_shot_worker *w)
                                 {"reused", c->reused}, {"retried", c->retried},
                                 {"faults", c->faults}, {"open", c->open}, {"idle", c->idle},
                                 {"waiting", c->waiting}));
-    json_object_set_new(o, "bodies", NUMBERS({"live", w->blobs}, {"bytes", w->blob_bytes}));
+    json_object_set_new(o, "bodies", NUMBERS({"live", w->blobs}, {"bytes", w->blob_bytes}, {"kept", w->blob_kept},
+                                {"in_file", w->blob_in_file}, {"written", w->blob_written},
+                                {"read", w->blob_read}, {"failures", w->blob_failures},
+                                {"refused", w->blob_refused}));
     json_object_set_new(o, "processes",
                         NUMBERS({"resident", w->resident}, {"evicted", w->evicted},
                                 {"spilled_bytes", w->spilled_bytes}, {"evictions", w->evictions},

@@ -53,6 +53,8 @@ struct hf_shot_worker {
     bool silent;    /* it did not answer in time: what it said last stands here */
     bool draining;
     uint64_t processes, blobs, blob_bytes;
+    /* Bytes of blobs in memory and in the file; ever written there and read; what failed, and was refused for it. */
+    uint64_t blob_kept, blob_in_file, blob_written, blob_read, blob_failures, blob_refused;
     /* Named processes: instances in memory, names whose instance is in the spill file, and its
      * bytes; evictions, revivals, images refused by who has something in hand, failed writes and
      * images, lost ones. */

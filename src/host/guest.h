@@ -163,6 +163,7 @@ struct hf_mail { /* what holdfast:kernel needs of a guest (kernel_int.h, process
     size_t cap;
     struct hf_blob *asked; /* of the last answer that `ask` brought, until it was taken */
     struct hf_buf read;    /* what the last blob.read of bytes that do not lie together gave: lent as its result */
+    struct hf_blob_reader lent; /* holds what the last blob.read lent, until the next or an end */
     uint64_t made;         /* bytes of handles of blobs that it made from bytes of its own */
     bool busy;             /* handler or runner is in flight */
     bool stopped;          /* `receive` unwinds a runner that was told to stop: no failure */

@@ -28,6 +28,7 @@ static enum hf_err refuse(struct hf_call *call, uint32_t error, struct hf_value 
 static void blob_destroy(struct hf_obj *obj)
 {
     struct hf_guest_blob *b = HF_CONTAINER_OF(obj, struct hf_guest_blob, obj);
+    hf_blob_reader_close(&obj->guest->mail.lent);
     hf_blob_unref(b->blob);
     obj->guest->mail.made -= b->made;
 }
@@ -47,6 +48,7 @@ struct hf_blob *hf_guest_blob_consume(struct hf_guest_blob *b)
 {
     struct hf_blob *blob = b->blob;
     b->blob = NULL;
+    hf_blob_reader_close(&b->obj.guest->mail.lent);
     hf_obj_release(&b->obj);
     return blob;
 }
@@ -135,9 +137,11 @@ static enum hf_err next_bytes(struct hf_call *call, struct hf_blob_reader *r, st
     }
 }
 
-static enum hf_err skip(struct hf_call *call, struct hf_blob_reader *r, uint64_t n)
+/* To its byte `at`, past what arrives until then. */
+static enum hf_err skip_to(struct hf_call *call, struct hf_blob_reader *r, uint64_t at)
 {
     struct hf_view v;
+    uint64_t n = at - r->at;
     while (n > 0) {
         enum hf_err err = next_bytes(call, r, &v);
         if (err != HF_OK)
@@ -170,18 +174,21 @@ static enum hf_err blob_read(struct hf_call *call, const struct hf_value *args, 
     struct hf_buf *gathered = &hf_guest_of(call)->mail.read;
     uint64_t offset = args[1].u64, len = args[2].u64, all = hf_blob_declared(b->blob);
     struct hf_blob *ref = hf_blob_ref(b->blob);
-    struct hf_blob_reader r = {0};
+    struct hf_blob_reader *lent = &hf_guest_of(call)->mail.lent, r = {0};
     struct hf_view v = {0};
 
     if (all != HF_BLOB_LEN_UNKNOWN)
         len = offset >= all ? 0 : len < all - offset ? len : all - offset;
     hf_buf_done(gathered);
-    hf_blob_reader_open(&r, &ref);
-    enum hf_err err = len > READ_MAX ? HF_LIMIT : len == 0 ? HF_CLOSED : skip(call, &r, offset);
+    hf_blob_reader_close(lent);
+    hf_blob_reader_open_at(&r, &ref, offset);
+    enum hf_err err = len > READ_MAX ? HF_LIMIT : len == 0 ? HF_CLOSED : skip_to(call, &r, offset);
     if (err == HF_OK)
         err = next_bytes(call, &r, &v);
     if (err == HF_OK && v.len >= len) {
-        v.len = (size_t)len; /* they lie together: lent, and held by this handle until they are the guest's */
+        v.len = (size_t)len; /* they lie together: lent, and held by this handle until they are the guest's; ... */
+        if (hf_blob_reader_holds(&r)) /* ... by a reader, where they may go to a file */
+            hf_blob_reader_move(&r, lent);
     } else if (err == HF_OK) {
         err = gather(call, gathered, &r, len);
         v = hf_buf_view(gathered);

@@ -37,6 +37,7 @@ void hf_mail_over(struct hf_guest *g)
 {
     hf_blob_unref(g->mail.asked);
     g->mail.asked = NULL;
+    hf_blob_reader_close(&g->mail.lent);
     hf_buf_done(&g->mail.read);
 }
 

@@ -6,13 +6,22 @@
  * When the one segment left has been passed by all, it is used again from its start, so that a
  * stream whose reader keeps up turns in one segment that stays warm in the cache.
  *
- * Not here: reading (blob_reader.c), where segments come from (blob_pool.c), spilling to files (the
- * store issue).
+ * Not here: reading (blob_reader.c), where segments come from (blob_pool.c), spilling to files
+ * (blob_spill.c).
  */
 #include "kernel/blob_int.h"
 
+#include <stdlib.h>
+
 #define OVERRUN       (1024u * 1024) /* beyond 4 windows: a producer that never looks at its room */
 #define RESERVE_LEAST 2048u          /* less space than that at the end: better a new segment */
+
+static void weigh(struct hf_blob *b, size_t more, size_t less)
+{
+    b->memory += more - less;
+    if (b->pool != NULL)
+        b->pool->held += more - less;
+}
 
 /* ---- making and freeing ---- */
 
@@ -24,14 +33,54 @@ static struct hf_blob *whole(struct hf_blob_pool *pool, struct hf_view bytes, si
         return NULL;
     b->ended = true;
     b->declared = b->pushed = bytes.len;
-    b->own = (struct hf_seg){.len = bytes.len, .cap = bytes.len, .kind = kind};
+    b->own = (struct hf_seg){.len = bytes.len, .cap = bytes.len, .kind = kind, .blob = b};
     b->head = b->tail = &b->own;
-    b->memory = bytes.len;
+    weigh(b, bytes.len, 0);
     return b;
+}
+
+static void became_cold(struct hf_blob *b)
+{
+    hf_seg_cool(b, b->tail);
+    hf_blob_press(b->pool, b);
+}
+
+/* A complete one whose bytes may go to the file, so they lie apart from it: in one piece or, when
+ * that would be a lot to bring back, in many. NULL: no memory, or too much while the file takes no
+ * more. */
+static struct hf_blob *of_bytes_apart(struct hf_blob_pool *pool, struct hf_view bytes)
+{
+    if (hf_blob_refuses(pool, NULL, bytes.len))
+        return NULL;
+    if (bytes.len <= HF_BLOB_ONE_MAX) {
+        uint8_t *data = malloc(bytes.len);
+        struct hf_blob *b = data == NULL ? NULL : whole(pool, bytes, 0, HF_SEG_BUF);
+        if (b == NULL) {
+            free(data);
+            return NULL;
+        }
+        memcpy(data, bytes.ptr, bytes.len);
+        b->own.data = data;
+        became_cold(b);
+        return b;
+    }
+    struct hf_blob *b = hf_blob_new_in(pool, bytes.len, bytes.len);
+    if (b == NULL)
+        return NULL;
+    enum hf_err err = hf_blob_push(b, bytes);
+    if (err == HF_OK) {
+        hf_blob_finish(b);
+        return b;
+    }
+    hf_blob_fail(b, err);
+    hf_blob_unref(b);
+    return NULL;
 }
 
 struct hf_blob *hf_blob_of_bytes_in(struct hf_blob_pool *pool, struct hf_view bytes)
 {
+    if (pool != NULL && pool->spill != NULL && bytes.len >= HF_BLOB_SPILL_LEAST)
+        return of_bytes_apart(pool, bytes);
     struct hf_blob *b = whole(pool, bytes, bytes.len, HF_SEG_INLINE);
     if (b == NULL)
         return NULL;
@@ -43,11 +92,20 @@ struct hf_blob *hf_blob_of_bytes_in(struct hf_blob_pool *pool, struct hf_view by
 
 struct hf_blob *hf_blob_of_buf_in(struct hf_blob_pool *pool, struct hf_buf *buf)
 {
+    bool spills = pool != NULL && pool->spill != NULL;
+    if (spills && buf->len > HF_BLOB_ONE_MAX) {
+        struct hf_blob *pieces = of_bytes_apart(pool, hf_buf_view(buf));
+        if (pieces != NULL)
+            hf_buf_done(buf);
+        return pieces;
+    }
     struct hf_blob *b = whole(pool, hf_buf_view(buf), 0, HF_SEG_BUF);
     if (b == NULL)
         return NULL;
     size_t len;
     hf_buf_take(buf, &b->own.data, &len);
+    if (spills)
+        became_cold(b);
     return b;
 }
 
@@ -84,7 +142,10 @@ static void drop_head(struct hf_blob *b)
     b->head = seg->next;
     if (b->head == NULL)
         b->tail = NULL;
-    b->memory -= seg->cap;
+    if (hf_blob_spills(b))
+        hf_seg_leave(b, seg);
+    if (seg->data != NULL)
+        weigh(b, 0, seg->cap);
     hf_seg_free(b->pool, seg);
 }
 
@@ -133,12 +194,13 @@ static void find_slowest(struct hf_blob *b)
 /* Everything was passed (or can never be read): only a segment that is still being filled stays. */
 static void drop_all(struct hf_blob *b)
 {
-    while (b->head != NULL && (b->head != b->tail || b->lent == 0))
-        drop_head(b);
+    struct hf_seg *stays = b->lent == 0 ? NULL : b->tail;
     HF_LIST_FOR(n, &b->readers)
     {
-        HF_LIST_ENTRY(n, struct hf_blob_reader, in_blob)->seg = b->head;
+        hf_blob_reader_enter(HF_LIST_ENTRY(n, struct hf_blob_reader, in_blob), stays);
     }
+    while (b->head != stays)
+        drop_head(b);
     b->base = b->pushed;
 }
 
@@ -172,6 +234,8 @@ void hf_blob_settle(struct hf_blob *b)
         return;
     if (b->refs == 0)
         hf_wait_fire(&b->gone);
+    if (hf_blob_spills(b))
+        b->slowed = hf_blob_is_slowed(b);
     /* last: the producer's wake may end the blob */
     hf_wait_set(&b->room, hf_blob_room(b) > 0 || b->refs == 0);
 }
@@ -193,6 +257,16 @@ bool hf_blob_complete(const struct hf_blob *b)
     return b->ended && b->err == HF_OK;
 }
 
+bool hf_blob_at_hand(const struct hf_blob *b)
+{
+    if (!hf_blob_complete(b))
+        return false;
+    for (const struct hf_seg *seg = b->head; seg != NULL; seg = seg->next)
+        if (seg->data == NULL)
+            return false;
+    return true;
+}
+
 enum hf_err hf_blob_error(const struct hf_blob *b)
 {
     return b->err;
@@ -206,7 +280,7 @@ size_t hf_blob_memory(const struct hf_blob *b)
 size_t hf_blob_room(const struct hf_blob *b)
 {
     uint64_t used = b->pushed - b->low;
-    return used < b->window ? (size_t)(b->window - used) : 0;
+    return used < b->window && !b->slowed ? (size_t)(b->window - used) : 0;
 }
 
 struct hf_wait *hf_blob_room_wait(struct hf_blob *b)
@@ -226,10 +300,7 @@ bool hf_blob_wanted(const struct hf_blob *b)
 
 /* ---- producing ---- */
 
-/* Readers hear of bytes or of the end. A reader's wake may read, advance and close readers, this
- * one or another, and so let the producer's wake push or end the blob. False: that was the end of
- * it, the blob is gone. */
-static bool tell_readers(struct hf_blob *b)
+bool hf_blob_tell(struct hf_blob *b)
 {
     if (b->telling) { /* whoever tells goes round again */
         b->told = true;
@@ -241,7 +312,7 @@ static bool tell_readers(struct hf_blob *b)
         for (struct hf_list *n = b->readers.next; n != &b->readers; n = b->cursor) {
             struct hf_blob_reader *r = HF_LIST_ENTRY(n, struct hf_blob_reader, in_blob);
             b->cursor = n->next;
-            if (r->at < b->pushed || b->ended)
+            if (hf_blob_reader_ready(r))
                 hf_wait_fire(&r->wait);
         }
     } while (b->told);
@@ -255,18 +326,22 @@ static bool tell_readers(struct hf_blob *b)
 static void arrived(struct hf_blob *b, size_t n)
 {
     b->pushed += n;
-    if (tell_readers(b) && b->producing)
+    if (hf_blob_spills(b))
+        b->slowed = hf_blob_is_slowed(b);
+    if (hf_blob_tell(b) && b->producing)
         hf_wait_set(&b->room, hf_blob_room(b) > 0 || b->refs == 0);
 }
 
-static enum hf_err check_more(const struct hf_blob *b, size_t n)
+static enum hf_err check_more(struct hf_blob *b, size_t n)
 {
     if (b->refs == 0)
         return HF_CLOSED;
     if (b->declared != HF_BLOB_LEN_UNKNOWN && n > b->declared - b->pushed)
         return HF_INVALID;
     uint64_t max = (uint64_t)OVERRUN + 4 * (uint64_t)b->window, used = b->pushed - b->low;
-    return used >= max && n > 0 ? HF_LIMIT : HF_OK;
+    if (used >= max && n > 0)
+        return HF_LIMIT;
+    return hf_blob_spills(b) && hf_blob_refuses(b->pool, b, n) ? HF_LIMIT : HF_OK;
 }
 
 /* A short body, or the first bytes of one, go into a small segment. */
@@ -288,12 +363,18 @@ static void add_seg(struct hf_blob *b, struct hf_seg *seg)
     else
         last->next = seg;
     b->tail = seg;
-    b->memory += seg->cap;
+    seg->blob = b;
+    weigh(b, seg->cap, 0);
     HF_LIST_FOR(n, &b->readers)
     {
         struct hf_blob_reader *r = HF_LIST_ENTRY(n, struct hf_blob_reader, in_blob);
         if (r->at == seg->at)
-            r->seg = seg;
+            hf_blob_reader_enter(r, seg);
+    }
+    if (hf_blob_spills(b)) {
+        if (last != NULL) /* sealed by this one */
+            hf_seg_cool(b, last);
+        hf_blob_press(b->pool, b);
     }
 }
 
@@ -391,7 +472,11 @@ static void end(struct hf_blob *b, enum hf_err err)
     b->err = err;
     b->ended = true;
     b->lent = 0;
-    tell_readers(b);
+    b->slowed = false;
+    hf_list_remove(&b->in_slow);
+    if (hf_blob_spills(b) && b->tail != NULL)
+        hf_seg_cool(b, b->tail);
+    hf_blob_tell(b);
     b->producing = false;
     if (b->refs == 0)
         free_blob(b);

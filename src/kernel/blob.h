@@ -9,7 +9,7 @@
  * while there is none).
  *
  * One thread (a blob belongs to its worker). Nothing here does I/O: producers are told of room by a
- * wait, readers of bytes by a wait.
+ * wait, readers of bytes by a wait. Past a bound bytes go to a file and come back: blob_spill.h.
  */
 #ifndef HF_KERNEL_BLOB_H
 #define HF_KERNEL_BLOB_H
@@ -35,7 +35,9 @@ size_t hf_blob_pool_live(const struct hf_blob_pool *pool); /* blobs made in it a
 size_t hf_blob_pool_memory(const struct hf_blob_pool *pool);
 
 /* A complete blob. of_bytes copies once, one allocation; of_buf takes the buffer's storage (the
- * buffer is empty after, but keeps it on failure). NULL: no memory. */
+ * buffer is empty after, but keeps it on failure). NULL: no memory. In a pool that spills, of_bytes
+ * of 4 KiB and more takes two allocations, more than 1 MiB are copied into pieces, and NULL is
+ * also said when the file takes no more. */
 struct hf_blob *hf_blob_of_bytes(struct hf_view bytes);
 struct hf_blob *hf_blob_of_buf(struct hf_buf *buf);
 struct hf_blob *hf_blob_of_bytes_in(struct hf_blob_pool *pool, struct hf_view bytes);
@@ -49,6 +51,8 @@ struct hf_blob *hf_blob_new_in(struct hf_blob_pool *pool, uint64_t len, size_t w
 struct hf_blob *hf_blob_ref(struct hf_blob *blob);
 void hf_blob_unref(struct hf_blob *blob); /* NULL is fine */
 
+/* It is complete, and all of it is in memory now. */
+bool hf_blob_at_hand(const struct hf_blob *blob);
 uint64_t hf_blob_declared(const struct hf_blob *blob); /* as given, or the length once complete */
 uint64_t hf_blob_pushed(const struct hf_blob *blob);   /* bytes so far */
 bool hf_blob_complete(const struct hf_blob *blob);     /* finished with all that was declared */
@@ -92,17 +96,22 @@ struct hf_blob_reader {
     struct hf_list in_blob;
     struct hf_wait wait; /* ready: peek would not say HF_AGAIN */
     uint64_t at;
-    void *seg; /* private */
+    void *seg, *last; /* private */
 };
 /* Takes the caller's reference and sets *blob NULL; starts at byte 0 (asserts that the bytes are
- * still there). */
+ * still there). _at: starts at byte `at`, or at the end of what has come, without reading what is
+ * before. */
 void hf_blob_reader_open(struct hf_blob_reader *r, struct hf_blob **blob);
+void hf_blob_reader_open_at(struct hf_blob_reader *r, struct hf_blob **blob, uint64_t at);
+/* What it lent may go to a file once it is closed: who still wants it keeps it open. */
+bool hf_blob_reader_holds(const struct hf_blob_reader *r);
 void hf_blob_reader_close(struct hf_blob_reader *r); /* fine twice and on zeroes */
 /* `to` (closed or zeroes) goes on where `from` was; `from` is closed after. */
 void hf_blob_reader_move(struct hf_blob_reader *from, struct hf_blob_reader *to);
-/* Lends the next contiguous bytes (never empty with HF_OK). HF_AGAIN: none yet. HF_CLOSED: the
- * clean end. Else: it failed, with what fail said (HF_IO when that was HF_CLOSED; hf_blob_error
- * tells). */
+/* Lends the next contiguous bytes (never empty with HF_OK), until the reader goes on. HF_AGAIN: none
+ * yet, or they are on their way back from a file (blob_spill.h), which can be said of complete
+ * blobs. HF_CLOSED: the clean end. Else: it failed, with what fail said (HF_IO when that was
+ * HF_CLOSED; hf_blob_error tells), or with what reading the file said. */
 enum hf_err hf_blob_reader_peek(struct hf_blob_reader *r, struct hf_view *ret);
 /* Passes n bytes (at most what peek lent, or iov): may free them, and gives the producer room. */
 void hf_blob_reader_advance(struct hf_blob_reader *r, size_t n);

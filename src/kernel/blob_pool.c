@@ -1,4 +1,4 @@
-/* blob_pool.c - segments and blob heads, kept for the next blob.
+/* blob_pool.c - segments and blob heads, kept for the next blob (blob_int.h).
  *
  * Two sizes of segments: a small one for a body that is short or just begun, large ones for a
  * stream. Kept are at most keep_max bytes; what comes back beyond that goes to the system. One
@@ -10,14 +10,6 @@
 
 #define KEEP_MAX (1024u * 1024)
 
-struct hf_blob_pool {
-    uint32_t refs;
-    size_t live, memory;
-    size_t kept, keep_max;
-    struct hf_seg *small, *large;
-    struct hf_blob *heads; /* chained through .cursor */
-};
-
 struct hf_blob_pool *hf_blob_pool_new(size_t keep_max)
 {
     struct hf_blob_pool *pool = calloc(1, sizeof *pool);
@@ -28,10 +20,12 @@ struct hf_blob_pool *hf_blob_pool_new(size_t keep_max)
     return pool;
 }
 
-static void free_segs(struct hf_seg *seg)
+static void free_segs(struct hf_seg *seg, bool data)
 {
     for (struct hf_seg *next; seg != NULL; seg = next) {
         next = seg->next;
+        if (data)
+            free(seg->data);
         free(seg);
     }
 }
@@ -40,8 +34,14 @@ void hf_blob_pool_unref(struct hf_blob_pool *pool)
 {
     if (pool == NULL || --pool->refs > 0)
         return;
-    free_segs(pool->small);
-    free_segs(pool->large);
+    free_segs(pool->small, false);
+    free_segs(pool->large, true);
+    free_segs(pool->bare, false);
+    for (void *block = pool->blocks, *next; block != NULL; block = next) {
+        memcpy(&next, block, sizeof next);
+        free(block);
+    }
+    hf_blob_spill_free(pool->spill);
     for (struct hf_blob *b = pool->heads, *next; b != NULL; b = next) {
         next = (struct hf_blob *)(void *)b->cursor;
         free(b);
@@ -59,50 +59,140 @@ size_t hf_blob_pool_memory(const struct hf_blob_pool *pool)
     return pool->memory;
 }
 
-static size_t size_of(enum hf_seg_kind kind)
+/* ---- pieces of memory, kept or the system's ---- */
+
+static bool keep(struct hf_blob_pool *pool, size_t size)
 {
-    return kind == HF_SEG_SMALL ? HF_SEG_SMALL_SIZE : HF_SEG_LARGE_SIZE;
+    if (pool == NULL || pool->kept + size > pool->keep_max)
+        return false;
+    pool->kept += size;
+    return true;
+}
+
+static struct hf_seg *pop(struct hf_blob_pool *pool, struct hf_seg **list, size_t size)
+{
+    struct hf_seg *seg = *list;
+    if (seg != NULL) {
+        *list = seg->next;
+        pool->kept -= size;
+    }
+    return seg;
+}
+
+static void push(struct hf_seg **list, struct hf_seg *seg)
+{
+    seg->next = *list;
+    *list = seg;
+}
+
+static void *get(struct hf_blob_pool *pool, size_t size)
+{
+    void *p = malloc(size);
+    if (p != NULL && pool != NULL)
+        pool->memory += size;
+    return p;
+}
+
+static void give_back(struct hf_blob_pool *pool, void *p, size_t size)
+{
+    if (pool != NULL)
+        pool->memory -= size;
+    free(p);
+}
+
+uint8_t *hf_seg_block(struct hf_blob_pool *pool, enum hf_seg_kind kind, size_t len)
+{
+    if (kind == HF_SEG_BUF)
+        return malloc(len);
+    if (pool == NULL || pool->blocks == NULL)
+        return get(pool, HF_SEG_LARGE_CAP);
+    uint8_t *data = pool->blocks;
+    memcpy(&pool->blocks, data, sizeof pool->blocks);
+    pool->kept -= HF_SEG_LARGE_CAP;
+    return data;
+}
+
+void hf_seg_block_free(struct hf_blob_pool *pool, enum hf_seg_kind kind, uint8_t *data)
+{
+    if (kind == HF_SEG_BUF) {
+        free(data);
+    } else if (keep(pool, HF_SEG_LARGE_CAP)) {
+        memcpy(data, &pool->blocks, sizeof pool->blocks);
+        pool->blocks = data;
+    } else {
+        give_back(pool, data, HF_SEG_LARGE_CAP);
+    }
+}
+
+/* ---- segments ---- */
+
+static struct hf_seg *large_new(struct hf_blob_pool *pool)
+{
+    struct hf_seg *seg = pool == NULL ? NULL : pop(pool, &pool->large, HF_SEG_LARGE_SIZE);
+    if (seg != NULL)
+        return seg;
+    seg = pool == NULL ? NULL : pop(pool, &pool->bare, sizeof *seg);
+    if (seg == NULL)
+        seg = get(pool, sizeof *seg);
+    if (seg == NULL)
+        return NULL;
+    seg->data = hf_seg_block(pool, HF_SEG_LARGE, HF_SEG_LARGE_CAP);
+    if (seg->data == NULL) {
+        give_back(pool, seg, sizeof *seg);
+        return NULL;
+    }
+    return seg;
 }
 
 struct hf_seg *hf_seg_new(struct hf_blob_pool *pool, enum hf_seg_kind kind)
 {
-    size_t size = size_of(kind);
-    struct hf_seg **list = pool == NULL ? NULL : kind == HF_SEG_SMALL ? &pool->small : &pool->large;
-    struct hf_seg *seg = list == NULL ? NULL : *list;
-    if (seg != NULL) {
-        *list = seg->next;
-        pool->kept -= size;
-    } else {
-        seg = malloc(size);
+    struct hf_seg *seg;
+    if (kind == HF_SEG_LARGE) {
+        seg = large_new(pool);
         if (seg == NULL)
             return NULL;
-        if (pool != NULL)
-            pool->memory += size;
+        *seg = (struct hf_seg){.data = seg->data, .cap = HF_SEG_LARGE_CAP, .kind = kind};
+        return seg;
     }
-    *seg = (struct hf_seg){.data = (uint8_t *)(seg + 1), .cap = size - sizeof *seg, .kind = kind};
+    seg = pool == NULL ? NULL : pop(pool, &pool->small, HF_SEG_SMALL_SIZE);
+    if (seg == NULL)
+        seg = get(pool, HF_SEG_SMALL_SIZE);
+    if (seg == NULL)
+        return NULL;
+    *seg = (struct hf_seg){.data = (uint8_t *)(seg + 1), .cap = HF_SEG_SMALL_CAP, .kind = kind};
     return seg;
 }
 
 void hf_seg_free(struct hf_blob_pool *pool, struct hf_seg *seg)
 {
-    if (seg->kind == HF_SEG_INLINE)
-        return;
-    if (seg->kind == HF_SEG_BUF) {
+    switch (seg->kind) {
+    case HF_SEG_INLINE:
+        break;
+    case HF_SEG_BUF:
         free(seg->data);
-        return;
+        break;
+    case HF_SEG_SMALL:
+        if (keep(pool, HF_SEG_SMALL_SIZE))
+            push(&pool->small, seg);
+        else
+            give_back(pool, seg, HF_SEG_SMALL_SIZE);
+        break;
+    case HF_SEG_LARGE:
+        if (seg->data != NULL && keep(pool, HF_SEG_LARGE_SIZE)) {
+            push(&pool->large, seg);
+            break;
+        }
+        if (seg->data != NULL)
+            give_back(pool, seg->data, HF_SEG_LARGE_CAP);
+        if (keep(pool, sizeof *seg))
+            push(&pool->bare, seg);
+        else
+            give_back(pool, seg, sizeof *seg);
+        break;
     }
-    size_t size = size_of(seg->kind);
-    if (pool != NULL && pool->kept + size <= pool->keep_max) {
-        struct hf_seg **list = seg->kind == HF_SEG_SMALL ? &pool->small : &pool->large;
-        seg->next = *list;
-        *list = seg;
-        pool->kept += size;
-        return;
-    }
-    if (pool != NULL)
-        pool->memory -= size;
-    free(seg);
 }
+
+/* ---- heads ---- */
 
 struct hf_blob *hf_blob_alloc(struct hf_blob_pool *pool, size_t inline_bytes)
 {
@@ -120,6 +210,7 @@ struct hf_blob *hf_blob_alloc(struct hf_blob_pool *pool, size_t inline_bytes)
     }
     *b = (struct hf_blob){.pool = pool, .refs = 1};
     hf_list_init(&b->readers);
+    hf_list_init(&b->cold);
     hf_wait_init(&b->room, false);
     hf_wait_init(&b->gone, false);
     if (pool != NULL) {
@@ -132,6 +223,8 @@ struct hf_blob *hf_blob_alloc(struct hf_blob_pool *pool, size_t inline_bytes)
 void hf_blob_dealloc(struct hf_blob *b)
 {
     struct hf_blob_pool *pool = b->pool;
+    HF_ASSERT(hf_list_empty(&b->cold));
+    hf_list_remove(&b->in_slow);
     hf_wait_done(&b->room);
     hf_wait_done(&b->gone);
     hf_buf_done(&b->trailers);

@@ -197,6 +197,8 @@ void hf_evict_gone(struct hf_process *p)
 
 /* ---- moves ---- */
 
+static bool moved(struct hf_spill_move *m);
+
 static struct hf_spill_move *move_new(struct hf_process *p, bool write)
 {
     struct hf_spill_move *m = calloc(1, sizeof *m);
@@ -205,6 +207,7 @@ static struct hf_spill_move *move_new(struct hf_process *p, bool write)
     hf_list_init(&m->link);
     hf_list_init(&m->in_kernel);
     m->write = write;
+    m->moved = moved;
     m->kernel = p->kernel;
     m->process = p;
     return m;
@@ -221,7 +224,7 @@ static void move_begun(struct hf_kernel *k, struct hf_spill_move *m)
     p->move = m;
 }
 
-bool hf_spill_moved(struct hf_spill_move *m)
+static bool moved(struct hf_spill_move *m)
 {
     struct hf_kernel *k = m->kernel;
     if (k == NULL) {

@@ -4,6 +4,7 @@
  * hash map, so the same history gives the same text. Text for people: where memory for it is out,
  * it is shorter.
  */
+#include "kernel/blob_spill.h"
 #include "kernel/named_int.h"
 
 #include <stdarg.h>
@@ -110,6 +111,23 @@ static size_t count(const struct hf_list *list)
     return n;
 }
 
+static void add_spilling(struct hf_buf *ret, const struct hf_blob_pool *pool)
+{
+    struct hf_blob_spill_stats s;
+    hf_blob_spill_get_stats(pool, &s);
+    if (s.written == 0 && s.write_failures == 0)
+        return;
+    add(ret, "    blobs in the file: %llu bytes, %llu in memory, %u moves under way; %llu written, %llu read",
+        (unsigned long long)s.in_file, (unsigned long long)s.memory, s.moves,
+        (unsigned long long)s.written, (unsigned long long)s.read);
+    if (s.write_failures + s.read_failures > 0)
+        add(ret, "; %llu writes and %llu reads failed (last: %.*s), %llu refused%s",
+            (unsigned long long)s.write_failures, (unsigned long long)s.read_failures,
+            HF_FMT(s.last_failure), (unsigned long long)s.refused,
+            s.stuck ? ", it takes no more now" : "");
+    add(ret, "\n");
+}
+
 void hf_kernel_inspect(const struct hf_kernel *k, struct hf_buf *ret)
 {
     const struct hf_heap_node *next = hf_heap_peek(&k->timers);
@@ -125,6 +143,7 @@ void hf_kernel_inspect(const struct hf_kernel *k, struct hf_buf *ret)
         (unsigned long long)k->seq, (unsigned long long)k->acked);
     add(ret, "    blobs: %zu live, %zu bytes of segments\n", hf_blob_pool_live(k->blobs),
         hf_blob_pool_memory(k->blobs));
+    add_spilling(ret, k->blobs);
     if (k->evict.spill != NULL)
         add(ret, "    named: %u in memory of %u, %u evicted with %llu bytes, %u on their way\n",
             k->evict.n_resident, k->s.resident_max, k->evict.stats.evicted,

@@ -1,5 +1,5 @@
-/* spill.h - where idle instances go when more are in memory than should be: what the kernel asks of
- * its node, and how it is told.
+/* spill.h - where idle instances go when more are in memory than should be (and bytes of blobs, by
+ * the same moves: blob_spill.h): what the kernel asks of its node, and how it is told.
  *
  * Past the bound on resident instances (hf_kernel_settings.resident_max, hf_named_settings) those
  * named processes that were idle for longest are imaged (behaviour.h, evict) and the bytes are
@@ -21,13 +21,15 @@ struct hf_asleep;
 struct hf_spill_move {
     struct hf_list link; /* whoever has it: the keeper from write or read on, until it is moved */
     bool write;
-    /* Write: what to keep, the keeper's to read. Read: empty; the keeper adds `len` bytes. */
+    /* Write: what to keep, the keeper's to read. Read: empty, perhaps with room; the keeper adds `len`
+     * bytes. */
     struct hf_buf bytes;
     uint64_t place; /* a write's is the keeper's to say; any number */
     size_t len;
     enum hf_err err; /* how it went; with words, when it did not */
     char why[160];
     /* ---- the kernel's ---- */
+    bool (*moved)(struct hf_spill_move *m);
     struct hf_list in_kernel;
     struct hf_kernel *kernel;   /* NULL: it is freed */
     struct hf_process *process; /* NULL: nobody wants it any more */
@@ -49,7 +51,10 @@ struct hf_spill {
 void hf_kernel_spill_to(struct hf_kernel *k, const struct hf_spill *spill, void *ctx);
 /* The move is over, as err, place, bytes say; it is gone after. False: its kernel is, too, and what
  * was written is the keeper's to forget. */
-bool hf_spill_moved(struct hf_spill_move *m);
+static inline bool hf_spill_moved(struct hf_spill_move *m)
+{
+    return m->moved(m);
+}
 
 struct hf_evict_stats {
     uint32_t resident; /* instances of named processes in memory, RUN shapes included */

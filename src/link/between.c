@@ -76,18 +76,26 @@ static bool take_whole(struct crossing *x, struct hf_blob **blob)
     if (!hf_blob_complete(*blob) || hf_blob_pushed(*blob) > WHOLE_MAX ||
         hf_blob_trailers(*blob).len > 0)
         return false;
+    uint64_t len = hf_blob_pushed(*blob);
     struct hf_blob_reader r = {0};
     struct hf_view v;
     hf_buf_clear(&x->whole);
-    if (hf_buf_reserve(&x->whole, (size_t)hf_blob_pushed(*blob)) != HF_OK)
+    if (hf_buf_reserve(&x->whole, (size_t)len) != HF_OK)
         return false;
-    hf_blob_reader_open(&r, blob);
+    struct hf_blob *ref = hf_blob_ref(*blob);
+    hf_blob_reader_open(&r, &ref);
     while (hf_blob_reader_peek(&r, &v) == HF_OK) {
         if (hf_buf_add_view(&x->whole, v) != HF_OK)
             HF_ASSERT(!"reserved");
         hf_blob_reader_advance(&r, v.len);
     }
     hf_blob_reader_close(&r);
+    if (x->whole.len < len) { /* some of it is in a file: by a carry, which waits for it */
+        hf_buf_done(&x->whole);
+        return false;
+    }
+    hf_blob_unref(*blob);
+    *blob = NULL;
     x->has_whole = true;
     return true;
 }

@@ -59,15 +59,22 @@ static bool take_whole(struct envelope *e, struct hf_blob *blob)
         hf_blob_trailers(blob).len > 0 ||
         hf_buf_reserve(&e->whole, (size_t)hf_blob_pushed(blob)) != HF_OK)
         return false;
+    uint64_t len = hf_blob_pushed(blob);
+    struct hf_blob *ref = hf_blob_ref(blob);
     struct hf_blob_reader r = {0};
     struct hf_view v;
-    hf_blob_reader_open(&r, &blob);
+    hf_blob_reader_open(&r, &ref);
     while (hf_blob_reader_peek(&r, &v) == HF_OK) {
         if (hf_buf_add_view(&e->whole, v) != HF_OK)
             HF_ASSERT(!"reserved");
         hf_blob_reader_advance(&r, v.len);
     }
     hf_blob_reader_close(&r);
+    if (e->whole.len < len) { /* some of it is in a file: by a carry, which waits for it */
+        hf_buf_done(&e->whole);
+        return false;
+    }
+    hf_blob_unref(blob);
     e->has_whole = true;
     return true;
 }

@@ -106,6 +106,14 @@ static void take_shot(struct hf_worker *w, struct hf_shot *shot)
     to->processes = hf_kernel_processes(w->kernel);
     to->blobs = hf_blob_pool_live(hf_kernel_blobs(w->kernel));
     to->blob_bytes = hf_blob_pool_memory(hf_kernel_blobs(w->kernel));
+    struct hf_blob_spill_stats b;
+    hf_blob_spill_get_stats(hf_kernel_blobs(w->kernel), &b);
+    to->blob_kept = b.memory;
+    to->blob_in_file = b.in_file;
+    to->blob_written = b.written;
+    to->blob_read = b.read;
+    to->blob_failures = b.write_failures + b.read_failures;
+    to->blob_refused = b.refused;
     struct hf_evict_stats e;
     hf_kernel_evict_stats(w->kernel, &e);
     to->resident = e.resident;

@@ -12,6 +12,7 @@
 #include "gateway/route.h"
 #include "holdfast/holdfast.h"
 #include "host/service.h"
+#include "kernel/blob_spill.h"
 #include "kernel/kernel.h"
 #include "link/between.h"
 #include "link/shards.h"
@@ -56,6 +57,7 @@ struct hf_worker {
     struct hf_desk desk; /* post.h: messages from outside */
     struct hf_shards *shards; /* named processes of others; NULL: there is one worker */
     struct hf_spill_file *spill; /* evicted processes */
+    struct hf_spill_file *blob_file; /* bytes of blobs past the bound */
     struct hf_os_watch wake_watch;
     /* share.h: what it serves */
     struct hf_list shares, totals; /* hf_share, hf_total: in_worker */

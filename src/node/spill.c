@@ -17,6 +17,7 @@
 #define BLOCK     1024u
 #define MOVES_MAX 64u
 #define WORD      64u
+#define GIVE_BACK (16u << 20) /* bytes of a file that is worth it */
 
 struct carry { /* a move as a job */
     struct hf_job job;
@@ -29,7 +30,8 @@ struct hf_spill_file {
     struct hf_spill_settings s;
     int fd; /* -1: not made yet */
     uint64_t *given;
-    uint64_t n_words, n_blocks_max, at, used;
+    uint64_t n_words, n_blocks_max, at, used, end; /* end: of the file, in blocks */
+    uint32_t n_busy;                               /* carries under way */
     bool troubled;
     struct hf_list idle; /* carry.link */
     struct carry carries[MOVES_MAX];
@@ -120,6 +122,8 @@ static enum hf_err give(struct hf_spill_file *f, uint64_t n, uint64_t *ret)
     }
     mark(f, at, n, true);
     f->at = at + n;
+    if (f->at > f->end)
+        f->end = f->at;
     *ret = at;
     return HF_OK;
 }
@@ -179,6 +183,44 @@ static void get(int fd, struct hf_spill_move *m)
     }
 }
 
+/* ---- giving a large file back: that may take the disk a while, so it is a job, too ---- */
+
+struct closing {
+    struct hf_job job;
+    int fd;
+};
+
+static void close_it(struct hf_job *job)
+{
+    close(HF_CONTAINER_OF(job, struct closing, job)->fd);
+}
+
+static void closed(struct hf_job *job)
+{
+    if (job->skipped)
+        close_it(job);
+    free(HF_CONTAINER_OF(job, struct closing, job));
+}
+
+/* Nothing lies in it and nobody is at it: the next write makes another. */
+static void give_back(struct hf_spill_file *f)
+{
+    if (f->used > 0 || f->n_busy > 0 || f->fd < 0 || f->end * BLOCK < GIVE_BACK)
+        return;
+    struct closing *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return;
+    c->fd = f->fd;
+    c->job.run = close_it;
+    c->job.done = closed;
+    if (hf_jobs_submit(f->s.jobs, &c->job, f->s.home) != HF_OK) {
+        free(c); /* another time */
+        return;
+    }
+    f->fd = -1;
+    f->end = f->at = 0;
+}
+
 /* ---- moves ---- */
 
 static void run(struct hf_job *job)
@@ -215,8 +257,11 @@ static void done(struct hf_job *job)
     if (write && !ok)
         mark(f, c->first, c->n, false);
     hf_list_push_back(&f->idle, &c->link);
+    f->n_busy--;
+    uint64_t first = c->first, n = c->n; /* the carry may be in use again when this returns */
     if (!hf_spill_moved(m) && write && ok)
-        mark(f, c->first, c->n, false);
+        mark(f, first, n, false);
+    give_back(f);
 }
 
 /* At home, when the threads take no more: its end comes as a letter all the same. */
@@ -249,6 +294,7 @@ static struct carry *carry_of(struct hf_spill_file *f, struct hf_spill_move *m)
     HF_ASSERT(at != NULL); /* moves_max of them */
     struct carry *c = HF_LIST_ENTRY(at, struct carry, link);
     c->move = m;
+    f->n_busy++;
     return c;
 }
 
@@ -258,8 +304,8 @@ static enum hf_err on_write(void *ctx, struct hf_spill_move *m)
     uint64_t n = (m->len + BLOCK - 1) / BLOCK, first;
     enum hf_err err = open_file(f, m->why, sizeof m->why);
     if (err == HF_OK && (err = give(f, n, &first)) != HF_OK)
-        snprintf(m->why, sizeof m->why, "it has no room for %zu bytes: %llu of %llu are in use (spill_max)", m->len,
-                 (unsigned long long)(f->used * BLOCK), (unsigned long long)f->s.max);
+        snprintf(m->why, sizeof m->why, "it has no room for %zu bytes: %llu of %llu are in use (%s)", m->len,
+                 (unsigned long long)(f->used * BLOCK), (unsigned long long)f->s.max, f->s.max_key);
     if (err != HF_OK) {
         tell(f, m->why);
         return err;
@@ -280,6 +326,7 @@ static void on_read(void *ctx, struct hf_spill_move *m)
 static void on_forget(void *ctx, uint64_t place, size_t len)
 {
     mark(ctx, place / BLOCK, (len + BLOCK - 1) / BLOCK, false);
+    give_back(ctx);
 }
 
 const struct hf_spill hf_spill_file_ops = {

@@ -19,6 +19,10 @@
 #define NAMES_MAX     1000000u
 #define PROCESSES_MAX 100000u
 #define SPILL_MAX     (UINT64_C(4) << 30)
+/* Bytes of blobs in memory, of one of them, and in the file. */
+#define BLOB_MEMORY_MAX   (UINT64_C(256) << 20)
+#define BLOB_RESIDENT_MAX (UINT64_C(8) << 20)
+#define BLOB_FILE_MAX     (UINT64_C(16) << 30)
 
 static void on_wake(struct hf_os_watch *watch, uint32_t ready)
 {
@@ -50,6 +54,15 @@ static void on_spill_trouble(void *worker, const char *text)
                "the spill file, where idle processes are put: %s; they stay in memory", text);
 }
 
+static void on_blob_trouble(void *worker, const char *text)
+{
+    const struct hf_worker *w = worker;
+    hf_log_say(w->node->log, "warning",
+               "the file for bytes of blobs: %s; they stay in memory, and blobs that keep more there are refused "
+               "past blob_memory_max",
+               text);
+}
+
 /* Where what may be gone with the process has its place. */
 static const char *spill_folder(const struct hf_node *node)
 {
@@ -65,6 +78,7 @@ static enum hf_err make_spill(struct hf_worker *w)
     struct hf_spill_settings s = {
         .folder = spill_folder(node),
         .max = hf_node_part(node, node->opt.spill_max != 0 ? node->opt.spill_max : SPILL_MAX),
+        .max_key = "spill_max",
         .jobs = node->jobs,
         .home = w->wake,
         .trouble = on_spill_trouble,
@@ -74,6 +88,36 @@ static enum hf_err make_spill(struct hf_worker *w)
     if (err == HF_OK)
         hf_kernel_spill_to(w->kernel, &hf_spill_file_ops, w->spill);
     return err;
+}
+
+static uint64_t or_else(uint64_t set, uint64_t otherwise)
+{
+    return set != 0 ? set : otherwise;
+}
+
+static enum hf_err make_blob_file(struct hf_worker *w)
+{
+    struct hf_node *node = w->node;
+    const struct hf_node_options *o = &node->opt;
+    struct hf_spill_settings s = {
+        .folder = spill_folder(node),
+        .max = hf_node_part(node, or_else(o->blob_file_max, BLOB_FILE_MAX)),
+        .max_key = "blob_file_max",
+        .jobs = node->jobs,
+        .home = w->wake,
+        .trouble = on_blob_trouble,
+        .ctx = w,
+    };
+    enum hf_err err = hf_spill_file_new(&s, &w->blob_file);
+    if (err != HF_OK)
+        return err;
+    const struct hf_blob_spill_settings bs = {
+        .ops = &hf_spill_file_ops,
+        .ctx = w->blob_file,
+        .memory_max = hf_node_part(node, or_else(o->blob_memory_max, BLOB_MEMORY_MAX)),
+        .blob_max = or_else(o->blob_resident_max, BLOB_RESIDENT_MAX),
+    };
+    return hf_blob_pool_spill_to(hf_kernel_blobs(w->kernel), &bs);
 }
 
 /* Components have up to a dozen core instances. */
@@ -116,6 +160,8 @@ enum hf_err hf_worker_init(struct hf_worker *w, struct hf_node *node, uint32_t n
         err = hf_node_kv_door(node, &w->io);
     if (err == HF_OK)
         err = make_spill(w);
+    if (err == HF_OK)
+        err = make_blob_file(w);
     if (err == HF_OK)
         err = os->poller_add(w->poller, hf_wake_fd(w->wake), HF_OS_IN, &w->wake_watch);
     if (err != HF_OK)
@@ -174,6 +220,8 @@ void hf_worker_end(struct hf_worker *w)
     w->ended = true;
     hf_desk_close(&w->desk);
     hf_gateway_free(w->gateway);
+    if (w->kernel != NULL)
+        hf_blob_pool_spill_end(hf_kernel_blobs(w->kernel));
     hf_kernel_free(w->kernel);
     hf_client_free(w->client); /* after the guests that wait for it */
     w->client = NULL;
@@ -194,6 +242,7 @@ void hf_worker_done(struct hf_worker *w)
     hf_between_free(w->between);
     hf_shards_free(w->shards);
     hf_spill_file_free(w->spill);
+    hf_spill_file_free(w->blob_file);
     if (w->io.os != NULL)
         hf_io_collect(&w->io);
     hf_store_close(w->store);

@@ -104,6 +104,7 @@ static const char all_keys[] =
          "debug = true\nno_trace = true\nconnections = 500\nhead_max = \"16KiB\"\nbody_max = 1000\nhead_timeout = \"2s\"\nbody_timeout = \"3s\"\n"
          "keep_alive = \"4s\"\noutbound_max = 5\ninstances_max = 700\n"
          "resident_max = 31\nnames_max = 32\nspill_max = \"33MiB\"\n"
+         "blob_memory_max = \"34MiB\"\nblob_resident_max = \"35MiB\"\nblob_file_max = \"36GiB\"\n"
          "[node.keyvalue]\nvalue_max = \"2MiB\"\nkeys_max = 6\nbytes_max = \"1GB\"\n"
          "[node.components]\nmax = 24\nbytes_max = \"25MiB\"\n"
          "[listen]\nhttp = [\"127.0.0.1:8080\", \"[::1]:0\", \"localhost:81\"]\n"
@@ -145,6 +146,9 @@ static void each_key_goes_where_it_says(void **state)
     assert_int_equal(o->resident_max, 31);
     assert_int_equal(o->names_max, 32);
     assert_int_equal(o->spill_max, 33 << 20);
+    assert_int_equal(o->blob_memory_max, 34 << 20);
+    assert_int_equal(o->blob_resident_max, 35 << 20);
+    assert_int_equal(o->blob_file_max, UINT64_C(36) << 30);
     assert_int_equal(o->instances_max, 700);
     assert_int_equal(o->keyvalue_value_max, 2 << 20);
     assert_int_equal(o->keyvalue_keys_max, 6);

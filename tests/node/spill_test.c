@@ -19,6 +19,8 @@ struct rig {
     unsigned troubles;
 };
 
+static struct hf_list home; /* of moves */
+
 static void on_trouble(void *ctx, const char *text)
 {
     struct rig *r = ctx;
@@ -29,10 +31,12 @@ static void on_trouble(void *ctx, const char *text)
 static void open_rig(struct rig *r, const char *folder, uint64_t max)
 {
     *r = (struct rig){0};
+    hf_list_init(&home);
     assert_int_equal(hf_jobs_new(2, 0, &r->jobs, NULL), HF_OK);
     assert_int_equal(hf_wake_new(&r->wake, NULL), HF_OK);
     struct hf_spill_settings s = {.folder = folder,
                                   .max = max,
+                                  .max_key = "spill_max",
                                   .jobs = r->jobs,
                                   .home = r->wake,
                                   .trouble = on_trouble,
@@ -50,13 +54,19 @@ static void close_rig(struct rig *r)
     hf_wake_free(r->wake);
 }
 
-/* A move of our own: the kernel's list of arrived ones is where it ends. */
+static bool came_home(struct hf_spill_move *m)
+{
+    hf_list_push_back(&home, &m->in_kernel);
+    return true;
+}
+
 static struct hf_spill_move *move_of(struct rig *r, bool write)
 {
     struct hf_spill_move *m = calloc(1, sizeof *m);
     assert_non_null(m);
     m->write = write;
-    m->kernel = r->k;
+    m->moved = came_home;
+    (void)r;
     hf_list_init(&m->link);
     hf_list_init(&m->in_kernel);
     return m;
@@ -74,6 +84,22 @@ static void let_go(struct hf_spill_move *m)
 {
     hf_buf_done(&m->bytes);
     free(m);
+}
+
+/* The descriptor of the nameless file in /tmp that is open; -1: none is. */
+static int file_of(void)
+{
+    char path[64], to[300];
+    for (int fd = 3; fd < 64; fd++) {
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        ssize_t n = readlink(path, to, sizeof to - 1);
+        if (n <= 0)
+            continue;
+        to[n] = '\0';
+        if (strncmp(to, "/tmp/", 5) == 0 && strstr(to, "(deleted)") != NULL)
+            return fd;
+    }
+    return -1;
 }
 
 static void fill(struct hf_buf *b, size_t len, unsigned seed)
@@ -204,6 +230,39 @@ static void a_disk_that_is_full_is_said_and_gives_its_room_back(void **state)
     close_rig(&r);
 }
 
+/* A large one in which nothing lies is given back; what is written next lies in another. */
+static void a_large_file_is_given_back_when_nothing_lies_in_it(void **state)
+{
+    struct rig r;
+    struct stat st;
+    uint64_t place, other;
+    (void)state;
+    open_rig(&r, "/tmp", 64 << 20);
+    assert_int_equal(write_some(&r, 20 << 20, 1, &place, NULL), HF_OK);
+    assert_int_equal(write_some(&r, 5000, 2, &other, NULL), HF_OK);
+    int fd = file_of();
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_true(st.st_size >= 20 << 20);
+    hf_spill_file_ops.forget(r.f, place, 20 << 20);
+    check_read(&r, other, 5000, 2);
+    assert_int_equal(file_of(), fd); /* something lies in it */
+    struct hf_spill_move *m = move_of(&r, false);
+    m->place = other;
+    m->len = 5000;
+    hf_spill_file_ops.read(r.f, m);
+    hf_spill_file_ops.forget(r.f, other, 5000); /* somebody is still at it */
+    assert_int_equal(file_of(), fd);
+    await(&r, m);
+    let_go(m);
+    while (file_of() >= 0)
+        if (hf_wake_deliver_all(r.wake) == 0)
+            usleep(200);
+    assert_int_equal(write_some(&r, 6000, 3, &place, NULL), HF_OK);
+    check_read(&r, place, 6000, 3);
+    assert_int_equal(hf_spill_file_used(r.f), 6144);
+    close_rig(&r);
+}
+
 /* The threads take no more: it is done at once, and comes home all the same. */
 static void a_crowd_at_the_job_threads_stops_no_move(void **state)
 {
@@ -215,7 +274,7 @@ static void a_crowd_at_the_job_threads_stops_no_move(void **state)
     hf_jobs_free(r.jobs);
     assert_int_equal(hf_jobs_new(1, 1, &r.jobs, NULL), HF_OK);
     hf_spill_file_free(r.f);
-    struct hf_spill_settings s = {.folder = "/tmp", .max = 1 << 20, .jobs = r.jobs, .home = r.wake};
+    struct hf_spill_settings s = {.folder = "/tmp", .max = 1 << 20, .max_key = "spill_max", .jobs = r.jobs, .home = r.wake};
     assert_int_equal(hf_spill_file_new(&s, &r.f), HF_OK);
     for (unsigned i = 0; i < 64; i++) {
         m[i] = move_of(&r, true);
@@ -241,6 +300,7 @@ int main(void)
         cmocka_unit_test(its_bound_is_its_bound),
         cmocka_unit_test(where_no_file_can_be_made_it_is_said),
         cmocka_unit_test(a_disk_that_is_full_is_said_and_gives_its_room_back),
+        cmocka_unit_test(a_large_file_is_given_back_when_nothing_lies_in_it),
         cmocka_unit_test(a_crowd_at_the_job_threads_stops_no_move),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
