@@ -7,7 +7,7 @@ that dies, hangs or prints no count is one failure. Exit 0 only when nothing fai
 """
 import argparse, concurrent.futures as cf, os, re, signal, subprocess, sys, time
 
-LIMIT_S = 600
+LIMIT_S = 1800
 here = os.path.dirname(os.path.abspath(__file__))
 top = os.path.dirname(here)
 
