@@ -210,9 +210,10 @@ struct hf_call { /* what a host function is given; lives on the fiber's stack */
     struct hf_ci *ci;
     struct hf_tramp_rt *tramp;
     const union hf_val *flat; /* raw arguments as the guest passed them, for hf_call_handle */
-    /* What hf_call_alloc gives before it goes to the arena; 0 left where a result outlives this. */
+    /* For payloads of variants: what hf_call_alloc gives before it goes to the arena; 0 left where a
+     * result outlives this. */
     uint32_t small_left;
-    struct hf_value small[2];
+    struct hf_value small[4];
 };
 static inline void hf_call_begin(struct hf_call *call, struct hf_tramp_rt *tramp,
                                  const union hf_val *flat)

@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/utf.h"
 #include "component/membrane.h"
 
 /* ---- the call ---- */
@@ -96,8 +97,8 @@ __attribute__((noinline)) static enum hf_err run_spilled(struct hf_call *call,
 }
 
 /* ---- without one: by the plan of the function's type (hf_ftype.kinds, .give) ----
- * Numbers and handles go straight between the core values and the host's, and so do variants of
- * them into the guest's memory. For what else there is, and to say what is wrong, a cx is opened on
+ * Numbers, handles and short strings go straight between the core values and the host's, and so do
+ * variants of them. For what else there is, and to say what is wrong, a cx is opened on
  * the way (cx->inst is NULL until then). */
 
 INLINE void open_late(struct hf_call *call, struct hf_canon_cx *cx)
@@ -142,22 +143,81 @@ INLINE struct hf_handle *known(const struct hf_ci *ci, const struct hf_type *t, 
                : NULL;
 }
 
+INLINE bool lift_own(const struct hf_call *call, const struct hf_type *t, uint32_t index,
+                     struct hf_value *ret)
+{
+    struct hf_handle *h = known(call->ci, t, index);
+    if (HF_UNLIKELY(h == NULL || h->lends != 0 || !h->own))
+        return false;
+    *ret = (struct hf_value){.u64 = h->rep};
+    hf_handles_remove_at(&call->ci->handles, index, h);
+    return true;
+}
+
+/* Short and of ASCII, in memory that was seen before. */
+#define SHORT_TEXT 256u /* bytes; so few need no charge (S14) */
+INLINE bool lift_text(const struct hf_call *call, uint32_t ptr, uint32_t len, struct hf_value *ret)
+{
+    const struct hf_canon_rt *opts = &call->tramp->opts;
+    if (HF_UNLIKELY(opts->enc != HF_ENC_UTF8 || len > SHORT_TEXT ||
+                    len > hf_canon_max(call->inst->settings.string_bytes_max) ||
+                    (uint64_t)ptr + len > opts->mem_size))
+        return false;
+    *ret = (struct hf_value){.bytes = opts->mem + ptr, .len = len};
+    return HF_LIKELY(hf_ascii_prefix(ret->bytes, len) == len);
+}
+
+/* A string, or a variant as deep as it goes, when what is at the bottom is nothing, a number, a
+ * string or an own handle. *at moves only when it is done. */
+__attribute__((noinline)) static bool lift_deep(struct hf_call *call, const struct hf_type *t,
+                                                const union hf_val *vals, uint32_t *at,
+                                                struct hf_value *ret)
+{
+    const union hf_val *v = &vals[*at];
+    uint32_t left = call->small_left, n_flat = t->n_flat;
+    bool done = false;
+    while (t->kind >= HF_T_VARIANT && t->kind <= HF_T_RESULT) {
+        if (HF_UNLIKELY(v->u32 >= t->n))
+            goto end;
+        const struct hf_type *payload = t->members[v->u32].type;
+        *ret = (struct hf_value){.tag = v->u32};
+        if (payload == NULL) {
+            done = true;
+            goto end;
+        }
+        if (HF_UNLIKELY(call->small_left == 0))
+            goto end;
+        ret->items = &call->small[--call->small_left];
+        ret = ret->items;
+        t = payload;
+        v++;
+    }
+    if (t->kind == HF_T_STRING)
+        done = lift_text(call, v[0].u32, v[1].u32, ret);
+    else if (t->kind == HF_T_OWN)
+        done = lift_own(call, t, v->u32, ret);
+    else
+        done = hf_lift_number(t->kind, v, ret);
+end:
+    if (HF_LIKELY(done))
+        *at += n_flat;
+    else
+        call->small_left = left;
+    return done;
+}
+
 /* False: nothing was done; lift_any, which knows everything, shall look. */
 INLINE bool lift_known(const struct hf_call *call, unsigned kind, const struct hf_type *t,
                        const union hf_val *v, struct hf_value *ret)
 {
-    if (kind == HF_T_BORROW || kind == HF_T_OWN) {
+    if (kind == HF_T_BORROW) {
         struct hf_handle *h = known(call->ci, t, v->u32);
         if (HF_UNLIKELY(h == NULL))
             return false;
-        if (kind == HF_T_OWN && HF_UNLIKELY(h->lends != 0 || !h->own))
-            return false;
         *ret = (struct hf_value){.u64 = h->rep};
-        if (kind == HF_T_OWN)
-            hf_handles_remove_at(&call->ci->handles, v->u32, h);
         return true;
     }
-    return hf_lift_number(kind, v, ret);
+    return kind == HF_T_OWN ? lift_own(call, t, v->u32, ret) : hf_lift_number(kind, v, ret);
 }
 
 INLINE bool lower_own(const struct hf_call *call, const struct hf_type *t, const struct hf_value *v,
@@ -252,7 +312,9 @@ INLINE enum hf_err run(struct hf_call *call, const struct hf_host_func *host, un
             continue;
         }
         uint32_t next = at;
-        err = lift_any(call, &cx, i, &next, args);
+        bool deep = f->kinds[i] == HF_T_STRING || f->kinds[i] == HF_T_VARIANT;
+        if (!deep || !lift_deep(call, f->params[i].type, vals, &next, &args[i]))
+            err = lift_any(call, &cx, i, &next, args);
         if (HF_UNLIKELY(err != HF_OK))
             goto end;
         at = next;

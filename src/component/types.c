@@ -413,8 +413,10 @@ static void plan(struct hf_ftype *f)
     }
     for (uint32_t i = 0; i < f->n_params && !f->params_spilled; i++) {
         enum hf_type_kind kind = f->params[i].type->kind;
-        bool known = kind <= HF_T_CHAR || kind == HF_T_OWN || (kind == HF_T_BORROW && !lends);
-        f->kinds[i] = known ? (uint8_t)kind : HF_KIND_ANY;
+        bool known = kind <= HF_T_STRING || kind == HF_T_OWN || (kind == HF_T_BORROW && !lends);
+        f->kinds[i] = known                         ? (uint8_t)kind
+                      : is_cases(f->params[i].type) ? HF_T_VARIANT
+                                                    : HF_KIND_ANY;
     }
 }
 

@@ -88,8 +88,8 @@ struct hf_ftype { /* a component function's type, with its core signature */
     /* Parameters and result are numbers (bool to char), flat, one core value each: calls take a short way. */
     bool plain;
     /* What a call does with each parameter and with the result, so that the common ones need no walk over types. Unless
-     * params_spilled: the kind of a number, or OWN or BORROW of one that nothing in the same call could take away; else
-     * HF_KIND_ANY. */
+     * params_spilled: the kind of a number, string or variant (VARIANT for all of them), or OWN or BORROW of one that nothing
+     * in the same call could take away; else HF_KIND_ANY. */
     uint8_t kinds[HF_FLAT_PARAMS_MAX];
     uint8_t give; /* enum hf_give */
 };
