@@ -17,13 +17,34 @@ static inline uint8_t lower(uint8_t c)
 
 #define EACH UINT64_C(0x0101010101010101)
 
-/* Eight bytes, those from A to Z made small. No sum passes the top bit of its byte. */
-static inline uint64_t lower8(const uint8_t *p)
+/* Eight bytes each. Mostly they are the same, or differ in more than the case. */
+static inline bool eq8(uint64_t a, uint64_t b)
+{
+    uint64_t other = a ^ b;
+    if (HF_LIKELY(other == 0))
+        return true;
+    if ((other & ~(EACH * 0x20)) != 0)
+        return false;
+    /* The top bit of each byte of `a` that is a letter; no sum passes the top bit of its byte. */
+    uint64_t low = (a | EACH * 0x20) & EACH * 0x7f;
+    uint64_t letter = (low + EACH * (0x80 - 'a')) & ~(low + EACH * (0x7f - 'z')) & ~a;
+    return (other << 2 & ~letter) == 0;
+}
+
+static inline uint64_t get8(const uint8_t *p)
 {
     uint64_t w;
     memcpy(&w, p, sizeof w);
-    uint64_t low = w & EACH * 0x7f, from_a = low + EACH * (0x80 - 'A'), past_z = low + EACH * (0x7f - 'Z');
-    return w | ((from_a ^ past_z) & ~w & EACH * 0x80) >> 2;
+    return w;
+}
+
+/* The first four bytes and the last four, of which some may be the same. */
+static inline uint64_t get_ends(const uint8_t *p, size_t len)
+{
+    uint32_t first, last;
+    memcpy(&first, p, sizeof first);
+    memcpy(&last, p + len - sizeof last, sizeof last);
+    return first | (uint64_t)last << 32;
 }
 
 bool hf_bytes_eq_nocase(const uint8_t *a, const uint8_t *b, size_t len)
@@ -31,10 +52,12 @@ bool hf_bytes_eq_nocase(const uint8_t *a, const uint8_t *b, size_t len)
     size_t i = 0;
     if (len >= 8) {
         for (; i <= len - 8; i += 8)
-            if (lower8(a + i) != lower8(b + i))
+            if (!eq8(get8(a + i), get8(b + i)))
                 return false;
-        return i == len || lower8(a + len - 8) == lower8(b + len - 8); /* some of them once more */
+        return i == len || eq8(get8(a + len - 8), get8(b + len - 8)); /* some of them once more */
     }
+    if (len >= 4)
+        return eq8(get_ends(a, len), get_ends(b, len));
     for (; i < len; i++) {
         if (a[i] != b[i] && lower(a[i]) != lower(b[i]))
             return false;

@@ -8,8 +8,6 @@
  */
 #include "base/head.h"
 
-#include "base/codec.h"
-
 #define VERSION    1u
 #define FIXED_LEN  16u /* bytes before the first str */
 #define AT_FIELDS  8u  /* where n_fields stands */
@@ -165,46 +163,51 @@ void hf_head_abort(struct hf_head_writer *w)
         w->buf->ptr[w->start] = '\0';
 }
 
-static inline uint32_t get_u32le(const uint8_t *p)
-{
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
+/* How far a head is read. */
+struct cursor {
+    const uint8_t *at, *end, *start;
+};
 
-static struct hf_view read_str(struct hf_reader *r)
-{
-    return hf_read_bytes(r, hf_read_u32le(r));
-}
-
-static enum hf_err corrupt(struct hf_report *report, const struct hf_reader *r, const char *what)
+static enum hf_err corrupt(struct hf_report *report, const struct cursor *c, const char *what)
 {
     return hf_report_set(report, HF_CORRUPT, "HTTP head: %s (near byte %zu)", what,
-                         hf_reader_pos(r));
+                         (size_t)(c->at - c->start));
 }
 
-static enum hf_err read_request(struct hf_reader *r, struct hf_head *head, struct hf_report *report)
+/* False: it is not there; the cursor stays where it begins. */
+static inline bool read_str(struct cursor *c, struct hf_view *ret)
 {
-    head->method = read_str(r);
-    head->scheme = read_str(r);
-    head->authority = read_str(r);
-    head->path = read_str(r);
-    if (r->bad)
-        return corrupt(report, r, "the request line is cut off");
+    if (HF_UNLIKELY(c->end - c->at < 4))
+        return false;
+    uint32_t len = hf_head_u32(c->at);
+    if (HF_UNLIKELY(len > (size_t)(c->end - c->at) - 4))
+        return false;
+    *ret = hf_view(c->at + 4, len);
+    c->at += 4 + (size_t)len;
+    return true;
+}
+
+static enum hf_err read_request(struct cursor *c, struct hf_head *head, struct hf_report *report)
+{
+    if (!read_str(c, &head->method) || !read_str(c, &head->scheme) ||
+        !read_str(c, &head->authority) || !read_str(c, &head->path))
+        return corrupt(report, c, "the request line is cut off");
     if (head->status != 0)
-        return corrupt(report, r, "a request with a status");
+        return corrupt(report, c, "a request with a status");
     if ((head->flags & ~REQUEST_FLAGS) != 0)
-        return corrupt(report, r, "unknown request flags");
+        return corrupt(report, c, "unknown request flags");
     if (!parts_fit(head->flags, head->scheme, head->authority, head->path))
-        return corrupt(report, r, "a part that its flag denies");
+        return corrupt(report, c, "a part that its flag denies");
     return HF_OK;
 }
 
-static enum hf_err read_response(struct hf_reader *r, struct hf_head *head,
-                                 struct hf_report *report)
+static enum hf_err read_response(struct cursor *c, struct hf_head *head, struct hf_report *report)
 {
+    head->method = head->scheme = head->authority = head->path = (struct hf_view){0};
     if (head->status < STATUS_MIN || head->status > STATUS_MAX)
-        return corrupt(report, r, "status out of range");
+        return corrupt(report, c, "status out of range");
     if ((head->flags & ~RESPONSE_FLAGS) != 0)
-        return corrupt(report, r, "unknown response flags");
+        return corrupt(report, c, "unknown response flags");
     return HF_OK;
 }
 
@@ -213,7 +216,7 @@ static inline const uint8_t *behind_str(const uint8_t *p, const uint8_t *end)
 {
     if (HF_UNLIKELY(end - p < 4))
         return NULL;
-    uint32_t len = get_u32le(p);
+    uint32_t len = hf_head_u32(p);
     p += 4;
     return HF_LIKELY(len <= (size_t)(end - p)) ? p + len : NULL;
 }
@@ -228,67 +231,54 @@ static bool fields_fit(struct hf_view fields, uint32_t n)
 }
 
 /* They do not fit: says where. */
-static enum hf_err bad_fields(struct hf_reader *r, uint32_t n, struct hf_report *report)
+static enum hf_err bad_fields(struct cursor *c, uint32_t n, struct hf_report *report)
 {
-    for (uint32_t i = 0; i < n; i++) {
-        read_str(r);
-        read_str(r);
-        if (r->bad)
-            return corrupt(report, r, "the fields are cut off");
-    }
-    return corrupt(report, r, "bytes behind the last field");
+    struct hf_view str;
+    for (uint64_t i = 0; i < 2 * (uint64_t)n; i++)
+        if (!read_str(c, &str))
+            return corrupt(report, c, "the fields are cut off");
+    return corrupt(report, c, "bytes behind the last field");
+}
+
+static inline enum hf_err read_head(struct hf_view bytes, struct hf_head *ret,
+                                    struct hf_report *report)
+{
+    const uint8_t *p = bytes.ptr;
+    struct cursor c = {p, p, p};
+    if (bytes.len < FIXED_LEN)
+        return corrupt(report, &c, "too short");
+    c.at = p + FIXED_LEN;
+    c.end = p + bytes.len;
+    ret->kind = (enum hf_head_kind)p[1];
+    ret->status = (uint16_t)(p[2] | p[3] << 8);
+    ret->flags = hf_head_u32(p + 4);
+    ret->n_fields = hf_head_u32(p + AT_FIELDS);
+    if (p[0] != VERSION)
+        return corrupt(report, &c, "unknown version");
+    if (hf_head_u32(p + AT_TOTAL) != bytes.len)
+        return corrupt(report, &c, "not as long as it says");
+
+    enum hf_err err;
+    if (p[1] == HF_HEAD_REQUEST)
+        err = read_request(&c, ret, report);
+    else if (p[1] == HF_HEAD_RESPONSE)
+        err = read_response(&c, ret, report);
+    else
+        err = corrupt(report, &c, "neither request nor response");
+    if (HF_UNLIKELY(err != HF_OK))
+        return err;
+
+    ret->fields = hf_view(c.at, (size_t)(c.end - c.at));
+    return HF_LIKELY(fields_fit(ret->fields, ret->n_fields)) ? HF_OK
+                                                             : bad_fields(&c, ret->n_fields, report);
 }
 
 enum hf_err hf_head_read(struct hf_view bytes, struct hf_head *ret, struct hf_report *report)
 {
-    struct hf_reader r = hf_reader(bytes);
-    struct hf_head head = {0};
-    uint8_t version = hf_read_u8(&r), kind = hf_read_u8(&r);
-    head.status = hf_read_u16le(&r);
-    head.flags = hf_read_u32le(&r);
-    head.n_fields = hf_read_u32le(&r);
-    uint32_t total = hf_read_u32le(&r);
-    if (r.bad)
-        return corrupt(report, &r, "too short");
-    if (version != VERSION)
-        return corrupt(report, &r, "unknown version");
-    if (total != bytes.len)
-        return corrupt(report, &r, "not as long as it says");
-
-    enum hf_err err;
-    head.kind = (enum hf_head_kind)kind;
-    if (kind == HF_HEAD_REQUEST)
-        err = read_request(&r, &head, report);
-    else if (kind == HF_HEAD_RESPONSE)
-        err = read_response(&r, &head, report);
-    else
-        err = corrupt(report, &r, "neither request nor response");
-    if (err != HF_OK)
-        return err;
-
-    head.fields = hf_view(r.at, hf_reader_left(&r));
-    if (HF_UNLIKELY(!fields_fit(head.fields, head.n_fields)))
-        return bad_fields(&r, head.n_fields, report);
-    *ret = head;
-    return HF_OK;
-}
-
-bool hf_head_next(const struct hf_head *head, size_t *at, struct hf_view *name,
-                  struct hf_view *value)
-{
-    if (*at >= head->fields.len)
-        return false;
-    /* The asserts hold: hf_head_read walked the same bytes. */
-    const uint8_t *p = head->fields.ptr + *at;
-    size_t left = head->fields.len - *at;
-    HF_ASSERT(left >= 8 && get_u32le(p) <= left - 8);
-    *name = hf_view(p + 4, get_u32le(p));
-    p += 4 + name->len;
-    left -= 8 + name->len;
-    HF_ASSERT(get_u32le(p) <= left);
-    *value = hf_view(p + 4, get_u32le(p));
-    *at += 8 + name->len + value->len;
-    return true;
+    enum hf_err err = read_head(bytes, ret, report);
+    if (HF_UNLIKELY(err != HF_OK))
+        *ret = (struct hf_head){0};
+    return err;
 }
 
 bool hf_head_find(const struct hf_head *head, struct hf_view name, struct hf_view *value)

@@ -52,8 +52,8 @@ enum hf_err hf_head_fields(struct hf_head_writer *w, const struct hf_head *from)
 struct hf_view hf_head_end(struct hf_head_writer *w); /* fills the counts; a view into the buffer */
 void hf_head_abort(struct hf_head_writer *w);
 
-/* Reading in place. HF_CORRUPT with a report when the bytes are not a head. Views live as long as
- * `bytes`. */
+/* Reading in place. HF_CORRUPT with a report when the bytes are not a head; *ret is zeroes
+ * then. Views live as long as `bytes`. */
 struct hf_head {
     enum hf_head_kind kind;
     uint16_t status;
@@ -63,9 +63,30 @@ struct hf_head {
 };
 enum hf_err hf_head_read(struct hf_view bytes, struct hf_head *ret,
                          struct hf_report *report) HF_MUST_CHECK;
-/* Walks: start with *at = 0; false at the end. Bounds were checked by hf_head_read. */
-bool hf_head_next(const struct hf_head *head, size_t *at, struct hf_view *name,
-                  struct hf_view *value);
+static inline uint32_t hf_head_u32(const uint8_t *p)
+{
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+/* Walks: start with *at = 0; false at the end. Bounds were checked by hf_head_read, so the asserts
+ * hold. */
+static inline bool hf_head_next(const struct hf_head *head, size_t *at, struct hf_view *name,
+                                struct hf_view *value)
+{
+    if (*at >= head->fields.len) {
+        *name = *value = (struct hf_view){0};
+        return false;
+    }
+    const uint8_t *p = head->fields.ptr + *at;
+    size_t left = head->fields.len - *at;
+    HF_ASSERT(left >= 8 && hf_head_u32(p) <= left - 8);
+    *name = hf_view(p + 4, hf_head_u32(p));
+    p += 4 + name->len;
+    left -= 8 + name->len;
+    HF_ASSERT(hf_head_u32(p) <= left);
+    *value = hf_view(p + 4, hf_head_u32(p));
+    *at += 8 + name->len + value->len;
+    return true;
+}
 /* First field of that name, ASCII case ignored. */
 bool hf_head_find(const struct hf_head *head, struct hf_view name, struct hf_view *value);
 

@@ -46,16 +46,17 @@ static size_t run_of(struct hf_view v, uint8_t class)
     return n;
 }
 
+#define EACH UINT64_C(0x0101010101010101)
+
 /* Of eight bytes, the first in the lowest: the top bit of the first that is a control character (a
  * tab among them) or DEL is set; above it bits say nothing. 0: none is. */
 static inline uint64_t odd_of(const uint8_t *p)
 {
-    const uint64_t each = UINT64_C(0x0101010101010101);
     uint64_t w, del;
     memcpy(&w, p, sizeof w);
     w = le64toh(w);
-    del = w ^ each * 0x7f;
-    return (((w - each * 0x20) & ~w) | ((del - each) & ~del)) & each * 0x80;
+    del = w ^ EACH * 0x7f;
+    return (((w - EACH * 0x20) & ~w) | ((del - EACH) & ~del)) & EACH * 0x80;
 }
 
 /* run_of VALUE: eight bytes at a time. */
@@ -78,18 +79,11 @@ static size_t run_of_value(struct hf_view v)
     return n + run_of(hf_view_skip(v, n), VALUE);
 }
 
-static bool eq_lower(struct hf_view v, const char *lower, size_t len)
+static inline bool is(struct hf_view v, const char *lower, size_t len)
 {
-    if (v.len != len)
-        return false;
-    for (size_t i = 0; i < len; i++) {
-        uint8_t c = v.ptr[i];
-        if ((c >= 'A' && c <= 'Z' ? c | 0x20 : c) != (uint8_t)lower[i])
-            return false;
-    }
-    return true;
+    return v.len == len && hf_bytes_eq_nocase(v.ptr, (const uint8_t *)lower, len);
 }
-#define IS(v, lit) eq_lower((v), "" lit, sizeof(lit) - 1)
+#define IS(v, lit) is((v), "" lit, sizeof(lit) - 1)
 
 bool hf_strict_is_token(struct hf_view v)
 {
