@@ -7,6 +7,8 @@
  */
 #include "gateway/http1.h"
 
+#include "gateway/scan.h"
+
 #include <llhttp.h>
 #include <stdlib.h>
 
@@ -65,24 +67,41 @@ static enum hf_err find_start(struct hf_view bytes, struct hf_http1_scan *scan,
     return HF_OK;
 }
 
+/* Which of the next sixteen bytes, or of those that are left, are line feeds. */
+static inline unsigned feeds(struct hf_view bytes, size_t at)
+{
+    unsigned m = 0;
+    if (HF_LIKELY(bytes.len - at >= HF_SCAN))
+        return hf_scan_lf(bytes.ptr + at);
+    if (HF_LIKELY(bytes.len >= HF_SCAN)) /* some of them once more */
+        return hf_scan_lf(bytes.ptr + bytes.len - HF_SCAN) >> (HF_SCAN - (bytes.len - at));
+    for (unsigned i = 0; i < bytes.len - at; i++)
+        m |= (unsigned)(bytes.ptr[at + i] == '\n') << i;
+    return m;
+}
+
 /* Goes from line end to line end until one is empty. `at` is where to go on, 0 at the very first
  * byte of a line. */
 static enum hf_err find_empty_line(struct hf_view bytes, uint32_t start, uint32_t *at, uint32_t max,
                                    const char *too_long, struct hf_refusal *why)
 {
-    for (;;) {
-        const uint8_t *lf = memchr(bytes.ptr + *at, '\n', bytes.len - *at);
-        size_t end = lf == NULL ? bytes.len : (size_t)(lf - bytes.ptr) + 1;
-        if (end - start > max)
-            return refuse(why, 431, too_long);
-        *at = (uint32_t)end;
-        if (lf == NULL)
-            return HF_AGAIN;
-        if (end < start + 2 || lf[-1] != '\r')
-            return refuse(why, 400, "a line ends in LF without CR");
-        if (end == start + 2 || lf[-2] == '\n')
-            return HF_OK;
+    for (size_t i = *at; i < bytes.len; i += HF_SCAN) {
+        for (unsigned m = feeds(bytes, i); m != 0; m &= m - 1) {
+            size_t end = i + (size_t)__builtin_ctz(m) + 1;
+            const uint8_t *lf = bytes.ptr + end - 1;
+            if (end - start > max)
+                return refuse(why, 431, too_long);
+            *at = (uint32_t)end;
+            if (end < start + 2 || lf[-1] != '\r')
+                return refuse(why, 400, "a line ends in LF without CR");
+            if (end == start + 2 || lf[-2] == '\n')
+                return HF_OK;
+        }
     }
+    if (bytes.len - start > max)
+        return refuse(why, 431, too_long);
+    *at = (uint32_t)bytes.len;
+    return HF_AGAIN;
 }
 
 enum hf_err hf_http1_find_head(struct hf_view bytes, uint32_t head_max, struct hf_http1_scan *scan,

@@ -6,7 +6,7 @@
  */
 #include "gateway/strict.h"
 
-#include <endian.h>
+#include "gateway/scan.h"
 
 #define NAMED_MAX 32u /* fields a Connection may name: each costs a walk over all fields */
 
@@ -46,36 +46,38 @@ static size_t run_of(struct hf_view v, uint8_t class)
     return n;
 }
 
-#define EACH UINT64_C(0x0101010101010101)
-
-/* Of eight bytes, the first in the lowest: the top bit of the first that is a control character (a
- * tab among them) or DEL is set; above it bits say nothing. 0: none is. */
-static inline uint64_t odd_of(const uint8_t *p)
-{
-    uint64_t w, del;
-    memcpy(&w, p, sizeof w);
-    w = le64toh(w);
-    del = w ^ EACH * 0x7f;
-    return (((w - EACH * 0x20) & ~w) | ((del - EACH) & ~del)) & EACH * 0x80;
-}
-
-/* run_of VALUE: eight bytes at a time. */
-static size_t run_of_value(struct hf_view v)
+/* run_of TOKEN, most of it sixteen bytes at a time. */
+static inline size_t run_of_token(struct hf_view v)
 {
     size_t n = 0;
-    while (v.len - n >= 8) {
-        uint64_t odd = odd_of(v.ptr + n);
+    while (v.len - n >= HF_SCAN) {
+        unsigned other = hf_scan_other(v.ptr + n);
+        if (other != 0) {
+            n += (size_t)__builtin_ctz(other);
+            break;
+        }
+        n += HF_SCAN;
+    }
+    while (n < v.len && (byte_class[v.ptr[n]] & TOKEN) != 0)
+        n++;
+    return n;
+}
+
+/* run_of VALUE, likewise. */
+static inline size_t run_of_value(struct hf_view v)
+{
+    size_t n = 0;
+    while (v.len - n >= HF_SCAN) {
+        unsigned odd = hf_scan_odd(v.ptr + n);
         if (odd == 0) {
-            n += 8;
+            n += HF_SCAN;
             continue;
         }
-        n += (size_t)__builtin_ctzll(odd) / 8;
+        n += (size_t)__builtin_ctz(odd);
         if (v.ptr[n] != '\t')
             return n;
         n++;
     }
-    if (n < v.len && v.len >= 8 && odd_of(v.ptr + v.len - 8) == 0) /* some of them once more */
-        return v.len;
     return n + run_of(hf_view_skip(v, n), VALUE);
 }
 
@@ -87,11 +89,26 @@ static inline bool is(struct hf_view v, const char *lower, size_t len)
 
 bool hf_strict_is_token(struct hf_view v)
 {
-    return v.len > 0 && run_of(v, TOKEN) == v.len;
+    uint8_t few[HF_SCAN];
+    if (v.len >= 4 && v.len <= HF_SCAN) {
+        hf_scan_short(few, v.ptr, v.len);
+        if (hf_scan_other(few) == 0)
+            return true;
+    }
+    return v.len > 0 && run_of_token(v) == v.len;
 }
 
 bool hf_strict_is_value(struct hf_view v)
 {
+    uint8_t few[HF_SCAN];
+    if (v.len > HF_SCAN && v.len <= 2 * HF_SCAN)
+        if ((hf_scan_odd(v.ptr) | hf_scan_odd(v.ptr + v.len - HF_SCAN)) == 0)
+            return true;
+    if (v.len >= 4 && v.len <= HF_SCAN) {
+        hf_scan_short(few, v.ptr, v.len);
+        if (hf_scan_odd(few) == 0)
+            return true;
+    }
     return run_of_value(v) == v.len;
 }
 
@@ -110,20 +127,32 @@ void hf_strict_guess(struct hf_view bytes, struct hf_view *method, struct hf_vie
         *target = hf_view_take(hf_view_skip(rest, 1), run_of(hf_view_skip(rest, 1), TARGET));
 }
 
-struct hf_view hf_strict_trim(struct hf_view v)
+static inline bool blank(uint8_t c)
 {
-    while (v.len > 0 && (v.ptr[0] == ' ' || v.ptr[0] == '\t'))
-        v = hf_view_skip(v, 1);
-    while (v.len > 0 && (v.ptr[v.len - 1] == ' ' || v.ptr[v.len - 1] == '\t'))
+    return c == ' ' || c == '\t';
+}
+
+static inline struct hf_view trim(struct hf_view v)
+{
+    while (v.len > 0 && blank(v.ptr[0])) {
+        v.ptr++;
+        v.len--;
+    }
+    while (v.len > 0 && blank(v.ptr[v.len - 1]))
         v.len--;
     return v;
+}
+
+struct hf_view hf_strict_trim(struct hf_view v)
+{
+    return trim(v);
 }
 
 bool hf_strict_list_next(struct hf_view *rest, struct hf_view *item)
 {
     while (rest->len > 0) {
         size_t comma = hf_view_find(*rest, ',');
-        *item = hf_strict_trim(hf_view_take(*rest, comma));
+        *item = trim(hf_view_take(*rest, comma));
         *rest = hf_view_skip(*rest, comma + 1);
         if (item->len > 0)
             return true;
@@ -159,28 +188,38 @@ bool hf_strict_length(struct hf_view value, uint64_t *ret)
     return true;
 }
 
-/* The line end at the front: CR and LF, both. */
-bool hf_strict_line_end(struct hf_view *rest, struct hf_refusal *why)
+/* What stands where a line should end. */
+__attribute__((cold)) static bool no_line_end(struct hf_view rest, struct hf_refusal *why)
 {
-    if (rest->len >= 2 && rest->ptr[0] == '\r' && rest->ptr[1] == '\n') {
-        *rest = hf_view_skip(*rest, 2);
-        return true;
-    }
-    if (rest->len == 0)
+    if (rest.len == 0)
         return refuse(why, 400, "the head is cut off");
-    if (rest->ptr[0] == '\n')
+    if (rest.ptr[0] == '\n')
         return refuse(why, 400, "a line ends in LF without CR");
-    if (rest->ptr[0] == '\r')
+    if (rest.ptr[0] == '\r')
         return refuse(why, 400, "a CR without LF");
-    if (rest->ptr[0] == 0)
+    if (rest.ptr[0] == 0)
         return refuse(why, 400, "a NUL byte in the head");
     return refuse(why, 400, "a control character in the head");
+}
+
+/* The line end at the front: CR and LF, both. */
+static inline bool line_end(struct hf_view *rest, struct hf_refusal *why)
+{
+    if (HF_UNLIKELY(rest->len < 2 || rest->ptr[0] != '\r' || rest->ptr[1] != '\n'))
+        return no_line_end(*rest, why);
+    *rest = hf_view(rest->ptr + 2, rest->len - 2);
+    return true;
+}
+
+bool hf_strict_line_end(struct hf_view *rest, struct hf_refusal *why)
+{
+    return line_end(rest, why);
 }
 
 bool hf_strict_field(struct hf_view *rest, struct hf_strict_field *ret, struct hf_refusal *why)
 {
     struct hf_view at = *rest;
-    size_t n = run_of(at, TOKEN);
+    size_t n = run_of_token(at);
     uint8_t stop = n < at.len ? at.ptr[n] : 0;
     if (n == 0 && (stop == ' ' || stop == '\t'))
         return refuse(why, 400, "a folded or indented field line");
@@ -195,10 +234,10 @@ bool hf_strict_field(struct hf_view *rest, struct hf_strict_field *ret, struct h
     ret->name = hf_view_take(at, n);
     at = hf_view_skip(at, n + 1);
     n = run_of_value(at);
-    ret->value = hf_strict_trim(hf_view_take(at, n));
+    ret->value = trim(hf_view_take(at, n));
     ret->hop = false;
     at = hf_view_skip(at, n);
-    if (!hf_strict_line_end(&at, why))
+    if (!line_end(&at, why))
         return false;
     *rest = at;
     return true;
@@ -235,7 +274,7 @@ static bool request_line(struct hf_view *rest, struct hf_strict *s, struct hf_re
     at = hf_view_skip(at, 8);
     if (at.len > 0 && (byte_class[at.ptr[0]] & VALUE) != 0)
         return refuse(why, 400, "the request line goes on after the HTTP version");
-    if (!hf_strict_line_end(&at, why))
+    if (!line_end(&at, why))
         return false;
     *rest = at;
     return true;
@@ -335,7 +374,7 @@ bool hf_strict_head(struct hf_view head, struct hf_strict *s, struct hf_refusal 
             return false;
         s->n_fields++;
     }
-    if (!hf_strict_line_end(&at, why))
+    if (!line_end(&at, why))
         return false;
     if (at.len != 0)
         return refuse(why, 400, "bytes after the empty line");
@@ -363,7 +402,7 @@ bool hf_strict_trailers(struct hf_view block, struct hf_strict_field *fields, ui
             return refuse(why, 400, "a trailer field that may only stand in a head");
         ++*n;
     }
-    if (!hf_strict_line_end(&block, why))
+    if (!line_end(&block, why))
         return false;
     return block.len == 0 || refuse(why, 400, "bytes after the trailers");
 }
