@@ -110,7 +110,8 @@ void hf_buf_init(struct hf_buf *buf)
 
 void hf_buf_done(struct hf_buf *buf)
 {
-    free(buf->ptr);
+    if (buf->ptr != NULL) /* mostly it was handed on */
+        free(buf->ptr);
     hf_buf_init(buf);
 }
 

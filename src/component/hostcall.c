@@ -113,12 +113,12 @@ INLINE void open_late(struct hf_call *call, struct hf_canon_cx *cx)
 
 /* Parameter i and no other, whatever it is. What is behind it is not looked at when it fails. */
 __attribute__((noinline)) static enum hf_err lift_any(struct hf_call *call, struct hf_canon_cx *cx,
-                                                      uint32_t i, uint32_t *at,
+                                                      uint32_t i, uint32_t at,
                                                       struct hf_value *args)
 {
     const struct hf_host_func *host = call->tramp->def->func.host;
     open_late(call, cx);
-    enum hf_err err = hf_lift_param(cx, host->type, i, call->flat, at, args);
+    enum hf_err err = hf_lift_param(cx, host->type, i, call->flat, &at, args);
     if (HF_LIKELY(err == HF_OK))
         return HF_OK;
     let_go_args(host->type, args);
@@ -168,13 +168,11 @@ INLINE bool lift_text(const struct hf_call *call, uint32_t ptr, uint32_t len, st
 }
 
 /* A string, or a variant as deep as it goes, when what is at the bottom is nothing, a number, a
- * string or an own handle. *at moves only when it is done. */
+ * string or an own handle. */
 __attribute__((noinline)) static bool lift_deep(struct hf_call *call, const struct hf_type *t,
-                                                const union hf_val *vals, uint32_t *at,
-                                                struct hf_value *ret)
+                                                const union hf_val *v, struct hf_value *ret)
 {
-    const union hf_val *v = &vals[*at];
-    uint32_t left = call->small_left, n_flat = t->n_flat;
+    uint32_t left = call->small_left;
     bool done = false;
     while (t->kind >= HF_T_VARIANT && t->kind <= HF_T_RESULT) {
         if (HF_UNLIKELY(v->u32 >= t->n))
@@ -199,9 +197,7 @@ __attribute__((noinline)) static bool lift_deep(struct hf_call *call, const stru
     else
         done = hf_lift_number(t->kind, v, ret);
 end:
-    if (HF_LIKELY(done))
-        *at += n_flat;
-    else
+    if (HF_UNLIKELY(!done))
         call->small_left = left;
     return done;
 }
@@ -301,23 +297,24 @@ INLINE bool lower_known(const struct hf_call *call, const struct hf_ftype *f,
 INLINE enum hf_err run(struct hf_call *call, const struct hf_host_func *host, union hf_val *vals)
 {
     const struct hf_ftype *f = host->type;
+    const struct hf_member *params = f->params;
+    const union hf_val *v = vals;
     struct hf_value args[HF_FLAT_PARAMS_MAX], result = {0};
     struct hf_canon_cx cx;
-    uint32_t at = 0;
     enum hf_err err = HF_OK;
     cx.inst = NULL;
-    for (uint32_t i = 0; i < f->n_params; i++) {
-        if (HF_LIKELY(lift_known(call, f->kinds[i], f->params[i].type, &vals[at], &args[i]))) {
-            at++;
+    for (uint32_t i = 0, n = f->n_params; i < n; i++) {
+        unsigned kind = f->kinds[i];
+        if (HF_LIKELY(lift_known(call, kind, params[i].type, v, &args[i]))) {
+            v++;
             continue;
         }
-        uint32_t next = at;
-        bool deep = f->kinds[i] == HF_T_STRING || f->kinds[i] == HF_T_VARIANT;
-        if (!deep || !lift_deep(call, f->params[i].type, vals, &next, &args[i]))
-            err = lift_any(call, &cx, i, &next, args);
+        bool deep = kind == HF_T_STRING || kind == HF_T_VARIANT;
+        if (!deep || !lift_deep(call, params[i].type, v, &args[i]))
+            err = lift_any(call, &cx, i, (uint32_t)(v - vals), args);
         if (HF_UNLIKELY(err != HF_OK))
             goto end;
-        at = next;
+        v += params[i].type->n_flat;
     }
     err = host->fn(call, args, &result);
     if (HF_UNLIKELY(err != HF_OK))
