@@ -248,11 +248,11 @@ INLINE bool lower_cases(const struct hf_call *call, const struct hf_type *t,
         if (HF_UNLIKELY(v->tag >= t->n))
             return false;
         const struct hf_type *payload = t->members[v->tag].type;
+        if (HF_UNLIKELY(payload != NULL && v->items == NULL))
+            return false;
         put(to, v->tag, t->disc_size);
         if (payload == NULL)
             return true;
-        if (HF_UNLIKELY(v->items == NULL))
-            return false;
         to += t->payload;
         v = v->items;
         t = payload;

@@ -229,25 +229,119 @@ static void test_trailers_may_not_frame_or_route(void **state)
     assert_int_equal(why.status, 431);
 }
 
-/* Each byte at each place of values of each length: they are looked at eight at a time. */
-static void value_bytes_at_every_place(void **state)
+#define LEN_MAX 40 /* two blocks of sixteen and more */
+
+static bool tchar(unsigned c)
+{
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+           (c != 0 && strchr("!#$%&'*+-.^_`|~", (int)c) != NULL);
+}
+
+/* Each byte at each place of names and values of each length: they are looked at sixteen at a time.
+ * Nothing lies behind them, for the sanitizers. */
+static void bytes_at_every_place(void **state)
 {
     (void)state;
-    for (size_t len = 1; len <= 20; len++)
+    for (size_t len = 1; len <= LEN_MAX; len++) {
+        uint8_t *v = malloc(len);
+        assert_non_null(v);
         for (size_t at = 0; at < len; at++)
             for (unsigned c = 0; c < 256; c++) {
-                uint8_t v[20], good = (c >= 0x20 && c != 0x7f) || c == '\t';
-                memset(v, at % 2 ? 'v' : 0xff, sizeof v);
+                memset(v, at % 2 ? 'v' : 0xff, len);
                 v[at] = (uint8_t)c;
-                if (hf_strict_is_value(hf_view(v, len)) != good)
-                    fail_msg("byte %u at %zu of %zu", c, at, len);
+                if (hf_strict_is_value(hf_view(v, len)) !=
+                    ((c >= 0x20 && c != 0x7f) || c == '\t'))
+                    fail_msg("value: byte %u at %zu of %zu", c, at, len);
+                memset(v, "aZ-0_"[at % 5], len);
+                v[at] = (uint8_t)c;
+                if (hf_strict_is_token(hf_view(v, len)) != tchar(c))
+                    fail_msg("token: byte %u at %zu of %zu", c, at, len);
             }
+        free(v);
+    }
+    assert_false(hf_strict_is_token(hf_view("", 0)));
+    assert_true(hf_strict_is_value(hf_view("", 0)));
+}
+
+/* The same of whole lines: the name ends at its colon and the value at its line end, wherever these
+ * are, and an odd byte in either is seen. */
+static void lines_of_every_length(void **state)
+{
+    (void)state;
+    for (size_t name = 1; name <= LEN_MAX; name++)
+        for (size_t value = 0; value <= LEN_MAX; value++) {
+            struct hf_strict_field f;
+            struct hf_refusal why;
+            size_t len = name + 1 + value + 2;
+            uint8_t *line = malloc(len);
+            assert_non_null(line);
+            memset(line, 'n', name);
+            line[name] = ':';
+            memset(line + name + 1, 'v', value);
+            memcpy(line + len - 2, "\r\n", 2);
+            struct hf_view rest = hf_view(line, len);
+            assert_true(hf_strict_field(&rest, &f, &why));
+            assert_int_equal(rest.len, 0);
+            assert_int_equal(f.name.len, name);
+            assert_int_equal(f.value.len, value);
+            for (size_t at = 0; at < len; at++) {
+                uint8_t was = line[at];
+                line[at] = 0x01;
+                rest = hf_view(line, len);
+                if (hf_strict_field(&rest, &f, &why))
+                    fail_msg("a control at %zu of %zu", at, len);
+                line[at] = was;
+            }
+            free(line);
+        }
+}
+
+/* A head's end is found wherever its line ends fall, in one piece and byte by byte, and a bare LF is
+ * refused as soon as it is there. */
+static void the_end_of_every_length(void **state)
+{
+    (void)state;
+    for (size_t a = 1; a <= LEN_MAX; a++)
+        for (size_t b = 1; b <= LEN_MAX; b++) {
+            struct hf_http1_scan whole = {0}, scan = {0};
+            struct hf_refusal why;
+            size_t len = a + 2 + b + 4, found = 0, behind = (a + b) % 20;
+            uint8_t *head = malloc(len + behind);
+            assert_non_null(head);
+            memset(head, 'x', len + behind);
+            memcpy(head + a, "\r\n", 2);
+            memcpy(head + a + 2 + b, "\r\n\r\n", 4);
+            assert_int_equal(
+                hf_http1_find_head(hf_view(head, len + behind), 8192, &whole, &found, &why), HF_OK);
+            assert_int_equal(found, len);
+            for (size_t n = 1; n < len; n++)
+                assert_int_equal(hf_http1_find_head(hf_view(head, n), 8192, &scan, &found, &why),
+                                 HF_AGAIN);
+            assert_int_equal(hf_http1_find_head(hf_view(head, len), 8192, &scan, &found, &why),
+                             HF_OK);
+            assert_int_equal(found, len);
+            scan = (struct hf_http1_scan){0};
+            assert_int_equal(
+                hf_http1_find_head(hf_view(head, len), (uint32_t)len - 1, &scan, &found, &why),
+                HF_INVALID);
+            assert_int_equal(why.status, 431);
+            scan = (struct hf_http1_scan){0};
+            head[a] = 'x';
+            assert_int_equal(hf_http1_find_head(hf_view(head, a + 1), 8192, &scan, &found, &why),
+                             HF_AGAIN);
+            assert_int_equal(hf_http1_find_head(hf_view(head, a + 2), 8192, &scan, &found, &why),
+                             HF_INVALID);
+            assert_int_equal(why.status, 400);
+            free(head);
+        }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(value_bytes_at_every_place),
+        cmocka_unit_test(bytes_at_every_place),
+        cmocka_unit_test(lines_of_every_length),
+        cmocka_unit_test(the_end_of_every_length),
         cmocka_unit_test(test_ambiguous_heads_are_refused),
         cmocka_unit_test(test_plain_heads_are_taken),
         cmocka_unit_test(test_strict_pass_alone_refuses_the_b4_rows),
