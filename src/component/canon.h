@@ -140,15 +140,15 @@ struct hf_ci {
     uint32_t rest_serial; /* handles.serial when the start ended: what the instance had before it
                              served (image.c) */
 };
-struct hf_canon_rt { /* hf_canon_opts resolved */
-    struct hf_memory memory;
+struct hf_canon_rt { /* hf_canon_opts resolved; what calls of the host look at comes first */
     /* As last seen. Memories never move or shrink (S15), so it stays good, and is looked at again only
      * when something lies past it (hf_canon_reaches): asking the engine costs more than most lifts. */
     uint8_t *mem;
     size_t mem_size;
-    struct hf_func realloc, post_return;
-    bool has_memory, has_realloc, has_post_return;
     enum hf_string_enc enc;
+    bool has_memory, has_realloc, has_post_return;
+    struct hf_memory memory;
+    struct hf_func realloc, post_return;
 };
 struct hf_lift_rt {
     const struct hf_lift *def;
@@ -159,6 +159,9 @@ struct hf_lift_rt {
 struct hf_tramp_rt { /* env of a trampoline (T7) */
     const struct hf_tramp *def;
     struct hf_ci *ci;
+    /* Of a host function: what `def` leads to, side by side; NULL: hf_tramp_host looks. */
+    const struct hf_plan *plan;
+    hf_host_fn fn;
     struct hf_canon_rt opts;
     struct hf_func func; /* the core function made */
 };

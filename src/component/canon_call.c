@@ -186,7 +186,7 @@ __attribute__((noinline)) static enum hf_err lower_shown(struct hf_canon_cx *cx,
 static bool lower_plain(const struct hf_ftype *f, const struct hf_value *args, union hf_val *vals)
 {
     for (uint32_t i = 0; i < f->n_params; i++)
-        if (HF_UNLIKELY(!hf_lower_number(f->kinds[i], &args[i], &vals[i])))
+        if (HF_UNLIKELY(!hf_lower_number(f->plan->kinds[i], &args[i], &vals[i])))
             return false;
     return true;
 }
@@ -318,7 +318,7 @@ static bool pass_number(unsigned kind, const union hf_val *from, union hf_val *t
 static bool pass_plain_args(const struct hf_ftype *f, const union hf_val *from, union hf_val *to)
 {
     for (uint32_t i = 0; i < f->n_params; i++)
-        if (HF_UNLIKELY(!pass_number(f->kinds[i], &from[i], &to[i])))
+        if (HF_UNLIKELY(!pass_number(f->plan->kinds[i], &from[i], &to[i])))
             return false;
     return true;
 }

@@ -2,8 +2,7 @@
  *
  * Every import that is not another component's comes through hf_tramp_host. Arguments are
  * lifted, the function works, the result is lowered, lent handles are given back; how is said by
- * the plan that the function's type carries (hf_ftype.kinds). Nothing here
- * allocates from the heap; what the call needs lies in the instance's arena and is gone when it
+ * the plan that the function's type carries (hf_plan). Nothing here allocates from the heap; what the call needs lies in the instance's arena and is gone when it
  * returns. When a hook is set the same steps are taken with the membrane in between (run_shown).
  *
  * Who owns an `own` argument: until the function starts, the call (dropped through its ops when the
@@ -96,7 +95,7 @@ __attribute__((noinline)) static enum hf_err run_spilled(struct hf_call *call,
     return err;
 }
 
-/* ---- without one: by the plan of the function's type (hf_ftype.kinds, .give) ----
+/* ---- without one: by the plan of the function's type (hf_ftype.plan) ----
  * Numbers, handles and short strings go straight between the core values and the host's, and so do
  * variants of them. For what else there is, and to say what is wrong, a cx is opened on
  * the way (cx->inst is NULL until then). */
@@ -133,20 +132,21 @@ __attribute__((noinline)) static enum hf_err lower_any(struct hf_call *call, str
     return lower_back(call, call->tramp->def->func.host, cx, result, vals);
 }
 
-/* What a handle of `t` is to the host, when the guest has it and nothing stands in for it. */
-INLINE struct hf_handle *known(const struct hf_ci *ci, const struct hf_type *t, uint32_t index)
+/* What a handle is to the host, when the guest has it and nothing stands in for it. */
+INLINE struct hf_handle *known(const struct hf_ci *ci, const struct hf_resource_type *r,
+                               uint32_t index)
 {
     struct hf_handle *h = hf_handles_at(&ci->handles, index);
-    return HF_LIKELY(h != NULL && h->type == t->resource &&
+    return HF_LIKELY(h != NULL && h->type == r &&
                      h->obj != (const void *)&hf_stand_in_byte)
                ? h
                : NULL;
 }
 
-INLINE bool lift_own(const struct hf_call *call, const struct hf_type *t, uint32_t index,
+INLINE bool lift_own(const struct hf_call *call, const struct hf_resource_type *r, uint32_t index,
                      struct hf_value *ret)
 {
-    struct hf_handle *h = known(call->ci, t, index);
+    struct hf_handle *h = known(call->ci, r, index);
     if (HF_UNLIKELY(h == NULL || h->lends != 0 || !h->own))
         return false;
     *ret = (struct hf_value){.u64 = h->rep};
@@ -193,7 +193,7 @@ __attribute__((noinline)) static bool lift_deep(struct hf_call *call, const stru
     if (t->kind == HF_T_STRING)
         done = lift_text(call, v[0].u32, v[1].u32, ret);
     else if (t->kind == HF_T_OWN)
-        done = lift_own(call, t, v->u32, ret);
+        done = lift_own(call, t->resource, v->u32, ret);
     else
         done = hf_lift_number(t->kind, v, ret);
 end:
@@ -202,25 +202,24 @@ end:
     return done;
 }
 
-/* False: nothing was done; lift_any, which knows everything, shall look. */
-INLINE bool lift_known(const struct hf_call *call, unsigned kind, const struct hf_type *t,
+/* `of`: as in a plan. False: nothing was done. */
+INLINE bool lift_known(const struct hf_call *call, unsigned kind, const void *of,
                        const union hf_val *v, struct hf_value *ret)
 {
     if (kind == HF_T_BORROW) {
-        struct hf_handle *h = known(call->ci, t, v->u32);
+        struct hf_handle *h = known(call->ci, of, v->u32);
         if (HF_UNLIKELY(h == NULL))
             return false;
         *ret = (struct hf_value){.u64 = h->rep};
         return true;
     }
-    return kind == HF_T_OWN ? lift_own(call, t, v->u32, ret) : hf_lift_number(kind, v, ret);
+    return kind == HF_T_OWN ? lift_own(call, of, v->u32, ret) : hf_lift_number(kind, v, ret);
 }
 
-INLINE bool lower_own(const struct hf_call *call, const struct hf_type *t, const struct hf_value *v,
-                      uint32_t *ret)
+INLINE bool lower_own(const struct hf_call *call, const struct hf_resource_type *r,
+                      const struct hf_value *v, uint32_t *ret)
 {
-    const struct hf_resource_type *r = t->resource;
-    if (HF_UNLIKELY(r->host != NULL && v->obj == NULL))
+    if (HF_UNLIKELY(v->obj == NULL))
         return false;
     return HF_LIKELY(hf_handles_own(&call->ci->handles, r, v->u64, ret) == HF_OK);
 }
@@ -235,16 +234,19 @@ INLINE void put(uint8_t *to, uint64_t bits, unsigned size)
     }
 }
 
-/* Into memory that was seen before. False: it shall be done by the book, from the beginning. */
-INLINE bool lower_cases(const struct hf_call *call, const struct hf_type *t,
-                        const struct hf_value *v, uint32_t ptr)
+/* Into memory that was seen before. False: it shall be done by the book, from the beginning. Here by
+ * the type, for variants in variants and those of many cases. */
+__attribute__((noinline)) static bool lower_deep(const struct hf_call *call,
+                                                 const struct hf_type *t, const struct hf_value *v,
+                                                 uint32_t ptr)
 {
     const struct hf_canon_rt *opts = &call->tramp->opts;
     uint8_t *to = opts->mem + ptr;
     union hf_val bits;
+    uint32_t handle;
     if (HF_UNLIKELY((ptr & (t->align - 1u)) != 0 || (uint64_t)ptr + t->size > opts->mem_size))
         return false;
-    for (;;) {
+    do {
         if (HF_UNLIKELY(v->tag >= t->n))
             return false;
         const struct hf_type *payload = t->members[v->tag].type;
@@ -256,12 +258,9 @@ INLINE bool lower_cases(const struct hf_call *call, const struct hf_type *t,
         to += t->payload;
         v = v->items;
         t = payload;
-        if (t->kind < HF_T_VARIANT || t->kind > HF_T_RESULT)
-            break;
-    }
+    } while (t->kind >= HF_T_VARIANT && t->kind <= HF_T_RESULT);
     if (t->kind == HF_T_OWN) {
-        uint32_t handle;
-        if (!lower_own(call, t, v, &handle))
+        if (!lower_own(call, t->resource, v, &handle))
             return false;
         put(to, handle, 4);
         return true;
@@ -271,55 +270,98 @@ INLINE bool lower_cases(const struct hf_call *call, const struct hf_type *t,
     put(to, bits.u64, t->size);
     return true;
 }
+
+/* The same by the plan. */
+INLINE bool lower_case(const struct hf_call *call, const struct hf_plan *p,
+                       const struct hf_value *v, uint32_t ptr)
+{
+    const struct hf_canon_rt *opts = &call->tramp->opts;
+    union hf_val bits;
+    uint32_t handle;
+    if (HF_UNLIKELY(v->tag >= p->n_cases || (ptr & (p->align - 1u)) != 0 ||
+                    (uint64_t)ptr + p->size > opts->mem_size))
+        return false;
+    unsigned kind = p->case_kinds[v->tag];
+    uint8_t *to = opts->mem + ptr;
+    if (kind == HF_PLAN_NONE) {
+        *to = (uint8_t)v->tag;
+        return true;
+    }
+    if (HF_UNLIKELY(kind == HF_PLAN_ANY || v->items == NULL))
+        return false;
+    *to = (uint8_t)v->tag;
+    if (kind == HF_T_OWN) {
+        if (!lower_own(call, p->gives, v->items, &handle))
+            return false;
+        put(to + p->payload, handle, 4);
+        return true;
+    }
+    if (!hf_lower_number(kind, v->items, &bits))
+        return false;
+    put(to + p->payload, bits.u64, p->case_sizes[v->tag]);
+    return true;
+}
+
 _Static_assert(HF_T_VARIANT + 1 == HF_T_ENUM && HF_T_ENUM + 1 == HF_T_OPTION &&
                    HF_T_OPTION + 1 == HF_T_RESULT,
                "variants of all kinds stand side by side");
 
-INLINE bool lower_known(const struct hf_call *call, const struct hf_ftype *f,
+INLINE bool lower_known(const struct hf_call *call, const struct hf_plan *p,
                         const struct hf_value *v, union hf_val *vals)
 {
     uint32_t handle;
-    switch (f->give) {
+    switch (p->give) {
     case HF_GIVE_NONE: return true;
-    case HF_GIVE_NUMBER: return hf_lower_number(f->result->kind, v, &vals[0]);
+    case HF_GIVE_NUMBER: return hf_lower_number(p->give_kind, v, &vals[0]);
     case HF_GIVE_OWN:
-        if (!lower_own(call, f->result, v, &handle))
+        if (!lower_own(call, p->gives, v, &handle))
             return false;
         vals[0].u64 = handle;
         return true;
-    case HF_GIVE_CASE: vals[0].u64 = v->tag; return HF_LIKELY(v->tag < f->result->n);
+    case HF_GIVE_CASE: vals[0].u64 = v->tag; return HF_LIKELY(v->tag < p->n_cases);
     case HF_GIVE_CASES:
-        return lower_cases(call, f->result, v, vals[f->lower.n_params - 1].u32);
+        return HF_LIKELY(lower_case(call, p, v, vals[p->out].u32)) ||
+               lower_deep(call, call->tramp->def->func.host->type->result, v, vals[p->out].u32);
     default: return false;
     }
 }
 
-INLINE enum hf_err run(struct hf_call *call, const struct hf_host_func *host, union hf_val *vals)
+/* The i-th parameter's, when the plan has no room for it. */
+__attribute__((noinline)) static const void *of_type(const struct hf_call *call, uint32_t i)
 {
-    const struct hf_ftype *f = host->type;
-    const struct hf_member *params = f->params;
+    const struct hf_ftype *f = call->tramp->def->func.host->type;
+    unsigned kind = f->plan->kinds[i];
+    const struct hf_type *t = f->params[i].type;
+    return kind == HF_T_OWN || kind == HF_T_BORROW ? (const void *)t->resource : t;
+}
+
+INLINE enum hf_err run(struct hf_call *call, const struct hf_plan *p, union hf_val *vals)
+{
     const union hf_val *v = vals;
     struct hf_value args[HF_FLAT_PARAMS_MAX], result = {0};
     struct hf_canon_cx cx;
     enum hf_err err = HF_OK;
     cx.inst = NULL;
-    for (uint32_t i = 0, n = f->n_params; i < n; i++) {
-        unsigned kind = f->kinds[i];
-        if (HF_LIKELY(lift_known(call, kind, params[i].type, v, &args[i]))) {
+    for (uint32_t i = 0, n = p->n_params; i < n; i++) {
+        unsigned kind = p->kinds[i];
+        const void *of = HF_LIKELY(i < HF_ARRAY_LEN(p->of)) ? p->of[i]
+                         : kind <= HF_T_CHAR                ? NULL
+                                                            : of_type(call, i);
+        if (HF_LIKELY(lift_known(call, kind, of, v, &args[i]))) {
             v++;
             continue;
         }
         bool deep = kind == HF_T_STRING || kind == HF_T_VARIANT;
-        if (!deep || !lift_deep(call, params[i].type, v, &args[i]))
+        if (!deep || !lift_deep(call, of, v, &args[i]))
             err = lift_any(call, &cx, i, (uint32_t)(v - vals), args);
         if (HF_UNLIKELY(err != HF_OK))
             goto end;
-        v += params[i].type->n_flat;
+        v += deep || kind == HF_PLAN_ANY ? ((const struct hf_type *)of)->n_flat : 1;
     }
-    err = host->fn(call, args, &result);
+    err = call->tramp->fn(call, args, &result);
     if (HF_UNLIKELY(err != HF_OK))
-        err = failed(call, host, err);
-    else if (HF_UNLIKELY(!lower_known(call, f, &result, vals)))
+        err = failed(call, call->tramp->def->func.host, err);
+    else if (HF_UNLIKELY(!lower_known(call, p, &result, vals)))
         err = lower_any(call, &cx, &result, vals);
 end:
     if (cx.inst != NULL)
@@ -392,25 +434,41 @@ __attribute__((noinline)) static enum hf_err call_shown(struct hf_call *call, un
     return err;
 }
 
+/* The first call: from now on all of it is at hand. */
+__attribute__((noinline)) static const struct hf_plan *look_up(struct hf_tramp_rt *tramp)
+{
+    const struct hf_host_func *host = tramp->def->func.host;
+    HF_ASSERT(host->fn != NULL); /* components that import what is not bound are refused at load */
+    tramp->fn = host->fn;
+    tramp->plan = host->type->plan;
+    return tramp->plan;
+}
+
+/* What calls go by the book. */
+__attribute__((noinline)) static enum hf_err call_long(struct hf_call *call, union hf_val *vals)
+{
+    const struct hf_host_func *host = call->tramp->def->func.host;
+    if (!call->ci->may_leave)
+        return hf_check_leave(call->ci, host->iface, "#", host->name);
+    return call->inst->membrane != NULL ? call_shown(call, vals) : run_spilled(call, host, vals);
+}
+
 enum hf_err hf_tramp_host(void *env, union hf_val *vals)
 {
     struct hf_tramp_rt *tramp = env;
-    const struct hf_host_func *host = tramp->def->func.host;
     struct hf_instance *inst = tramp->ci->inst;
     struct hf_arena_mark mark = hf_arena_mark(&inst->arena);
+    const struct hf_plan *plan = tramp->plan;
     struct hf_call call;
     enum hf_err err;
 
-    HF_ASSERT(host->fn != NULL); /* components that import what is not bound are refused at load */
-    if (HF_UNLIKELY(!tramp->ci->may_leave))
-        return hf_check_leave(tramp->ci, host->iface, "#", host->name);
+    if (HF_UNLIKELY(plan == NULL))
+        plan = look_up(tramp);
     hf_call_begin(&call, tramp, vals);
-    if (HF_UNLIKELY(inst->membrane != NULL))
-        err = call_shown(&call, vals);
-    else if (HF_UNLIKELY(host->type->params_spilled))
-        err = run_spilled(&call, host, vals);
+    if (HF_UNLIKELY(!tramp->ci->may_leave || inst->membrane != NULL || plan->spilled))
+        err = call_long(&call, vals);
     else
-        err = run(&call, host, vals);
+        err = run(&call, plan, vals);
     hf_arena_release(&inst->arena, &mark);
     return err;
 }

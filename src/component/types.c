@@ -388,7 +388,7 @@ static bool is_cases(const struct hf_type *t)
            t->kind == HF_T_RESULT;
 }
 
-static enum hf_give plan_result(const struct hf_ftype *f)
+static enum hf_give how_given(const struct hf_ftype *f)
 {
     const struct hf_type *t = f->result;
     if (t == NULL)
@@ -400,24 +400,77 @@ static enum hf_give plan_result(const struct hf_ftype *f)
     return t->kind <= HF_T_CHAR ? HF_GIVE_NUMBER : t->kind == HF_T_OWN ? HF_GIVE_OWN : HF_GIVE_ANY;
 }
 
+static void plan_cases(struct hf_plan *p, const struct hf_type *t)
+{
+    if (t->disc_size != 1 || t->payload > UINT16_MAX)
+        return; /* none is planned */
+    p->n_cases = (uint8_t)(t->n < HF_PLAN_CASES ? t->n : HF_PLAN_CASES);
+    p->align = t->align;
+    p->payload = (uint16_t)t->payload;
+    p->size = t->size;
+    for (uint32_t i = 0; i < p->n_cases; i++) {
+        const struct hf_type *payload = t->members[i].type;
+        bool own = payload != NULL && payload->kind == HF_T_OWN &&
+                   (p->gives == NULL || p->gives == payload->resource);
+        if (own)
+            p->gives = payload->resource;
+        bool known = own || (payload != NULL && payload->kind <= HF_T_CHAR);
+        p->case_kinds[i] = payload == NULL ? HF_PLAN_NONE : known ? (uint8_t)payload->kind : HF_PLAN_ANY;
+        p->case_sizes[i] = known ? (uint8_t)payload->size : 0;
+    }
+}
+
+static void plan_result(struct hf_plan *p, const struct hf_ftype *f)
+{
+    const struct hf_type *t = f->result;
+    p->give = (uint8_t)how_given(f);
+    p->out = (uint8_t)(f->lower.n_params - 1);
+    if (p->give == HF_GIVE_NUMBER)
+        p->give_kind = (uint8_t)t->kind;
+    else if (p->give == HF_GIVE_OWN)
+        p->gives = t->resource;
+    else if (p->give == HF_GIVE_CASES)
+        plan_cases(p, t);
+    else if (p->give == HF_GIVE_CASE && t->n <= UINT8_MAX)
+        p->n_cases = (uint8_t)t->n;
+}
+
 /* A borrow has to be marked as lent only where the same call takes handles out of the table (V9):
  * host functions run nothing of the guest, and what realloc may do is not dropping (C3). */
-static void plan(struct hf_ftype *f)
+static void plan_params(struct hf_plan *p, const struct hf_ftype *f)
 {
     bool lends = false;
-    f->plain = !f->params_spilled && (f->result == NULL || f->result->kind <= HF_T_CHAR);
-    f->give = (uint8_t)plan_result(f);
-    for (uint32_t i = 0; i < f->n_params; i++) {
-        f->plain = f->plain && f->params[i].type->kind <= HF_T_CHAR;
+    p->n_params = (uint8_t)f->n_params;
+    for (uint32_t i = 0; i < f->n_params; i++)
         lends |= f->params[i].type->has_handles && f->params[i].type->kind != HF_T_BORROW;
+    for (uint32_t i = 0; i < f->n_params; i++) {
+        const struct hf_type *t = f->params[i].type;
+        bool handle = t->kind == HF_T_OWN || (t->kind == HF_T_BORROW && !lends);
+        p->kinds[i] = t->kind <= HF_T_STRING || handle ? (uint8_t)t->kind
+                      : is_cases(t)                    ? HF_T_VARIANT
+                                                       : HF_PLAN_ANY;
+        if (i < HF_ARRAY_LEN(p->of))
+            p->of[i] = handle ? (const void *)t->resource : t;
     }
-    for (uint32_t i = 0; i < f->n_params && !f->params_spilled; i++) {
-        enum hf_type_kind kind = f->params[i].type->kind;
-        bool known = kind <= HF_T_STRING || kind == HF_T_OWN || (kind == HF_T_BORROW && !lends);
-        f->kinds[i] = known                         ? (uint8_t)kind
-                      : is_cases(f->params[i].type) ? HF_T_VARIANT
-                                                    : HF_KIND_ANY;
-    }
+}
+
+/* After make_signatures. */
+static bool plan(struct hf_arena *a, struct hf_ftype *f)
+{
+    uint8_t *room = hf_arena_array(a, 1, 2 * sizeof(struct hf_plan));
+    if (room == NULL)
+        return false;
+    room += -(uintptr_t)room % sizeof(struct hf_plan); /* to where a line begins */
+    struct hf_plan *p = (struct hf_plan *)(void *)room;
+    f->plan = p;
+    f->plain = !f->params_spilled && (f->result == NULL || f->result->kind <= HF_T_CHAR);
+    for (uint32_t i = 0; i < f->n_params; i++)
+        f->plain = f->plain && f->params[i].type->kind <= HF_T_CHAR;
+    p->spilled = f->params_spilled;
+    if (!p->spilled)
+        plan_params(p, f);
+    plan_result(p, f);
+    return true;
 }
 
 enum hf_err hf_ftype_make(struct hf_arena *a, const struct hf_member *params, uint32_t n_params,
@@ -450,8 +503,7 @@ enum hf_err hf_ftype_make(struct hf_arena *a, const struct hf_member *params, ui
     f->needs_realloc_lift = f->params_spilled || tuple.has_pointers;
     f->needs_realloc_lower = result_pointers;
     f->has_handles = tuple.has_handles;
-    plan(f);
-    if (!make_signatures(a, f, &tuple))
+    if (!make_signatures(a, f, &tuple) || !plan(a, f))
         return out_of_memory(a, report);
     *ret = f;
     return HF_OK;

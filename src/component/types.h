@@ -87,13 +87,14 @@ struct hf_ftype { /* a component function's type, with its core signature */
     bool has_handles; /* in a parameter */
     /* Parameters and result are numbers (bool to char), flat, one core value each: calls take a short way. */
     bool plain;
-    /* What a call does with each parameter and with the result, so that the common ones need no walk over types. Unless
-     * params_spilled: the kind of a number, string or variant (VARIANT for all of them), or OWN or BORROW of one that nothing
-     * in the same call could take away; else HF_KIND_ANY. */
-    uint8_t kinds[HF_FLAT_PARAMS_MAX];
-    uint8_t give; /* enum hf_give */
+    const struct hf_plan *plan;
 };
-#define HF_KIND_ANY 255u
+
+/* What a call does with each parameter and with the result, in one line of the cache, so that the common ones need no walk over
+ * types. */
+#define HF_PLAN_ANY  255u /* a kind: what it is, only its type says */
+#define HF_PLAN_NONE 254u /* of a case: it has no payload */
+#define HF_PLAN_CASES 4u
 enum hf_give { /* a result that is lowered into an import's caller */
     HF_GIVE_NONE,
     HF_GIVE_NUMBER,
@@ -102,6 +103,28 @@ enum hf_give { /* a result that is lowered into an import's caller */
     HF_GIVE_CASES, /* one with payloads, into memory */
     HF_GIVE_ANY
 };
+struct hf_plan {
+    uint8_t n_params;
+    uint8_t give;    /* enum hf_give */
+    uint8_t give_kind; /* NUMBER: its kind */
+    uint8_t n_cases; /* CASE: of the result; CASES: of those that are planned here, the first ones */
+    /* Unless params_spilled: the kind of a number, string or variant (VARIANT for all of them), or OWN or BORROW of one that
+     * nothing in the same call could take away; else ANY. */
+    uint8_t kinds[HF_FLAT_PARAMS_MAX];
+    /* CASES: of each case the kind of its payload, when it is a number or own, and its bytes; where the payload lies; size
+     * and alignment of all of it. */
+    uint8_t case_kinds[HF_PLAN_CASES], case_sizes[HF_PLAN_CASES];
+    uint8_t out; /* the core parameter that says where */
+    uint8_t align;
+    uint16_t payload;
+    uint32_t size;
+    bool spilled; /* params_spilled: nothing of all this holds for them */
+    uint8_t unused[3];
+    /* Of the first parameters: OWN, BORROW: the resource; STRING, VARIANT, ANY: the type. Of what is behind them: see the type. */
+    const void *of[2];
+    const struct hf_resource_type *gives; /* OWN, also in CASES: all planned ones are of this resource */
+};
+_Static_assert(sizeof(struct hf_plan) == 64, "one line");
 
 /* ---- making types (arena allocates; HF_LIMIT past S8's bounds, HF_INVALID for S7's empty types) ---- */
 const struct hf_type *hf_type_prim(enum hf_type_kind kind); /* constants, BOOL..STRING, ERROR_CONTEXT */
