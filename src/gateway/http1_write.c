@@ -71,6 +71,8 @@ static const struct {
 const char *hf_http1_reason(uint16_t status)
 {
     size_t lo = 0, hi = HF_ARRAY_LEN(reasons);
+    if (status == reasons[0].status) /* 200, mostly */
+        return reasons[0].text;
     while (lo < hi) {
         size_t mid = (lo + hi) / 2;
         if (reasons[mid].status == status)

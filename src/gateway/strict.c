@@ -46,10 +46,12 @@ static size_t run_of(struct hf_view v, uint8_t class)
     return n;
 }
 
-/* run_of TOKEN, most of it sixteen bytes at a time. */
-static inline size_t run_of_token(struct hf_view v)
+/* What a scan says of the last bytes of `v`, from the n-th on, fewer than sixteen; `v` has sixteen in all. */
+#define LEFT(scan, v, n) (scan((v).ptr + (v).len - HF_SCAN) >> (HF_SCAN - ((v).len - (n))))
+
+/* Bytes of the class TOKEN from the n-th on end where? Most of it sixteen bytes at a time. */
+static inline size_t end_of_token(struct hf_view v, size_t n)
 {
-    size_t n = 0;
     while (v.len - n >= HF_SCAN) {
         unsigned other = hf_scan_other(v.ptr + n);
         if (other != 0) {
@@ -63,10 +65,9 @@ static inline size_t run_of_token(struct hf_view v)
     return n;
 }
 
-/* run_of VALUE, likewise. */
-static inline size_t run_of_value(struct hf_view v)
+/* The same of VALUE. */
+static inline size_t end_of_value(struct hf_view v, size_t n)
 {
-    size_t n = 0;
     while (v.len - n >= HF_SCAN) {
         unsigned odd = hf_scan_odd(v.ptr + n);
         if (odd == 0) {
@@ -78,7 +79,13 @@ static inline size_t run_of_value(struct hf_view v)
             return n;
         n++;
     }
-    return n + run_of(hf_view_skip(v, n), VALUE);
+    if (n < v.len && v.len >= HF_SCAN) { /* some of them once more */
+        unsigned odd = LEFT(hf_scan_odd, v, n);
+        n = odd == 0 ? v.len : n + (size_t)__builtin_ctz(odd);
+    }
+    while (n < v.len && (byte_class[v.ptr[n]] & VALUE) != 0)
+        n++;
+    return n;
 }
 
 static inline bool is(struct hf_view v, const char *lower, size_t len)
@@ -95,21 +102,18 @@ bool hf_strict_is_token(struct hf_view v)
         if (hf_scan_other(few) == 0)
             return true;
     }
-    return v.len > 0 && run_of_token(v) == v.len;
+    return v.len > 0 && end_of_token(v, 0) == v.len;
 }
 
 bool hf_strict_is_value(struct hf_view v)
 {
     uint8_t few[HF_SCAN];
-    if (v.len > HF_SCAN && v.len <= 2 * HF_SCAN)
-        if ((hf_scan_odd(v.ptr) | hf_scan_odd(v.ptr + v.len - HF_SCAN)) == 0)
-            return true;
-    if (v.len >= 4 && v.len <= HF_SCAN) {
+    if (v.len >= 4 && v.len < HF_SCAN) {
         hf_scan_short(few, v.ptr, v.len);
         if (hf_scan_odd(few) == 0)
             return true;
     }
-    return run_of_value(v) == v.len;
+    return end_of_value(v, 0) == v.len;
 }
 
 bool hf_strict_is_target(struct hf_view v)
@@ -219,7 +223,7 @@ bool hf_strict_line_end(struct hf_view *rest, struct hf_refusal *why)
 bool hf_strict_field(struct hf_view *rest, struct hf_strict_field *ret, struct hf_refusal *why)
 {
     struct hf_view at = *rest;
-    size_t n = run_of_token(at);
+    size_t n = end_of_token(at, 0), end;
     uint8_t stop = n < at.len ? at.ptr[n] : 0;
     if (n == 0 && (stop == ' ' || stop == '\t'))
         return refuse(why, 400, "a folded or indented field line");
@@ -231,12 +235,12 @@ bool hf_strict_field(struct hf_view *rest, struct hf_strict_field *ret, struct h
         return refuse(why, 400, "a field line without a colon");
     if (stop != ':')
         return refuse(why, 400, "a character that no field name may hold");
-    ret->name = hf_view_take(at, n);
-    at = hf_view_skip(at, n + 1);
-    n = run_of_value(at);
-    ret->value = trim(hf_view_take(at, n));
+    ret->name = hf_view(at.ptr, n);
+    n++;
+    end = end_of_value(at, n);
+    ret->value = trim(hf_view(at.ptr + n, end - n));
     ret->hop = false;
-    at = hf_view_skip(at, n);
+    at = hf_view(at.ptr + end, at.len - end);
     if (!line_end(&at, why))
         return false;
     *rest = at;

@@ -80,15 +80,11 @@ void hf_pool_give_buf(struct hf_obj_pool *pool, struct hf_buf *buf)
     *buf = (struct hf_buf){0};
 }
 
-void *hf_obj_new(struct hf_guest *g, size_t size, const char *kind, struct hf_obj *parent, void (*destroy)(struct hf_obj *))
+static inline void *begin(struct hf_obj *obj, struct hf_guest *g, size_t size, const char *kind, struct hf_obj *parent,
+                          void (*destroy)(struct hf_obj *))
 {
-    HF_ASSERT(size >= sizeof(struct hf_obj) && size <= UINT16_MAX);
-    unsigned c = size_class(size);
-    struct hf_obj *obj = take(g->pool, c);
-    if (HF_UNLIKELY(obj == NULL))
-        return NULL;
-    for (unsigned i = 1; i <= c; i++) /* a step is a few stores: less than a call of memset */
-        memset((uint8_t *)obj + (size_t)i * POOL_STEP, 0, POOL_STEP);
+    for (size_t at = POOL_STEP; at < size; at += POOL_STEP) /* a step is a few stores: less than a call of memset */
+        memset((uint8_t *)obj + at, 0, POOL_STEP);
     obj->guest = g; /* up to POOL_STEP everything is said here */
     obj->kind = kind;
     obj->size = (uint16_t)size;
@@ -101,6 +97,27 @@ void *hf_obj_new(struct hf_guest *g, size_t size, const char *kind, struct hf_ob
         obj->in_parent = (struct hf_list){0};
     hf_list_push_back(&g->objects, &obj->in_guest);
     return obj;
+}
+
+/* None is kept. */
+__attribute__((noinline)) static void *new_fresh(struct hf_guest *g, size_t size, const char *kind, struct hf_obj *parent,
+                                                 void (*destroy)(struct hf_obj *))
+{
+    struct hf_obj *obj = take(g->pool, size_class(size));
+    return obj == NULL ? NULL : begin(obj, g, size, kind, parent, destroy);
+}
+
+void *hf_obj_new(struct hf_guest *g, size_t size, const char *kind, struct hf_obj *parent, void (*destroy)(struct hf_obj *))
+{
+    HF_ASSERT(size >= sizeof(struct hf_obj) && size <= UINT16_MAX);
+    struct hf_obj_pool *pool = g->pool;
+    unsigned c = size_class(size);
+    if (!POOLING || c >= HF_POOL_CLASSES || HF_UNLIKELY(pool->free[c] == NULL))
+        return new_fresh(g, size, kind, parent, destroy);
+    struct hf_obj *obj = pool->free[c];
+    memcpy(&pool->free[c], obj, sizeof(void *));
+    pool->n[c]--;
+    return begin(obj, g, size, kind, parent, destroy);
 }
 
 void hf_obj_release(struct hf_obj *obj)
