@@ -7,6 +7,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #define BUF_FIRST 64u /* bytes of the first allocation, the NUL included */
 
@@ -47,9 +50,32 @@ static inline uint64_t get_ends(const uint8_t *p, size_t len)
     return first | (uint64_t)last << 32;
 }
 
+#ifdef __SSE2__
+/* Eight to sixteen bytes at once: the first eight and the last eight. */
+static inline __m128i get_halves(const uint8_t *p, size_t len)
+{
+    return _mm_set_epi64x((long long)get8(p + len - 8), (long long)get8(p));
+}
+
+static inline bool eq16(__m128i a, __m128i b)
+{
+    __m128i other = _mm_xor_si128(a, b), same = _mm_cmpeq_epi8(other, _mm_setzero_si128());
+    if (_mm_movemask_epi8(same) == 0xffff)
+        return true;
+    __m128i by_case = _mm_cmpeq_epi8(other, _mm_set1_epi8(0x20));
+    __m128i from_a = _mm_sub_epi8(_mm_or_si128(a, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+    __m128i letter = _mm_cmpeq_epi8(_mm_min_epu8(from_a, _mm_set1_epi8(25)), from_a);
+    return _mm_movemask_epi8(_mm_or_si128(same, _mm_and_si128(by_case, letter))) == 0xffff;
+}
+#endif
+
 bool hf_bytes_eq_nocase(const uint8_t *a, const uint8_t *b, size_t len)
 {
     size_t i = 0;
+#ifdef __SSE2__
+    if (len >= 8 && len <= 16)
+        return eq16(get_halves(a, len), get_halves(b, len));
+#endif
     if (len >= 8) {
         for (; i <= len - 8; i += 8)
             if (!eq8(get8(a + i), get8(b + i)))
