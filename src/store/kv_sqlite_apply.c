@@ -250,7 +250,7 @@ bool hf_kvs_sweep_alone(struct hf_kvs *s, size_t most)
     if (rc == SQLITE_OK)
         return has_log(s);
     if (at_commit && (rc & 0xff) != SQLITE_FULL && (rc & 0xff) != SQLITE_BUSY)
-        hf_kvs_break(s, rc);
+        hf_kvs_break(s, rc, "a commit failed");
     else
         hf_kvs_sweep_failed(s, rc);
     return false;
