@@ -15,12 +15,12 @@
 
 #define GROUP_RECORDS 4096u
 #define GROUP_BYTES   (1u << 20)
-/* Then they go into the file, and the WAL begins anew where it lies: a sync of bytes that are
- * overwritten is a third cheaper than one of a file that grows. */
-#define WAL_PAGES    2000
-#define IDLE_MS      5000
-#define SWEEP_IDLE   1024u
-#define SWEEP_LAST   4096u
+/* Then the WAL begins anew where it lies: a sync of bytes that are overwritten is a third cheaper
+ * than one of a file that grows. */
+#define WAL_LAP       4000
+#define IDLE_MS       5000
+#define SWEEP_IDLE    1024u
+#define SWEEP_LAST    4096u
 #define WAIT_NS       500000u
 #define WAIT_STEP_NS  20000u
 #define WAIT_AWAKE_NS 100000u
@@ -163,7 +163,8 @@ static void kvs_end(struct hf_kv *kv, struct hf_kv_op *op)
 struct queue {
     struct hf_list records;
     uint32_t n;
-    uint32_t expected;  /* as many as came together last time */
+    uint32_t expected;  /* to be there soon: in the queue, or answered a moment ago */
+    uint32_t missing;   /* of them, when the last group did not wait any more */
     uint64_t commit_ns; /* what the last one took */
 };
 
@@ -177,11 +178,11 @@ static void collect(void *ctx, struct hf_letter *letter)
 
 /* Those who wait for the disk are answered together and come back together, but not in the same
  * microsecond: the first of them alone would make all others wait for a commit of its own. So after
- * a group of several, and before the next, there is a wait until as many are back, for a small part
- * of what a commit takes. It gives its CPU away instead of sleeping at first: to sleep would cost
- * the first who comes back a ring, and all of them the time to wake up. In vain it is once: who did
- * not come back is not waited for again. A client that is alone never waits, nor does anybody where
- * commits are fast. */
+ * a group there is a wait until all who were answered are back, for a small part of what a commit
+ * takes. It gives its CPU away instead of sleeping at first: to sleep would cost the first who
+ * comes back a ring, and all of them the time to wake up. As many as were not back at the end of
+ * the next commit either are not waited for after it. A client that is alone never waits, nor does
+ * anybody where commits are fast or the next group is full without those who come back. */
 static void wait_for_company(struct hf_kvs *s, struct queue *q)
 {
     uint64_t most = q->commit_ns / 4, begun = hf_kvs_now_ns(), waited = 0;
@@ -195,7 +196,17 @@ static void wait_for_company(struct hf_kvs *s, struct queue *q)
         hf_wake_take_all(s->inbox, collect, q);
         waited = hf_kvs_now_ns() - begun;
     }
-    q->expected = q->n;
+    q->missing = q->n < q->expected ? q->expected - q->n : 0;
+}
+
+/* `answered`: about to be, with what they wrote. Who is here now came during the commit. */
+static void expect_company(struct hf_kvs *s, struct queue *q, uint32_t answered)
+{
+    hf_wake_take_all(s->inbox, collect, q);
+    uint32_t gone = q->missing > q->n ? q->missing - q->n : 0;
+    q->expected = q->n + answered - (gone < answered ? gone : answered);
+    if (q->expected < 2)
+        q->expected = 0;
 }
 
 /* The oldest of the queue that go together; false: a barrier was first, and is done. */
@@ -245,8 +256,10 @@ static void commit_group(struct hf_kvs *s, struct queue *q)
     struct hf_list group, done;
     hf_list_init(&group);
     wait_for_company(s, q);
+    q->expected = 0;
     if (!gather(s, q, &group))
         return;
+    bool is_full = q->n > 0;
     hf_list_init(&done);
     hf_kvs_reads(s, &group, &done);
     answer(&done);
@@ -255,18 +268,24 @@ static void commit_group(struct hf_kvs *s, struct queue *q)
     uint64_t begun = hf_kvs_now_ns();
     hf_kvs_group(s, &group);
     q->commit_ns = hf_kvs_now_ns() - begun;
+    if (!is_full)
+        expect_company(s, q, (uint32_t)hf_kvs_length(&group));
     answer(&group);
-    if (s->wal_pages < WAL_PAGES || s->broken)
-        return;
-    s->wal_pages = 0; /* one that fails is tried again with the next pages: nothing is lost */
-    sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    hf_kvs_checkpoint(s);
+}
+
+static bool sweep(struct hf_kvs *s, size_t most)
+{
+    bool more = hf_kvs_sweep_alone(s, most);
+    hf_kvs_checkpoint(s);
+    return more;
 }
 
 /* So that a closed file is complete without its log. What fails is done when it is opened. */
 static void last_sweep(struct hf_kvs *s)
 {
     s->sweep.not_before = 0;
-    while (hf_kvs_sweep_alone(s, SWEEP_LAST)) {
+    while (sweep(s, SWEEP_LAST)) {
     }
 }
 
@@ -280,7 +299,7 @@ static void *commit_all(void *arg)
     for (;;) {
         bool stop = atomic_load(&s->stop); /* read before the letters: none comes after it */
         hf_wake_take_all(s->inbox, collect, &q);
-        if (q.n > 0 || q.expected > 1) {
+        if (q.n > 0 || q.expected > 0) {
             idle = false;
             commit_group(s, &q);
             continue;
@@ -289,7 +308,7 @@ static void *commit_all(void *arg)
             last_sweep(s);
             return NULL;
         }
-        if (idle && hf_kvs_sweep_alone(s, SWEEP_IDLE))
+        if (idle && sweep(s, SWEEP_IDLE))
             continue;
         idle = false;
         if (hf_wake_sleep(s->inbox)) {
@@ -313,6 +332,7 @@ static void store_free(struct hf_kvs *s)
         pthread_join(s->thread, NULL);
         hf_wake_awake(s->inbox);
     }
+    hf_kvs_checkpoint_close(s);
     hf_kvs_file_close(s);
     for (size_t i = 0; (b = hf_map_next(&s->buckets, &i)) != NULL;) {
         hf_kvs_entries_free(b);
@@ -323,6 +343,8 @@ static void store_free(struct hf_kvs *s)
     pthread_mutex_destroy(&s->lock);
     pthread_mutex_destroy(&s->barrier_lock);
     pthread_cond_destroy(&s->barrier);
+    pthread_mutex_destroy(&s->checkpoint.lock);
+    pthread_cond_destroy(&s->checkpoint.changed);
     free(s);
 }
 
@@ -411,9 +433,14 @@ enum hf_err hf_kv_sqlite_open(const char *dir, const struct hf_kv_limits *limits
     pthread_mutex_init(&s->lock, NULL);
     pthread_mutex_init(&s->barrier_lock, NULL);
     pthread_cond_init(&s->barrier, NULL);
+    pthread_mutex_init(&s->checkpoint.lock, NULL);
+    pthread_cond_init(&s->checkpoint.changed, NULL);
+    atomic_init(&s->checkpoint.lap, WAL_LAP);
     enum hf_err err = hf_wake_new(&s->inbox, report);
     if (err == HF_OK)
         err = hf_kvs_file_open(s, dir, report);
+    if (err == HF_OK)
+        err = hf_kvs_checkpoint_open(s, report);
     if (err == HF_OK) {
         s->has_thread = pthread_create(&s->thread, NULL, commit_all, s) == 0;
         if (!s->has_thread)

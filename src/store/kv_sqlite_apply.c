@@ -14,11 +14,8 @@
 
 #include <stdlib.h>
 
-#define ROWS_MAX  16384 /* of the log, before a sweep begins whatever they hold */
-#define TRIM_PART 16u   /* of what a part of the sweep may take, this many times fewer rows */
-/* Keys that are new go to the end of their table, but anywhere into its index: many at once write
- * each of its pages once. They come last in a sweep. */
-#define NEW_PART      2048u
+#define ROWS_MAX      16384 /* of the log, before a sweep begins whatever they hold */
+#define TRIM_PART     16u   /* of what a part of the sweep may take, this many times fewer rows */
 #define PAUSE_NS      1000000000u
 #define ALONE_AT_OPEN 4096u
 
@@ -103,11 +100,6 @@ static int by_row(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static bool is_new(const struct hf_kvs_entry *e)
-{
-    return e->now.kind == HF_KVS_LIVE && e->now.id != e->table_id;
-}
-
 /* Of what is on disk: rows and states of a transaction in progress are not in it. */
 static int sweep_begin(struct hf_kvs *s)
 {
@@ -177,8 +169,7 @@ int hf_kvs_sweep_some(struct hf_kvs *s, size_t most, bool force)
     w->not_before = 0;
     if (w->upto == 0)
         rc = sweep_begin(s);
-    size_t part = w->at < w->n && is_new(w->entries[w->at]) && most < NEW_PART ? NEW_PART : most;
-    size_t end = w->n - w->at > part ? w->at + part : w->n;
+    size_t end = w->n - w->at > most ? w->at + most : w->n;
     for (; rc == SQLITE_OK && w->to < end; w->to++)
         rc = apply(s, w->entries[w->to]);
     if (rc == SQLITE_OK && w->to == w->n)
@@ -250,7 +241,7 @@ bool hf_kvs_sweep_alone(struct hf_kvs *s, size_t most)
     if (rc == SQLITE_OK)
         return has_log(s);
     if (at_commit && (rc & 0xff) != SQLITE_FULL && (rc & 0xff) != SQLITE_BUSY)
-        hf_kvs_break(s, rc);
+        hf_kvs_break(s, rc, "a commit failed");
     else
         hf_kvs_sweep_failed(s, rc);
     return false;

@@ -1,7 +1,7 @@
 /* kv_sqlite_file.c - the file of the durable key-value store: made, opened, refused.
  *
- * WAL and synchronous=FULL: a commit is on disk when it returns. Checkpoints are the committer's,
- * between groups, so autocheckpoint is off. A lock on a file beside it keeps a second process out
+ * WAL and synchronous=FULL: a commit is on disk when it returns. Checkpoints have a
+ * thread (kv_sqlite_checkpoint.c), so autocheckpoint is off. A lock on a file beside it keeps a second process out
  * (SQLite's own locks would let it in, and its counts of keys would be wrong); tools that only read
  * are welcome.
  */

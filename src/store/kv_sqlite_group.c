@@ -10,6 +10,7 @@
  */
 #include "store/kv_sqlite_int.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define DIRECT_BYTES    4096u /* of a value: more goes past the log */
@@ -337,7 +338,7 @@ void hf_kvs_reads(struct hf_kvs *s, struct hf_list *records, struct hf_list *don
         hf_kvs_run(s, HF_KVS_ROLLBACK); /* it only read */
 }
 
-static size_t length(const struct hf_list *records)
+size_t hf_kvs_length(const struct hf_list *records)
 {
     size_t n = 0;
     HF_LIST_FOR (it, records)
@@ -354,7 +355,7 @@ static bool is_room(int rc)
  * what failed. */
 static int try(struct hf_kvs *s, struct hf_list *records, bool *at_commit)
 {
-    size_t sweep = length(records) * SWEEP_PER_WRITE;
+    size_t sweep = hf_kvs_length(records) * SWEEP_PER_WRITE;
     int rc = transaction(s, records, sweep < SWEEP_MIN ? SWEEP_MIN : sweep, at_commit);
     if (rc == SQLITE_OK || s->sweep.upto == 0 || (*at_commit && !is_room(rc)))
         return rc;
@@ -364,10 +365,12 @@ static int try(struct hf_kvs *s, struct hf_list *records, bool *at_commit)
     return transaction(s, records, 0, at_commit);
 }
 
-void hf_kvs_break(struct hf_kvs *s, int rc)
+void hf_kvs_break(struct hf_kvs *s, int rc, const char *what)
 {
+    char so[128];
     s->broken = true;
-    hf_kvs_say(s, rc, "a commit failed, so everything is refused until the store is opened anew");
+    snprintf(so, sizeof so, "%s, so everything is refused until the store is opened anew", what);
+    hf_kvs_say(s, rc, so);
 }
 
 void hf_kvs_group(struct hf_kvs *s, struct hf_list *records)
@@ -381,7 +384,7 @@ void hf_kvs_group(struct hf_kvs *s, struct hf_list *records)
     if (rc == SQLITE_OK)
         return;
     if (at_commit && !is_room(rc)) {
-        hf_kvs_break(s, rc);
+        hf_kvs_break(s, rc, "a commit failed");
         refuse(records, HF_KV_UNKNOWN);
         return;
     }

@@ -105,6 +105,22 @@ struct hf_kvs_sweep {
     uint64_t not_before;    /* after an error: ns, monotonic */
 };
 
+/* The thread that copies the WAL into the file, and what the committer knows of it. */
+struct hf_kvs_checkpoint {
+    pthread_mutex_t lock; /* of the four below */
+    pthread_cond_t changed;
+    bool stop, asked, answered;
+    int rc, done; /* its answer: pages of the WAL that are in the file */
+    pthread_t thread;
+    bool has_thread;
+    sqlite3 *db; /* the thread's */
+    sqlite3_file *file;
+    /* the committer's */
+    _Atomic int lap;     /* pages after which the WAL is to begin anew */
+    int next_finish;     /* pages before the committer tries again to make it */
+    uint64_t not_before; /* after an error: ns, monotonic */
+};
+
 struct hf_kvs {
     struct hf_kv_limits limits;
     pthread_mutex_t lock; /* of buckets */
@@ -140,15 +156,16 @@ struct hf_kvs {
     uint64_t group; /* number of the one that is done */
     int64_t version, version_kept;
     int64_t last_bucket, last_bucket_kept;
-    int wal_pages;
+    int wal_pages, wal_done; /* in the WAL; of them in the file, as far as is known */
+    struct hf_kvs_checkpoint checkpoint;
     bool broken; /* nobody knows what the disk has: nothing is done any more */
 };
 
 struct hf_kvs_door {
     struct hf_kv kv;
     struct hf_kvs *store;
-    struct hf_wake *wake; /* NULL: for buckets alone */
-    uint64_t wrote_in;    /* the committer's: the last group with a write of this door */
+    struct hf_wake *wake;      /* NULL: for buckets alone */
+    uint64_t wrote_in;         /* the committer's: the last group with a write of this door */
     struct hf_letters answers; /* the committer's: on their way to it together */
     struct hf_list in_answered;
     uint32_t in_flight;
@@ -193,8 +210,18 @@ void hf_kvs_reads(struct hf_kvs *s, struct hf_list *records, struct hf_list *don
 /* Does all of the list in one transaction. On return each has its result, and what was written is
  * on disk. */
 void hf_kvs_group(struct hf_kvs *s, struct hf_list *records);
-/* A commit failed, and nobody knows what the disk has: nothing is done any more. */
-void hf_kvs_break(struct hf_kvs *s, int rc);
+size_t hf_kvs_length(const struct hf_list *records);
+/* `what` failed ("a commit failed"), and nobody knows what the disk has: nothing is done any more.
+ */
+void hf_kvs_break(struct hf_kvs *s, int rc, const char *what);
+
+/* kv_sqlite_checkpoint.c: the WAL's way into the file. The committer's, between two transactions:
+ * gives the thread its work, or waits for it, or does the last of it. */
+void hf_kvs_checkpoint(struct hf_kvs *s);
+/* After hf_kvs_file_open, before the committer begins; on failure close is still to be called.
+ * Close comes when the committer is gone, before hf_kvs_file_close. */
+enum hf_err hf_kvs_checkpoint_open(struct hf_kvs *s, struct hf_report *report);
+void hf_kvs_checkpoint_close(struct hf_kvs *s);
 
 /* kv_sqlite_list.c: a refusal is in the record, an error of SQLite is returned. */
 int hf_kvs_list(struct hf_kvs *s, struct hf_kvs_record *rec);

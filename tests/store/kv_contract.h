@@ -340,7 +340,7 @@ static void kvc_bad_cursor(struct kv_case *c)
                            .page_keys = 3,                                                         \
                            .page_bytes = 8})
 
-static void kvc_limits(struct kv_case *c)
+static inline void kvc_limits(struct kv_case *c)
 {
     struct hf_kv_bucket *b = kvc_bucket(c, "s", "1"), *wide = kvc_bucket(c, "s", "2"), *more;
     uint8_t bytes[101] = {0};
@@ -555,7 +555,7 @@ static void kvc_random_beside_a_model(struct kv_case *c, uint64_t seed, unsigned
 }
 
 /* Every contract test but that of limits, on a store of default limits. */
-static void kvc_all(struct kv_case *c, uint64_t seed)
+static inline void kvc_all(struct kv_case *c, uint64_t seed)
 {
     kvc_values(c);
     kvc_buckets_are_apart(c);

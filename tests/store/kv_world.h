@@ -85,7 +85,7 @@ static void remove_dir(struct world *w)
     assert_int_equal(rmdir(w->dir), 0);
 }
 
-static void open_new(struct world *w, struct hf_kv_limits limits)
+static inline void open_new(struct world *w, struct hf_kv_limits limits)
 {
     *w = (struct world){0};
     make_dir(w);
@@ -98,7 +98,7 @@ static void close_gone(struct world *w)
     remove_dir(w);
 }
 
-static void sql(const struct world *w, const char *text)
+static inline void sql(const struct world *w, const char *text)
 {
     char path[128];
     sqlite3 *db;
