@@ -85,7 +85,7 @@ void hf_buf_init(struct hf_buf *buf)
     *buf = (struct hf_buf){0};
 }
 
-void hf_buf_done(struct hf_buf *buf)
+void hf_buf_free(struct hf_buf *buf)
 {
     free(buf->ptr);
     hf_buf_init(buf);
