@@ -134,7 +134,7 @@ void hf_buf_init(struct hf_buf *buf)
     *buf = (struct hf_buf){0};
 }
 
-void hf_buf_done(struct hf_buf *buf)
+void hf_buf_free(struct hf_buf *buf)
 {
     if (buf->ptr != NULL) /* mostly it was handed on */
         free(buf->ptr);

@@ -70,7 +70,14 @@ struct hf_buf {
 /* A buffer belongs to one thread at a time. Bytes given to the adding functions must not lie in the
  * buffer itself. */
 void hf_buf_init(struct hf_buf *buf); /* or zeroes */
-void hf_buf_done(struct hf_buf *buf); /* frees; the buffer is empty and usable again */
+void hf_buf_free(struct hf_buf *buf); /* done's half for those with storage */
+static inline void hf_buf_done(struct hf_buf *buf) /* frees; the buffer is empty and usable again */
+{
+    if (buf->ptr != NULL) /* many never had any */
+        hf_buf_free(buf);
+    else
+        buf->len = buf->cap = 0;
+}
 static inline void hf_buf_clear(struct hf_buf *buf)
 {
     buf->len = 0;

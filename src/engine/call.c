@@ -97,7 +97,7 @@ static inline enum hf_err call(struct hf_store *s, const struct hf_func *f, unio
 
 void hf_store_off_begin(struct hf_store *s)
 {
-    HF_ASSERT(s->future == NULL); /* T5: its guest stands in the middle of something */
+    HF_ASSERT(!s->live); /* T5: its guest stands in the middle of something */
     if (s->off_depth++ > 0)
         return;
     s->off_left = s->engine->settings.offfiber_ticks;

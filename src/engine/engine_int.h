@@ -21,6 +21,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <hf_fiber.h>
 #include <wasmtime.h>
 
 #include "base/arena.h"
@@ -281,7 +282,7 @@ struct hf_store {
     bool traced;   /* the report has the backtrace of the trap now travelling up */
     bool suspect;  /* hf_store_memory_suspect */
     bool resumed;  /* `block` was polled once: the next poll goes on behind it */
-    bool polled;   /* the future has begun */
+    bool polled;   /* the call has begun */
     enum hf_why why;
     uint32_t shard;
     uint32_t slice_ticks;
@@ -292,14 +293,14 @@ struct hf_store {
     size_t stack_need;           /* bytes of stack that must be left for one entry */
     uint64_t memory_max;
 
-    wasmtime_func_t block, driver;
-    wasmtime_call_future_t *future; /* T5: at most one */
-    wasm_trap_t *future_trap;
-    wasmtime_error_t *future_error;
+    wasmtime_func_t block;
+    hf_deps_fiber *fiber; /* calls the driver */
+    bool live;            /* T5: at most one call of it */
+    wasmtime_error_t *fiber_error;
     hf_driver_fn fn;
     void *fn_ctx;
     enum hf_err fn_err;
-    pthread_t thread;         /* of the live future */
+    pthread_t thread;         /* of the live call */
     struct hf_new_task *task; /* NULL: `block` blocks */
 
     struct hf_import_chunk *imports;

@@ -65,7 +65,7 @@ static void enter_block(void *env, wasmtime_caller_t *caller, const wasmtime_val
     next->callback = go_on;
 }
 
-/* Off the fiber or dying this aborts the process: the callers have looked. HF_CANCELLED: the future
+/* Off the fiber or dying this aborts the process: the callers have looked. HF_CANCELLED: its call
  * was deleted. */
 static enum hf_err call_block(struct hf_store *s)
 {
@@ -189,14 +189,18 @@ static bool fetch(struct hf_store *s, const char *name, wasmtime_func_t *ret)
 
 bool hf_fiber_fetch(struct hf_store *s)
 {
-    return fetch(s, BLOCK_NAME, &s->block) && fetch(s, DRIVER_NAME, &s->driver);
+    wasmtime_func_t driver;
+    if (!fetch(s, BLOCK_NAME, &s->block) || !fetch(s, DRIVER_NAME, &driver))
+        return false;
+    s->fiber = hf_deps_fiber_new(s->cx, &driver);
+    return s->fiber != NULL;
 }
 
 /* ---- start, poll, cancel ---- */
 
 enum hf_err hf_store_start(struct hf_store *store, hf_driver_fn fn, void *ctx)
 {
-    HF_ASSERT(store->future == NULL && store->off_depth == 0); /* T5: one at a time */
+    HF_ASSERT(!store->live && store->off_depth == 0); /* T5: one at a time */
     if (store->dying)
         return HF_CANCELLED;
     hf_store_report_clear(store);
@@ -205,29 +209,24 @@ enum hf_err hf_store_start(struct hf_store *store, hf_driver_fn fn, void *ctx)
     store->fn_err = HF_CANCELLED; /* until the driver says otherwise */
     store->why = HF_WHY_NONE;
     store->polled = false;
-    store->future_trap = NULL;
-    store->future_error = NULL;
-    store->future = wasmtime_func_call_async(store->cx, &store->driver, NULL, 0, NULL, 0,
-                                             &store->future_trap, &store->future_error);
+    store->fiber_error = NULL;
+    store->live = true;
+    hf_deps_fiber_begin(store->fiber, store->cx);
     return HF_OK;
 }
 
-static void drop_future(struct hf_store *s)
+static void end_fiber(struct hf_store *s)
 {
-    wasmtime_call_future_delete(s->future);
-    s->future = NULL;
-    if (s->future_trap != NULL)
-        wasm_trap_delete(s->future_trap);
-    s->future_trap = NULL;
+    hf_deps_fiber_end(s->fiber);
+    s->live = false;
 }
 
-/* Our driver never fails towards Wasmtime, so a failed future is one that had no fiber to begin on.
- */
+/* Our driver never fails towards Wasmtime, so a failed call is one that had no fiber to begin on. */
 static enum hf_err no_fiber(struct hf_store *s)
 {
     struct hf_buf text = {0};
-    hf_trap_error_text(s->future_error, &text);
-    s->future_error = NULL;
+    hf_trap_error_text(s->fiber_error, &text);
+    s->fiber_error = NULL;
     hf_report_set(&s->report, HF_LIMIT, "no stack for another fiber (stacks_max = %u): %s",
                   s->engine->settings.stacks_max, text.ptr == NULL ? "" : (const char *)text.ptr);
     hf_buf_done(&text);
@@ -236,7 +235,7 @@ static enum hf_err no_fiber(struct hf_store *s)
 
 enum hf_err hf_store_poll(struct hf_store *store)
 {
-    HF_ASSERT(store->future != NULL && !store->on_fiber);
+    HF_ASSERT(store->live && !store->on_fiber);
     if (!store->polled) {
         store->polled = true;
         store->thread = pthread_self();
@@ -247,13 +246,13 @@ enum hf_err hf_store_poll(struct hf_store *store)
     store->on_fiber = true;
     hf_ticker_enter(&store->engine->ticker, store->shard);
     wasmtime_context_set_epoch_deadline(store->cx, store->slice_ticks);
-    bool done = wasmtime_call_future_poll(store->future);
+    bool done = hf_deps_fiber_poll(store->fiber, &store->fiber_error);
     hf_ticker_leave(&store->engine->ticker, store->shard);
     store->on_fiber = false;
     if (!done)
         return HF_AGAIN;
-    drop_future(store);
-    return HF_UNLIKELY(store->future_error != NULL) ? no_fiber(store) : store->fn_err;
+    end_fiber(store);
+    return HF_UNLIKELY(store->fiber_error != NULL) ? no_fiber(store) : store->fn_err;
 }
 
 enum hf_why hf_store_why(const struct hf_store *store)
@@ -263,7 +262,7 @@ enum hf_why hf_store_why(const struct hf_store *store)
 
 bool hf_store_running(const struct hf_store *store)
 {
-    return store->future != NULL;
+    return store->live;
 }
 
 bool hf_store_on_fiber(const struct hf_store *store)
@@ -274,12 +273,7 @@ bool hf_store_on_fiber(const struct hf_store *store)
 void hf_store_cancel(struct hf_store *store)
 {
     store->dying = true;
-    if (store->future == NULL ||
-        store->on_fiber) /* from inside: the import that runs now is the last */
+    if (!store->live || store->on_fiber) /* from inside: the import that runs now is the last */
         return;
-    drop_future(
-        store); /* resumes the fiber with an error: the C frames unwind before this returns */
-    if (store->future_error != NULL)
-        wasmtime_error_delete(store->future_error);
-    store->future_error = NULL;
+    end_fiber(store); /* resumes it with an error: the C frames unwind before this returns */
 }

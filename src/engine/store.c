@@ -56,6 +56,7 @@ void hf_store_free(struct hf_store *store)
         return;
     HF_ASSERT(!store->on_fiber && store->off_depth == 0); /* not from inside */
     hf_store_cancel(store);
+    hf_deps_fiber_free(store->fiber);
     wasmtime_store_delete(store->wasm);
     for (struct hf_import_chunk *c = store->imports; c != NULL;) {
         struct hf_import_chunk *older = c->older;

@@ -397,6 +397,55 @@ static void who_goes_the_direct_way(void **state)
     assert_non_null(strstr(canon_trap_text(&world), "t:t/t#f: the host function failed"));
 }
 
+static void a_place_is_in_bounds_and_aligned(void **state)
+{
+    struct hf_canon_cx cx = canon_cx(begin(0), true);
+    struct hf_direct *d = hf_direct_of(&cx);
+    (void)state;
+    assert_ptr_equal(hf_direct_place(d, 64, 8, 16), cx.mem + 64);
+    assert_ptr_equal(hf_direct_place(d, CANON_PAGE - 16, 8, 16), cx.mem + CANON_PAGE - 16);
+    assert_null(hf_direct_place(d, CANON_PAGE - 8, 8, 16));
+    assert_null(hf_direct_place(d, UINT32_MAX - 7, 8, 16));
+    assert_null(hf_direct_place(d, 68, 8, 16));
+    assert_true(hf_direct_empty(d, CANON_PAGE, 0, 4));
+    assert_false(hf_direct_empty(d, 64, 1, 4));
+    assert_false(hf_direct_empty(d, 66, 0, 4));
+    assert_false(hf_direct_empty(d, CANON_PAGE + 4, 0, 4));
+}
+
+static enum hf_err never(struct hf_direct *d, const void *arg, uint8_t *at)
+{
+    (void)d, (void)arg, (void)at;
+    fail_msg("nothing was to be stored");
+    return HF_OK;
+}
+
+/* What cannot be called so is told before anything is done, and is called with values. */
+static void whom_a_call_may_lower_for(void **state)
+{
+    const struct shared *sh = *state;
+    static const struct hf_hook hook = {.before = see, .after = seen};
+    const struct hf_ftype *send = find_host_func(sh->registry, "messages#send")->type;
+    const struct hf_ftype *read = find_host_func(sh->registry, "blob.read")->type;
+    const struct hf_type *message = find_host_func(sh->registry, "messages#receive")->type->result;
+    struct hf_export e = {.func = {.from = HF_FUNC_LIFT, .lift = 0}};
+    unsigned shown = 0;
+    begin(0);
+    world.lifts[0] = (struct hf_lift_rt){.ci = world.guests[0].ci, .opts = world.guests[0].rt};
+    e.type = send; /* two parameters, with handles */
+    assert_int_equal(hf_instance_call_direct(&world.inst, &e, never, NULL), HF_UNSUPPORTED);
+    e.type = read;
+    assert_int_equal(hf_instance_call_direct(&world.inst, &e, never, NULL), HF_UNSUPPORTED);
+    e.type = canon_ftype(&world, &message, 1, NULL);
+    assert_int_equal(hf_instance_set_hook(&world.inst, &hook, &shown), HF_OK);
+    assert_int_equal(hf_instance_call_direct(&world.inst, &e, never, NULL), HF_UNSUPPORTED);
+    assert_int_equal(hf_instance_set_hook(&world.inst, NULL, NULL), HF_OK);
+    world.lifts[0].opts.enc = HF_ENC_UTF16;
+    assert_int_equal(hf_instance_call_direct(&world.inst, &e, never, NULL), HF_UNSUPPORTED);
+    world.lifts[0].opts.enc = HF_ENC_UTF8;
+    assert_int_equal(hf_instance_call_direct(&world.inst, &e, never, NULL), HF_INVALID); /* it is not at rest */
+}
+
 static int open_all(void **state)
 {
     canon_world_open(&world);
@@ -416,6 +465,8 @@ int main(void)
         cmocka_unit_test(a_send_is_lifted_the_same),
         cmocka_unit_test(a_reply_is_lifted_the_same),
         cmocka_unit_test(who_goes_the_direct_way),
+        cmocka_unit_test(a_place_is_in_bounds_and_aligned),
+        cmocka_unit_test(whom_a_call_may_lower_for),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

@@ -6,6 +6,7 @@
 extern crate libsqlite3_sys as _;
 extern crate wasmtime_c_api as _;
 
+mod fiber;
 mod toml_read;
 mod toml_tree;
 mod validate;
