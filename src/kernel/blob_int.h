@@ -82,7 +82,8 @@ struct hf_blob_pool {
 /* blob_pool.c. A segment with room; NULL: no memory. */
 struct hf_seg *hf_seg_new(struct hf_blob_pool *pool, enum hf_seg_kind kind);
 void hf_seg_free(struct hf_blob_pool *pool, struct hf_seg *seg);
-/* Its data alone, which is a LARGE or a BUF segment's. block: `len` bytes for one; NULL: no memory. */
+/* Its data alone, which is a LARGE or a BUF segment's. block: `len` bytes for one, and the NUL of a
+ * hf_buf that is read into; NULL: no memory. */
 uint8_t *hf_seg_block(struct hf_blob_pool *pool, enum hf_seg_kind kind, size_t len);
 void hf_seg_block_free(struct hf_blob_pool *pool, enum hf_seg_kind kind, uint8_t *data);
 struct hf_blob *hf_blob_alloc(struct hf_blob_pool *pool, size_t inline_bytes);

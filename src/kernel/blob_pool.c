@@ -103,9 +103,9 @@ static void give_back(struct hf_blob_pool *pool, void *p, size_t size)
 uint8_t *hf_seg_block(struct hf_blob_pool *pool, enum hf_seg_kind kind, size_t len)
 {
     if (kind == HF_SEG_BUF)
-        return malloc(len);
+        return malloc(len + 1);
     if (pool == NULL || pool->blocks == NULL)
-        return get(pool, HF_SEG_LARGE_CAP);
+        return get(pool, HF_SEG_LARGE_CAP + 1);
     uint8_t *data = pool->blocks;
     memcpy(&pool->blocks, data, sizeof pool->blocks);
     pool->kept -= HF_SEG_LARGE_CAP;
@@ -120,7 +120,7 @@ void hf_seg_block_free(struct hf_blob_pool *pool, enum hf_seg_kind kind, uint8_t
         memcpy(data, &pool->blocks, sizeof pool->blocks);
         pool->blocks = data;
     } else {
-        give_back(pool, data, HF_SEG_LARGE_CAP);
+        give_back(pool, data, HF_SEG_LARGE_CAP + 1);
     }
 }
 
@@ -183,7 +183,7 @@ void hf_seg_free(struct hf_blob_pool *pool, struct hf_seg *seg)
             break;
         }
         if (seg->data != NULL)
-            give_back(pool, seg->data, HF_SEG_LARGE_CAP);
+            give_back(pool, seg->data, HF_SEG_LARGE_CAP + 1);
         if (keep(pool, sizeof *seg))
             push(&pool->bare, seg);
         else
