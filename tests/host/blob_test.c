@@ -348,14 +348,14 @@ static bool drawer_go(struct drawer *d)
         drawer_forget(d, place, 0);
     return true;
 }
-/* A world whose blobs may have 64 KiB in memory. */
+/* A world whose blobs may have 32 KiB in memory: less than a piece, so that what nobody holds goes at once. */
 static void open_with_drawer(struct world *w, struct drawer *d, void **state)
 {
     static const struct hf_spill ops = {.moves_max = 4, .write = drawer_write, .read = drawer_read, .forget = drawer_forget};
     *d = (struct drawer){0};
     hf_list_init(&d->moves);
     world_open(w, state);
-    const struct hf_blob_spill_settings s = {.ops = &ops, .ctx = d, .memory_max = 65536, .blob_max = 65536};
+    const struct hf_blob_spill_settings s = {.ops = &ops, .ctx = d, .memory_max = 32768, .blob_max = 32768};
     assert_int_equal(hf_blob_pool_spill_to(hf_kernel_blobs(w->k), &s), HF_OK);
 }
 static void close_with_drawer(struct world *w, struct drawer *d)
@@ -463,7 +463,10 @@ static void what_was_lent_stays_until_the_call_is_over(void **state)
     struct drawer d;
     open_with_drawer(&w, &d, state);
     world_class(&w, "a", lends_and_presses, NULL);
-    size_t i = post_to(&w, "a/1", "go", alphabet(&w, 2600000));
+    struct hf_blob *blob = alphabet(&w, 2600000);
+    while (drawer_go(&d))
+        ;
+    size_t i = post_to(&w, "a/1", "go", blob);
     run_with(&w, &d, i);
     expect_answer(&w, i, "done");
     close_with_drawer(&w, &d);
