@@ -182,6 +182,14 @@ void hf_blob_unref(struct hf_blob *b)
     if (b == NULL)
         return;
     HF_ASSERT(b->refs > b->n_readers); /* a reader's reference goes with the reader */
+    if (b->refs > b->n_readers + 1) /* who is left could read it all, as before: a hop ends here */
+        b->refs--;
+    else
+        hf_blob_unref_settle(b);
+}
+
+void hf_blob_unref_settle(struct hf_blob *b)
+{
     b->refs--;
     if (b->refs == 0 && !b->producing)
         free_blob(b);

@@ -104,6 +104,7 @@ void hf_blob_dealloc(struct hf_blob *b); /* its segments are gone */
 /* blob.c: frees what no reference can read any more, and fires the producer's wait if that makes
  * room. */
 void hf_blob_settle(struct hf_blob *b);
+void hf_blob_unref_settle(struct hf_blob *b); /* of a reader that is gone; unref does it where it matters */
 /* Readers hear of bytes, of bytes that are back, or of the end. A reader's wake may read, advance
  * and close readers, this one or another, and so let the producer's wake push or end the blob.
  * False: that was the end of it, the blob is gone. */
