@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "bench/behaviours.h"
+#include "kernel/blob_spill.h"
 
 enum { RUNS = 9, CHAIN = 8, FIXED = 2000 };
 
@@ -140,12 +141,53 @@ static const struct program programs[] = {
     {"named-chain-1", "1 KiB blob to the end of a chain of 1", NULL, NULL, 1, 1024},
     {"named-chain-8", "1 KiB blob through 7 that forward", NULL, NULL, CHAIN, 1024},
     {"named-chain-8m", "1 MiB blob through 7 that forward", NULL, NULL, CHAIN, 1 << 20},
+    {"named-chain-8g", "1 GiB blob in a file, through 7 that forward", NULL, NULL, CHAIN, 1 << 30},
     {"named-full", "request to a full mailbox, and its error handled", "client", "stuck", 0, 0},
     {"named-dead", "request to nobody, and its error handled", "client", "nobody", 0, 0},
     {"named-full-post", "a full mailbox says so to who posts, alone", NULL, "stuck", 0, 0},
     {"named-dead-post", "nobody of that name: said to who posts, alone", NULL, "nobody", 0, 0},
     {"named-spawn", "spawn, start, one message, end, notice", "parent", NULL, 0, 0},
 };
+
+/* A file that keeps nothing, for a blob that nobody reads here. */
+static struct hf_list written;
+
+static enum hf_err file_write(void *ctx, struct hf_spill_move *m)
+{
+    (void)ctx;
+    hf_list_push_back(&written, &m->link);
+    return HF_OK;
+}
+
+static void file_read(void *ctx, struct hf_spill_move *m)
+{
+    (void)ctx, (void)m;
+    must(!"a hop reads nothing");
+}
+
+static void file_forget(void *ctx, uint64_t place, size_t len)
+{
+    (void)ctx, (void)place, (void)len;
+}
+
+static struct hf_blob *blob_in_file(struct hf_kernel *k, size_t len)
+{
+    static const struct hf_spill ops = {
+        .moves_max = 16, .write = file_write, .read = file_read, .forget = file_forget};
+    static const uint8_t piece[64 * 1024] = {7};
+    hf_list_init(&written);
+    must(hf_blob_pool_spill_to(hf_kernel_blobs(k),
+                               &(struct hf_blob_spill_settings){&ops, NULL, 1 << 20, 1 << 20}) == HF_OK);
+    struct hf_blob *b = hf_blob_new_in(hf_kernel_blobs(k), len, len), *ret = b;
+    for (size_t at = 0; at < len; at += sizeof piece) {
+        must(hf_blob_push(b, hf_view(piece, sizeof piece)) == HF_OK);
+        for (struct hf_list *m; (m = hf_list_pop_front(&written)) != NULL;)
+            (void)hf_spill_moved(HF_LIST_ENTRY(m, struct hf_spill_move, link));
+    }
+    hf_blob_finish(b);
+    must(hf_blob_memory(ret) <= 2 << 20);
+    return ret;
+}
 
 static void set_up(struct bench *b, const struct program *p)
 {
@@ -158,7 +200,9 @@ static void set_up(struct bench *b, const struct program *p)
         struct hf_class *c;
         must(hf_named_class_add(b->k, behaviours[i].name, &s, &c, NULL) == HF_OK);
     }
-    if (p->blob > 0) {
+    if (p->blob >= 1 << 30) {
+        b->bytes = blob_in_file(b->k, p->blob);
+    } else if (p->blob > 0) {
         struct hf_buf buf = {0};
         must(hf_buf_reserve(&buf, p->blob) == HF_OK);
         memset(buf.ptr, 7, p->blob);

@@ -15,7 +15,7 @@ ALLOW = {
     "src/kernel": ("base/",),
     "src/host": ("kernel/", "component/", "os/", "base/"),
     "src/gateway": PORT + ("os/", "base/"),
-    "src/link": PORT + ("kernel/remote.h", "kernel/far.h", "kernel/name.h", "os/", "base/"),
+    "src/link": PORT + ("kernel/blob_share.h", "kernel/remote.h", "kernel/far.h", "kernel/name.h", "os/", "base/"),
     "src/store": PORT + ("os/", "base/"),
     "src/console": PORT + ("kernel/behaviour.h", "kernel/turn.h", "os/", "base/"),
     "src/node": ("host/", "gateway/", "link/", "store/", "console/", "component/", "kernel/", "engine/", "os/", "base/", "holdfast/"),

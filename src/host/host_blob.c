@@ -6,7 +6,10 @@
  */
 #include "host/kernel_int.h"
 
+#include <stdio.h>
+
 #include "host/blob_stream.h"
+#include "kernel/blob_spill.h"
 
 #define READ_MAX (64u << 20)  /* of one read: half of what a call may hold */
 #define HELD_MAX (256u << 20) /* of the host's memory: in blobs that a guest made of bytes, and in one that it writes */
@@ -285,6 +288,17 @@ static enum hf_err writer_new(struct hf_call *call, const struct hf_value *args,
     return hf_host_case(call, 0, (struct hf_value){.items = v, .len = 2}, result);
 }
 
+/* Why a blob's handles may not keep more. */
+static const char *full_text(const struct hf_guest *g, char *to, size_t cap)
+{
+    struct hf_blob_spill_stats s;
+    hf_blob_spill_get_stats(hf_kernel_blobs(hf_turn_kernel(g->turn)), &s);
+    int n = snprintf(to, cap, "more bytes are kept for the blob's handles than may be held here");
+    if (s.stuck)
+        snprintf(to + n, cap - (size_t)n, ", and their file takes no more: %.*s", HF_FMT(s.last_failure));
+    return to;
+}
+
 static enum hf_err out_write(struct hf_out_stream *s, struct hf_view bytes)
 {
     struct hf_blob *blob = hf_blob_out_wanted(s);
@@ -292,8 +306,9 @@ static enum hf_err out_write(struct hf_out_stream *s, struct hf_view bytes)
         return HF_CLOSED;
     /* While somebody could still read it from the start nothing of it goes, however fast its readers are. */
     enum hf_err err = bytes.len == 0 ? HF_OK : hf_blob_memory(blob) >= HELD_MAX ? HF_LIMIT : hf_blob_push(blob, bytes);
+    char text[300];
     const char *why = err == HF_INVALID ? "more bytes than the blob's length says"
-                      : err == HF_LIMIT ? "more bytes are kept for the blob's handles than may be held here"
+                      : err == HF_LIMIT ? full_text(s->obj.guest, text, sizeof text)
                                         : NULL;
     if (why != NULL)
         hf_guest_set_stream_error(s->obj.guest, hf_io_error_new(s->obj.guest, err, 0, 0, why));

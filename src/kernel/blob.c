@@ -39,8 +39,20 @@ static struct hf_blob *whole(struct hf_blob_pool *pool, struct hf_view bytes, si
     return b;
 }
 
-static void became_cold(struct hf_blob *b)
+struct hf_blob *hf_blob_whole(struct hf_blob_pool *pool, size_t cap, size_t len)
 {
+    struct hf_blob *b = whole(pool, hf_view(NULL, cap), 0, HF_SEG_BUF);
+    if (b != NULL) {
+        b->own.len = len;
+        b->declared = b->pushed = len;
+    }
+    return b;
+}
+
+void hf_blob_became_cold(struct hf_blob *b)
+{
+    if (!hf_blob_spills(b))
+        return;
     hf_seg_cool(b, b->tail);
     hf_blob_press(b->pool, b);
 }
@@ -61,7 +73,7 @@ static struct hf_blob *of_bytes_apart(struct hf_blob_pool *pool, struct hf_view 
         }
         memcpy(data, bytes.ptr, bytes.len);
         b->own.data = data;
-        became_cold(b);
+        hf_blob_became_cold(b);
         return b;
     }
     struct hf_blob *b = hf_blob_new_in(pool, bytes.len, bytes.len);
@@ -104,8 +116,7 @@ struct hf_blob *hf_blob_of_buf_in(struct hf_blob_pool *pool, struct hf_buf *buf)
         return NULL;
     size_t len;
     hf_buf_take(buf, &b->own.data, &len);
-    if (spills)
-        became_cold(b);
+    hf_blob_became_cold(b);
     return b;
 }
 
@@ -171,6 +182,14 @@ void hf_blob_unref(struct hf_blob *b)
     if (b == NULL)
         return;
     HF_ASSERT(b->refs > b->n_readers); /* a reader's reference goes with the reader */
+    if (b->refs > b->n_readers + 1) /* who is left could read it all, as before: a hop ends here */
+        b->refs--;
+    else
+        hf_blob_unref_settle(b);
+}
+
+void hf_blob_unref_settle(struct hf_blob *b)
+{
     b->refs--;
     if (b->refs == 0 && !b->producing)
         free_blob(b);
@@ -353,7 +372,7 @@ static enum hf_seg_kind kind_for(const struct hf_blob *b, size_t want)
     return b->tail == NULL && want <= HF_SEG_SMALL_CAP ? HF_SEG_SMALL : HF_SEG_LARGE;
 }
 
-static void add_seg(struct hf_blob *b, struct hf_seg *seg)
+void hf_blob_add_seg(struct hf_blob *b, struct hf_seg *seg)
 {
     struct hf_seg *last = b->tail;
     seg->next = NULL;
@@ -425,7 +444,7 @@ enum hf_err hf_blob_push(struct hf_blob *b, struct hf_view bytes)
         if (done == bytes.len)
             break;
         struct hf_seg *next = more->next;
-        add_seg(b, more);
+        hf_blob_add_seg(b, more);
         more = next;
     }
     arrived(b, bytes.len);
@@ -444,7 +463,7 @@ uint8_t *hf_blob_reserve(struct hf_blob *b, size_t want, size_t *got)
         if (seg == NULL && space == 0)
             return NULL;
         if (seg != NULL)
-            add_seg(b, seg);
+            hf_blob_add_seg(b, seg);
         seg = b->tail;
         space = seg->cap - seg->len;
     }

@@ -1,5 +1,5 @@
-/* blob_int.h - what blob.c, blob_reader.c, blob_pool.c and blob_spill.c share; nobody else includes
- * it.
+/* blob_int.h - what blob.c, blob_reader.c, blob_pool.c, blob_spill.c and blob_share.c share; nobody
+ * else includes it.
  *
  * Bytes lie in a chain of segments in order. `base` is the first byte that is still here, `low` the
  * slowest reader's place (base while there is no reader), `pushed` the end. A reader's segment is
@@ -24,9 +24,11 @@ enum hf_seg_kind { HF_SEG_INLINE, HF_SEG_BUF, HF_SEG_SMALL, HF_SEG_LARGE };
 #define HF_BLOB_ONE_MAX   (1024u * 1024) /* more of a complete blob lies in pieces, where they may spill */
 
 struct hf_blob_move;
+struct hf_shared; /* blob_share.c */
 struct hf_seg {
     struct hf_seg *next;
     uint8_t *data; /* NULL: in the file */
+    struct hf_shared *shared; /* what data lies in, when other workers may have it too; else NULL */
     uint64_t at;   /* offset of data[0] in the blob */
     size_t len, cap;
     enum hf_seg_kind kind;
@@ -82,15 +84,27 @@ struct hf_blob_pool {
 /* blob_pool.c. A segment with room; NULL: no memory. */
 struct hf_seg *hf_seg_new(struct hf_blob_pool *pool, enum hf_seg_kind kind);
 void hf_seg_free(struct hf_blob_pool *pool, struct hf_seg *seg);
-/* Its data alone, which is a LARGE or a BUF segment's. block: `len` bytes for one; NULL: no memory. */
+/* Its data alone, which is a LARGE or a BUF segment's. block: `len` bytes for one, and the NUL of a
+ * hf_buf that is read into; NULL: no memory. */
 uint8_t *hf_seg_block(struct hf_blob_pool *pool, enum hf_seg_kind kind, size_t len);
 void hf_seg_block_free(struct hf_blob_pool *pool, enum hf_seg_kind kind, uint8_t *data);
+/* One of them is not the pool's any more: it will be given to free() by whoever is last. */
+void hf_seg_block_leaves(struct hf_blob_pool *pool, enum hf_seg_kind kind);
+struct hf_seg *hf_seg_bare(struct hf_blob_pool *pool); /* LARGE, without data; NULL: no memory */
+/* blob_share.c */
+void hf_shared_unref(struct hf_shared *s);
+/* blob.c: a complete one of len bytes, cap of storage, whose own segment is BUF and empty yet; it may
+ * spill once it is filled; a segment more at its end. */
+struct hf_blob *hf_blob_whole(struct hf_blob_pool *pool, size_t cap, size_t len);
+void hf_blob_became_cold(struct hf_blob *b);
+void hf_blob_add_seg(struct hf_blob *b, struct hf_seg *seg);
 struct hf_blob *hf_blob_alloc(struct hf_blob_pool *pool, size_t inline_bytes);
 void hf_blob_dealloc(struct hf_blob *b); /* its segments are gone */
 
 /* blob.c: frees what no reference can read any more, and fires the producer's wait if that makes
  * room. */
 void hf_blob_settle(struct hf_blob *b);
+void hf_blob_unref_settle(struct hf_blob *b); /* of a reader that is gone; unref does it where it matters */
 /* Readers hear of bytes, of bytes that are back, or of the end. A reader's wake may read, advance
  * and close readers, this one or another, and so let the producer's wake push or end the blob.
  * False: that was the end of it, the blob is gone. */

@@ -103,9 +103,9 @@ static void give_back(struct hf_blob_pool *pool, void *p, size_t size)
 uint8_t *hf_seg_block(struct hf_blob_pool *pool, enum hf_seg_kind kind, size_t len)
 {
     if (kind == HF_SEG_BUF)
-        return malloc(len);
+        return malloc(len + 1);
     if (pool == NULL || pool->blocks == NULL)
-        return get(pool, HF_SEG_LARGE_CAP);
+        return get(pool, HF_SEG_LARGE_CAP + 1);
     uint8_t *data = pool->blocks;
     memcpy(&pool->blocks, data, sizeof pool->blocks);
     pool->kept -= HF_SEG_LARGE_CAP;
@@ -120,20 +120,38 @@ void hf_seg_block_free(struct hf_blob_pool *pool, enum hf_seg_kind kind, uint8_t
         memcpy(data, &pool->blocks, sizeof pool->blocks);
         pool->blocks = data;
     } else {
-        give_back(pool, data, HF_SEG_LARGE_CAP);
+        give_back(pool, data, HF_SEG_LARGE_CAP + 1);
     }
 }
 
+void hf_seg_block_leaves(struct hf_blob_pool *pool, enum hf_seg_kind kind)
+{
+    if (pool != NULL && kind == HF_SEG_LARGE)
+        pool->memory -= HF_SEG_LARGE_CAP + 1;
+}
+
 /* ---- segments ---- */
+
+static struct hf_seg *head_new(struct hf_blob_pool *pool)
+{
+    struct hf_seg *seg = pool == NULL ? NULL : pop(pool, &pool->bare, sizeof *seg);
+    return seg != NULL ? seg : get(pool, sizeof *seg);
+}
+
+struct hf_seg *hf_seg_bare(struct hf_blob_pool *pool)
+{
+    struct hf_seg *seg = head_new(pool);
+    if (seg != NULL)
+        *seg = (struct hf_seg){.kind = HF_SEG_LARGE};
+    return seg;
+}
 
 static struct hf_seg *large_new(struct hf_blob_pool *pool)
 {
     struct hf_seg *seg = pool == NULL ? NULL : pop(pool, &pool->large, HF_SEG_LARGE_SIZE);
     if (seg != NULL)
         return seg;
-    seg = pool == NULL ? NULL : pop(pool, &pool->bare, sizeof *seg);
-    if (seg == NULL)
-        seg = get(pool, sizeof *seg);
+    seg = head_new(pool);
     if (seg == NULL)
         return NULL;
     seg->data = hf_seg_block(pool, HF_SEG_LARGE, HF_SEG_LARGE_CAP);
@@ -165,6 +183,10 @@ struct hf_seg *hf_seg_new(struct hf_blob_pool *pool, enum hf_seg_kind kind)
 
 void hf_seg_free(struct hf_blob_pool *pool, struct hf_seg *seg)
 {
+    if (seg->shared != NULL) {
+        hf_shared_unref(seg->shared);
+        seg->data = NULL;
+    }
     switch (seg->kind) {
     case HF_SEG_INLINE:
         break;
@@ -183,7 +205,7 @@ void hf_seg_free(struct hf_blob_pool *pool, struct hf_seg *seg)
             break;
         }
         if (seg->data != NULL)
-            give_back(pool, seg->data, HF_SEG_LARGE_CAP);
+            give_back(pool, seg->data, HF_SEG_LARGE_CAP + 1);
         if (keep(pool, sizeof *seg))
             push(&pool->bare, seg);
         else

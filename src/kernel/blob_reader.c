@@ -103,7 +103,7 @@ void hf_blob_reader_close(struct hf_blob_reader *r)
     r->blob = NULL;
     b->n_readers--;
     hf_wait_done(&r->wait);
-    hf_blob_unref(b);
+    hf_blob_unref_settle(b);
 }
 
 bool hf_blob_reader_holds(const struct hf_blob_reader *r)

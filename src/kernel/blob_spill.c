@@ -24,6 +24,7 @@ struct hf_blob_move {
     struct hf_blob_pool *pool;
     struct hf_seg *seg; /* NULL: freed meanwhile, its bytes are this move's */
     uint8_t *data;
+    struct hf_shared *shared;
     enum hf_seg_kind kind;
 };
 
@@ -119,12 +120,22 @@ void hf_seg_warm(struct hf_blob *b, struct hf_seg *seg)
         hf_list_remove(&b->in_cold);
 }
 
+static void free_data(struct hf_blob_pool *pool, enum hf_seg_kind kind, uint8_t *data,
+                      struct hf_shared *shared)
+{
+    if (shared != NULL)
+        hf_shared_unref(shared);
+    else
+        hf_seg_block_free(pool, kind, data);
+}
+
 static void drop_data(struct hf_seg *seg)
 {
     struct hf_blob *b = seg->blob;
     HF_ASSERT(seg->placed && seg->n_readers == 0 && seg->move == NULL);
-    hf_seg_block_free(b->pool, seg->kind, seg->data);
+    free_data(b->pool, seg->kind, seg->data, seg->shared);
     seg->data = NULL;
+    seg->shared = NULL;
     weigh(b, 0, seg->cap);
 }
 
@@ -138,6 +149,7 @@ static struct hf_blob_move *move_of(struct hf_blob_spill *sp, struct hf_seg *seg
     struct hf_blob_move *v = HF_LIST_ENTRY(at, struct hf_blob_move, link);
     v->m = (struct hf_spill_move){.write = write, .place = seg->place, .len = seg->len};
     v->seg = seg;
+    v->shared = NULL;
     v->kind = seg->kind;
     return v;
 }
@@ -334,7 +346,7 @@ static bool on_moved(struct hf_spill_move *m)
     }
     hf_list_push_back(&sp->idle, &v->link); /* nobody takes it before we are done with it */
     if (seg == NULL) {
-        hf_seg_block_free(pool, v->kind, v->data);
+        free_data(pool, v->kind, v->data, v->shared);
         if (write)
             pool->held -= v->m.bytes.cap;
     } else {
@@ -367,7 +379,9 @@ void hf_seg_leave(struct hf_blob *b, struct hf_seg *seg)
         if (v->m.write) { /* its bytes, and their weight, are the move's from here */
             b->going -= seg->cap;
             b->memory -= seg->cap;
+            v->shared = seg->shared;
             seg->data = NULL;
+            seg->shared = NULL;
         }
     }
     if (seg->placed) {

@@ -10,8 +10,7 @@
 #include <stdlib.h>
 
 #include "base/map.h"
-
-#define WHOLE_MAX (64u * 1024) /* bytes of a complete body that go with the letter */
+#include "kernel/blob_share.h"
 
 struct hf_between {
     struct hf_kernel *k;
@@ -45,8 +44,7 @@ struct crossing {
     bool over, cancelled, cancel_home; /* home's: answered; a cancel was sent; it has come back */
     /* what goes over: the message, later the answer */
     struct hf_answer answer; /* its body is the message's on the way out */
-    struct hf_buf whole;
-    bool has_whole;
+    struct hf_blob_share *share;
     struct hf_carry *carry;
 };
 
@@ -64,50 +62,26 @@ static void crossing_free(struct crossing *x)
     hf_list_remove(&x->in_home);
     route_unref(x->route);
     hf_buf_done(&x->answer.body);
-    hf_buf_done(&x->whole);
+    hf_blob_share_free(x->share);
     free(x);
 }
 
 /* ---- bodies ---- */
-
-/* A complete body of moderate size is copied out whole; it must have no trailers. */
-static bool take_whole(struct crossing *x, struct hf_blob **blob)
-{
-    if (!hf_blob_complete(*blob) || hf_blob_pushed(*blob) > WHOLE_MAX ||
-        hf_blob_trailers(*blob).len > 0)
-        return false;
-    uint64_t len = hf_blob_pushed(*blob);
-    struct hf_blob_reader r = {0};
-    struct hf_view v;
-    hf_buf_clear(&x->whole);
-    if (hf_buf_reserve(&x->whole, (size_t)len) != HF_OK)
-        return false;
-    struct hf_blob *ref = hf_blob_ref(*blob);
-    hf_blob_reader_open(&r, &ref);
-    while (hf_blob_reader_peek(&r, &v) == HF_OK) {
-        if (hf_buf_add_view(&x->whole, v) != HF_OK)
-            HF_ASSERT(!"reserved");
-        hf_blob_reader_advance(&r, v.len);
-    }
-    hf_blob_reader_close(&r);
-    if (x->whole.len < len) { /* some of it is in a file: by a carry, which waits for it */
-        hf_buf_done(&x->whole);
-        return false;
-    }
-    hf_blob_unref(*blob);
-    *blob = NULL;
-    x->has_whole = true;
-    return true;
-}
 
 /* Takes *blob (may be NULL) for the way from `from` to `to`. */
 static enum hf_err pack(struct crossing *x, struct hf_between *from, struct hf_between *to,
                         struct hf_blob **blob)
 {
     x->carry = NULL;
-    x->has_whole = false;
-    if (*blob == NULL || take_whole(x, blob))
+    x->share = NULL;
+    if (*blob == NULL)
         return HF_OK;
+    x->share = hf_blob_share(*blob);
+    if (x->share != NULL) {
+        hf_blob_unref(*blob);
+        *blob = NULL;
+        return HF_OK;
+    }
     x->carry = hf_carry_new(&from->carrier, &to->carrier, blob);
     return x->carry == NULL ? HF_LIMIT : HF_OK;
 }
@@ -116,12 +90,12 @@ static enum hf_err pack(struct crossing *x, struct hf_between *from, struct hf_b
 static enum hf_err unpack(struct crossing *x, struct hf_between *here, struct hf_blob **ret)
 {
     struct hf_carry *carry = x->carry;
-    bool has_whole = x->has_whole;
+    struct hf_blob_share *share = x->share;
     x->carry = NULL;
-    x->has_whole = false;
+    x->share = NULL;
     *ret = NULL;
-    if (has_whole)
-        *ret = hf_blob_of_buf_in(hf_kernel_blobs(here->k), &x->whole);
+    if (share != NULL)
+        *ret = hf_blob_of_share(hf_kernel_blobs(here->k), share);
     else if (carry != NULL)
         *ret = hf_carry_open(carry, hf_kernel_blobs(here->k), here->window);
     else
@@ -133,8 +107,9 @@ static void unpack_nothing(struct crossing *x)
 {
     if (x->carry != NULL)
         hf_carry_refuse(x->carry);
+    hf_blob_share_free(x->share);
     x->carry = NULL;
-    x->has_whole = false;
+    x->share = NULL;
 }
 
 /* ---- there: the request of another worker ---- */

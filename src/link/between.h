@@ -3,7 +3,7 @@
  *
  * Each worker has one hf_between. A class that lives on another worker is added to this one's
  * kernel as a remote class (kernel/remote.h) whose messages go over as letters; bodies that are
- * complete and small go with the letter, others by a carry (carry.h). Everything comes back: the
+ * complete go with the letter, not copied (kernel/blob_share.h), others by a carry (carry.h). Everything comes back: the
  * answer with its letter, and memory to who made it.
  */
 #ifndef HF_LINK_BETWEEN_H

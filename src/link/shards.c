@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define WHOLE_MAX (64u * 1024) /* bytes of a complete body that go with the letter */
+#include "kernel/blob_share.h"
 
 struct hf_shards {
     struct hf_kernel *k;
@@ -24,9 +24,8 @@ struct hf_shards {
 struct envelope {
     struct hf_letter letter;
     struct hf_shards *to;
-    struct hf_buf whole; /* the body, or */
-    bool has_whole;
-    struct hf_carry *carry; /* how it comes; or NULL */
+    struct hf_blob_share *share; /* the body; or NULL, and then */
+    struct hf_carry *carry;      /* how it comes; or NULL */
     struct hf_far_letter far;
 };
 
@@ -52,39 +51,17 @@ uint32_t hf_shard_worker(const struct hf_shard_table *table, struct hf_view name
 
 /* ---- bodies ---- */
 
-/* It must have no trailers. */
-static bool take_whole(struct envelope *e, struct hf_blob *blob)
-{
-    if (!hf_blob_complete(blob) || hf_blob_pushed(blob) > WHOLE_MAX ||
-        hf_blob_trailers(blob).len > 0 ||
-        hf_buf_reserve(&e->whole, (size_t)hf_blob_pushed(blob)) != HF_OK)
-        return false;
-    uint64_t len = hf_blob_pushed(blob);
-    struct hf_blob *ref = hf_blob_ref(blob);
-    struct hf_blob_reader r = {0};
-    struct hf_view v;
-    hf_blob_reader_open(&r, &ref);
-    while (hf_blob_reader_peek(&r, &v) == HF_OK) {
-        if (hf_buf_add_view(&e->whole, v) != HF_OK)
-            HF_ASSERT(!"reserved");
-        hf_blob_reader_advance(&r, v.len);
-    }
-    hf_blob_reader_close(&r);
-    if (e->whole.len < len) { /* some of it is in a file: by a carry, which waits for it */
-        hf_buf_done(&e->whole);
-        return false;
-    }
-    hf_blob_unref(blob);
-    e->has_whole = true;
-    return true;
-}
-
 static void pack(struct envelope *e, struct hf_shards *from)
 {
     struct hf_blob *blob = e->far.blob;
     e->far.blob = NULL;
-    if (blob == NULL || take_whole(e, blob))
+    if (blob == NULL)
         return;
+    e->share = hf_blob_share(blob);
+    if (e->share != NULL) {
+        hf_blob_unref(blob);
+        return;
+    }
     e->carry = hf_carry_new(&from->carrier, &e->to->carrier, &blob);
     if (e->carry == NULL) {
         e->far.lost = true;
@@ -95,14 +72,14 @@ static void pack(struct envelope *e, struct hf_shards *from)
 static void unpack(struct envelope *e)
 {
     struct hf_blob_pool *pool = hf_kernel_blobs(e->to->k);
-    if (e->has_whole)
-        e->far.blob = hf_blob_of_buf_in(pool, &e->whole);
+    if (e->share != NULL)
+        e->far.blob = hf_blob_of_share(pool, e->share);
     else if (e->carry != NULL)
         e->far.blob = hf_carry_open(e->carry, pool, e->to->window);
     else
         return;
     e->far.lost = e->far.blob == NULL;
-    e->has_whole = false;
+    e->share = NULL;
     e->carry = NULL;
 }
 
@@ -125,7 +102,7 @@ static void drop(void *ctx, struct hf_far_letter *l)
 {
     struct envelope *e = of(l);
     (void)ctx;
-    hf_buf_done(&e->whole);
+    hf_blob_share_free(e->share);
     free(e);
 }
 

@@ -6,7 +6,8 @@
  * change while they run.
  *
  * Letters of one worker to another keep their order, since they stand in one queue. A complete body
- * of moderate size goes with its letter, copied once; any other by a carry (carry.h).
+ * that is in memory goes with its letter, not copied (kernel/blob_share.h); any other by a carry
+ * (carry.h).
  *
  * Each worker has one hf_shards, used on its thread only, but for the letters that others post.
  */

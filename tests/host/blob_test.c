@@ -1,5 +1,6 @@
 /* blob_test.c - holdfast:kernel/blobs as guests see it: ranges, bytes that still arrive, streams, writers, and what is refused.
  * (The kernel's own: kernel/blob_test.c. Blobs that go along with messages: process_test.c.) */
+#include "kernel/blob_spill.h"
 #include "support_process.h"
 
 enum { BROKEN, LIMIT };
@@ -294,6 +295,218 @@ static void a_guest_that_keeps_a_blob_is_not_saved(void **state)
     world_close(&w);
 }
 
+/* ---- bytes that went to a file ---- */
+
+struct drawer { /* a keeper that does what it is told when it is told */
+    struct hf_list moves;
+    uint8_t *kept[64];
+    size_t n, n_used;
+    bool full, fails;
+};
+static enum hf_err drawer_write(void *ctx, struct hf_spill_move *m)
+{
+    struct drawer *d = ctx;
+    if (d->full || d->n == 64) {
+        snprintf(m->why, sizeof m->why, "the drawer is full");
+        return HF_LIMIT;
+    }
+    m->place = d->n++;
+    d->n_used++;
+    hf_list_push_back(&d->moves, &m->link);
+    return HF_OK;
+}
+static void drawer_read(void *ctx, struct hf_spill_move *m)
+{
+    hf_list_push_back(&((struct drawer *)ctx)->moves, &m->link);
+}
+static void drawer_forget(void *ctx, uint64_t place, size_t len)
+{
+    struct drawer *d = ctx;
+    (void)len;
+    free(d->kept[place]);
+    d->kept[place] = NULL;
+    d->n_used--;
+}
+static bool drawer_go(struct drawer *d)
+{
+    struct hf_list *at = hf_list_pop_front(&d->moves);
+    if (at == NULL)
+        return false;
+    struct hf_spill_move *m = HF_LIST_ENTRY(at, struct hf_spill_move, link);
+    uint64_t place = m->place;
+    if (!m->write && d->fails) {
+        m->err = HF_IO;
+    } else if (!m->write) {
+        if (d->kept[place] != NULL) /* else it is forgotten, and nobody wants it */
+            assert_int_equal(hf_buf_add(&m->bytes, d->kept[place], m->len), HF_OK);
+    } else {
+        d->kept[place] = malloc(m->len);
+        memcpy(d->kept[place], m->bytes.ptr, m->len);
+    }
+    bool write = m->write;
+    if (!hf_spill_moved(m) && write)
+        drawer_forget(d, place, 0);
+    return true;
+}
+/* A world whose blobs may have 32 KiB in memory: less than a piece, so that what nobody holds goes at once. */
+static void open_with_drawer(struct world *w, struct drawer *d, void **state)
+{
+    static const struct hf_spill ops = {.moves_max = 4, .write = drawer_write, .read = drawer_read, .forget = drawer_forget};
+    *d = (struct drawer){0};
+    hf_list_init(&d->moves);
+    world_open(w, state);
+    const struct hf_blob_spill_settings s = {.ops = &ops, .ctx = d, .memory_max = 32768, .blob_max = 32768};
+    assert_int_equal(hf_blob_pool_spill_to(hf_kernel_blobs(w->k), &s), HF_OK);
+}
+static void close_with_drawer(struct world *w, struct drawer *d)
+{
+    while (drawer_go(d))
+        world_run(w);
+    world_close(w);
+    assert_int_equal(d->n_used, 0);
+}
+static struct hf_blob *alphabet(struct world *w, size_t n)
+{
+    uint8_t *bytes = malloc(n);
+    for (size_t i = 0; i < n; i++)
+        bytes[i] = (uint8_t)('a' + i % 26);
+    struct hf_blob *b = hf_blob_of_bytes_in(hf_kernel_blobs(w->k), hf_view(bytes, n));
+    assert_non_null(b);
+    free(bytes);
+    return b;
+}
+/* Runs, and lets one move go whenever nothing runs any more, until request i is answered; how many went. */
+static size_t run_with(struct world *w, struct drawer *d, size_t i)
+{
+    size_t moves = 0;
+    for (world_run(w); w->requests[i].answers == 0; world_run(w), moves++)
+        assert_true(drawer_go(d));
+    return moves;
+}
+
+static void reads_from_a_file(struct guest *t)
+{
+    RECEIVE(m, M_REQUEST);
+    uint32_t b = option_handle(guest_call(t, "current-blob", NULL, 0));
+    CHECK(b != 0 && info_is(t, b, 2600000, true));
+    CHECK(reads(t, b, 0, 5, "abcde"));
+    CHECK(reads(t, b, 26 * 99999, 5, "abcde"));
+    CHECK(reads(t, b, 26 * 50000 + 3, 4, "defg"));
+    CHECK(reads(t, b, 65534, 5, "opqrs")); /* over two pieces */
+    CHECK(reads(t, b, 2599999, 5, "z"));
+    CALL(s, "blob.stream", H(b));
+    uint32_t stream = (uint32_t)s->items[0].u64;
+    DROP(b);
+    CALL(first, "input-stream.blocking-read", H(stream), U(3));
+    CHECK(first->tag == 0 && is_text(&first->items[0], "abc"));
+    CALL(skipped, "input-stream.blocking-skip", H(stream), U(50000));
+    CHECK(skipped->tag == 0);
+    DROP(stream);
+    SAID(R_OK, respond(t, &(struct parcel){.body = "done"}));
+}
+static void reads_wait_for_what_is_in_a_file(void **state)
+{
+    struct world w;
+    struct drawer d;
+    open_with_drawer(&w, &d, state);
+    world_class(&w, "a", reads_from_a_file, NULL);
+    struct hf_blob *blob = alphabet(&w, 2600000);
+    while (drawer_go(&d))
+        ;
+    assert_true(hf_blob_memory(blob) <= 65536);
+    size_t i = post_to(&w, "a/1", "go", blob);
+    size_t moves = run_with(&w, &d, i);
+    assert_true(moves >= 6 && moves <= 24); /* what is read, and what is next; no more of the 40 pieces */
+    expect_answer(&w, i, "done");
+    close_with_drawer(&w, &d);
+}
+
+static void finds_it_unreadable(struct guest *t)
+{
+    RECEIVE(m, M_REQUEST);
+    uint32_t b = option_handle(guest_call(t, "current-blob", NULL, 0));
+    CHECK(fails(guest_call(t, "blob.read", ARGS(H(b), U(100000), U(5))), BROKEN));
+    SAID(R_OK, respond(t, &(struct parcel){.body = "broken"}));
+}
+static void one_that_cannot_be_read_back_is_broken(void **state)
+{
+    struct world w;
+    struct drawer d;
+    open_with_drawer(&w, &d, state);
+    world_class(&w, "a", finds_it_unreadable, NULL);
+    struct hf_blob *blob = alphabet(&w, 300000);
+    while (drawer_go(&d))
+        ;
+    d.fails = true;
+    size_t i = post_to(&w, "a/1", "go", blob);
+    run_with(&w, &d, i);
+    expect_answer(&w, i, "broken");
+    close_with_drawer(&w, &d);
+}
+
+/* What `read` lent is the guest's only when its call is over: until then it stays, however little room there is. */
+static void lends_and_presses(struct guest *t)
+{
+    RECEIVE(m, M_REQUEST);
+    uint32_t b = option_handle(guest_call(t, "current-blob", NULL, 0));
+    for (unsigned n = 0; n < 20; n++)
+        CHECK(reads(t, b, 26 * 4000 * n, 30, "abcdefghijklmnopqrstuvwxyzabcd"));
+    uint32_t other = blob_of(t, "something else");
+    CHECK(reads(t, other, 0, 9, "something") && reads(t, b, 26, 3, "abc"));
+    DROP(b);
+    CHECK(reads(t, other, 10, 9, "else"));
+    SAID(R_OK, respond(t, &(struct parcel){.body = "done"}));
+}
+static void what_was_lent_stays_until_the_call_is_over(void **state)
+{
+    struct world w;
+    struct drawer d;
+    open_with_drawer(&w, &d, state);
+    world_class(&w, "a", lends_and_presses, NULL);
+    struct hf_blob *blob = alphabet(&w, 2600000);
+    while (drawer_go(&d))
+        ;
+    size_t i = post_to(&w, "a/1", "go", blob);
+    run_with(&w, &d, i);
+    expect_answer(&w, i, "done");
+    close_with_drawer(&w, &d);
+}
+
+static void writes_on(struct guest *t)
+{
+    struct made m;
+    static char piece[4097];
+    memset(piece, 'x', 4096);
+    RECEIVE(r, M_REQUEST);
+    CHECK(make_writer(t, -1, &m));
+    CALL(s, "blob.stream", H(m.blob)); /* the handle keeps it all */
+    uint32_t stream = (uint32_t)s->items[0].u64;
+    struct hf_value *wrote = NULL;
+    for (unsigned n = 0; n < 100; n++) {
+        wrote = writes(t, &m, piece);
+        if (wrote == NULL || wrote->tag != 0)
+            break;
+        CALL(got, "input-stream.read", H(stream), U(8192));
+        CHECK(got->tag == 0);
+    }
+    CHECK(wrote != NULL && is_failed(wrote));
+    CALL(text, "error.to-debug-string", H((uint32_t)wrote->items[0].items[0].u64));
+    CHECK(is_text(text, "more bytes are kept for the blob's handles than may be held here, and their file takes no more: the drawer is full"));
+    SAID(R_OK, respond(t, &(struct parcel){.body = "told why"}));
+}
+static void a_writer_hears_that_the_file_is_full(void **state)
+{
+    struct world w;
+    struct drawer d;
+    open_with_drawer(&w, &d, state);
+    d.full = true;
+    world_class(&w, "a", writes_on, NULL);
+    size_t i = post_to(&w, "a/1", "go", NULL);
+    run_with(&w, &d, i);
+    expect_answer(&w, i, "told why");
+    close_with_drawer(&w, &d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +520,10 @@ int main(void)
         cmocka_unit_test(a_guest_makes_so_many_bytes_and_no_more),
         cmocka_unit_test(a_stream_of_a_blob_stands_in_no_image),
         cmocka_unit_test(a_guest_that_keeps_a_blob_is_not_saved),
+        cmocka_unit_test(reads_wait_for_what_is_in_a_file),
+        cmocka_unit_test(one_that_cannot_be_read_back_is_broken),
+        cmocka_unit_test(what_was_lent_stays_until_the_call_is_over),
+        cmocka_unit_test(a_writer_hears_that_the_file_is_full),
     };
     return cmocka_run_group_tests(tests, shared_open, shared_close);
 }

@@ -1,12 +1,14 @@
 /* sim_test.c - many processes under a seed: they say whatever a process can say, die, restart, are
  * killed and suspended; bodies arrive late or fail; the store acknowledges late, in groups, says
  * FULL, UNKNOWN or FENCED; most seeds have room for a few instances only, and what is evicted is
- * written and read late, fails, or finds no place.
+ * written and read late, fails, or finds no place; so are bytes of blobs, few of which may stay in
+ * memory.
  *
  * What must hold, whatever happens: a post is told once; a request that wants an answer is answered
  * once, to the instance that sent it, with its context; messages of one to another arrive in the
  * order sent; nothing of a recorded process is seen before its batch is acknowledged; a monitor
- * fires once; live blobs are those that can be reached; when all is calm nothing is left.
+ * fires once; live blobs are those that can be reached; when all is calm nothing is left, and at
+ * the end no byte in a file.
  *
  * On one kernel, and on three that are joined by a queue which delays letters as the seed says:
  * there, too, all that must hold.
@@ -97,7 +99,7 @@ static void blob_event(struct sim *w)
         return;
     unsigned p = (unsigned)sim_pick(w, 10);
     if (p < 6) {
-        (void)!hf_blob_push(*place, HF_VIEW("some bytes"));
+        (void)!hf_blob_push(*place, sim_bytes(w));
         sim_count(w, EV_blob_push);
         return;
     }
@@ -185,6 +187,51 @@ static void spill_event(struct sim *w, struct keeper *r)
     r->write_fails = r->read_fails = false;
 }
 
+/* Bytes of blobs come and go, late; some of it fails. */
+static void shelf_event(struct sim *w, struct shelf *s)
+{
+    s->max = !w->calm && sim_chance(w, 10) ? 1 : 0;
+    if (s->max != 0)
+        sim_count(w, EV_file_full);
+    s->write_fails = !w->calm && sim_chance(w, 10);
+    s->read_fails = !w->calm && sim_chance(w, 10);
+    for (uint64_t n = 1 + sim_pick(w, 3); n > 0; n--) {
+        if (!shelf_go_one(s, (size_t)sim_pick(w, 8)))
+            break;
+        sim_count(w, EV_blob_moved);
+        if (s->write_fails || s->read_fails)
+            sim_count(w, EV_file_fails);
+    }
+    s->write_fails = s->read_fails = false;
+}
+
+/* Somebody outside reads a blob that is still to come, or one that an actor keeps. */
+static void read_event(struct sim *w)
+{
+    struct hf_blob_reader *r = &w->reader;
+    struct hf_view v;
+    if (r->blob != NULL) {
+        enum hf_err err = hf_blob_reader_peek(r, &v);
+        MUST(w, r->wait.ready == (err != HF_AGAIN));
+        if (err == HF_OK) {
+            hf_blob_reader_advance(r, 1 + (size_t)sim_pick(w, v.len));
+            sim_count(w, EV_blob_read);
+        } else if (err != HF_AGAIN || sim_chance(w, 20)) {
+            hf_blob_reader_close(r);
+        }
+        return;
+    }
+    struct hf_blob *b = w->open[sim_pick(w, OPEN)];
+    if (b != NULL && !hf_blob_wanted(b))
+        b = NULL;
+    if (b == NULL && !hf_list_empty(&w->actors))
+        b = HF_LIST_ENTRY(w->actors.next, struct actor, in_sim)->kept;
+    if (b == NULL)
+        return;
+    b = hf_blob_ref(b);
+    hf_blob_reader_open(r, &b);
+}
+
 static void control_event(struct sim *w)
 {
     char name[40];
@@ -244,6 +291,7 @@ static void check_reachable(struct sim *w)
     }
     for (size_t i = 0; i < OPEN; i++)
         see(&s, w->open[i]);
+    see(&s, w->reader.blob);
     qsort(s.ptr, s.n, sizeof s.ptr[0], by_address);
     for (size_t i = 0; i < s.n; i++)
         different += i == 0 || s.ptr[i] != s.ptr[i - 1];
@@ -288,6 +336,10 @@ static void one_event(struct sim *w)
         sim_count(w, EV_port_cancel);
     } else if (p < 99)
         check_reachable(w);
+    if (sim_chance(w, 15))
+        read_event(w);
+    if (sim_chance(w, 15))
+        shelf_event(w, &w->shelves[sim_pick(w, w->net.n)]);
 }
 
 static void calm_one(struct sim *w, struct hf_kernel *k)
@@ -319,8 +371,12 @@ static void calm_one(struct sim *w, struct hf_kernel *k)
 static void calm(struct sim *w)
 {
     w->calm = true;
-    for (uint32_t i = 0; i < w->net.n; i++)
+    hf_blob_reader_close(&w->reader);
+    for (uint32_t i = 0; i < w->net.n; i++) {
         w->keepers[i].full = false;
+        w->shelves[i].max = 0;
+        (void)shelf_go(&w->shelves[i], SIZE_MAX);
+    }
     for (size_t i = 0; i < OPEN; i++) {
         if (w->open[i] != NULL)
             hf_blob_finish(w->open[i]);
@@ -448,6 +504,8 @@ static void run_seed(uint64_t seed, uint32_t kernels, uint64_t *counts, uint64_t
             keeper_open(r, w->net.ks[i]);
         r->dropped = sim_image_dropped;
         r->ctx = w;
+        shelf_attach(&w->shelves[i], hf_kernel_blobs(w->net.ks[i]), (size_t)sim_pick(w, 4) * 5000,
+                     (size_t)sim_pick(w, 4) * 5000);
         add_classes(w, w->net.ks[i]);
     }
     while (w->events < EVENTS)
@@ -478,11 +536,17 @@ static void run_seed(uint64_t seed, uint32_t kernels, uint64_t *counts, uint64_t
         w->counts[EV_revived] += es.revivals;
         w->counts[EV_image_lost] += es.lost;
         w->counts[EV_beyond] += evicts && es.resident > ks.resident_max;
+        struct hf_blob_spill_stats bs;
+        hf_blob_spill_get_stats(hf_kernel_blobs(w->net.ks[i]), &bs);
+        w->counts[EV_blob_written] += bs.written;
+        w->counts[EV_blob_back] += bs.read;
+        w->counts[EV_file_refused] += bs.refused;
     }
     struct hf_far_stats far;
     net_stats(&w->net, &far);
     for (size_t i = 0; i < HF_ARRAY_LEN(far.sent); i++)
         crossed->sent[i] += far.sent[i];
+    hf_blob_reader_close(&w->reader);
     net_close(&w->net);
     for (uint32_t i = 0; evicts && i < kernels; i++)
         keeper_close(&w->keepers[i]);
@@ -491,6 +555,11 @@ static void run_seed(uint64_t seed, uint32_t kernels, uint64_t *counts, uint64_t
     for (size_t i = 0; i < OPEN; i++)
         if (w->open[i] != NULL)
             hf_blob_finish(w->open[i]);
+    for (uint32_t i = 0; i < kernels; i++) {
+        (void)shelf_go(&w->shelves[i], SIZE_MAX);
+        MUST(w, w->shelves[i].used == 0);
+        shelf_close(&w->shelves[i]);
+    }
     for (size_t i = 0; i < EV_COUNT; i++)
         counts[i] += w->counts[i];
     *events += w->events;

@@ -6,6 +6,7 @@
 #include "kernel/named_int.h"
 #include "support.h"
 #include "support_far.h"
+#include "support_shelf.h"
 #include "support_spill.h"
 
 enum { NAMES = 24, OPEN = 16, POSTS = 4096, TOKENS = 8 };
@@ -24,7 +25,9 @@ enum { NAMES = 24, OPEN = 16, POSTS = 4096, TOKENS = 8 };
                                         X(said_denied) X(said_limit) X(said_taken) X(parked)       \
                                             X(late) X(restart) X(gave_up) X(death) X(evicted) X(revived)   \
                                                 X(stayed) X(spill_moved) X(spill_fails) X(spill_full)  \
-                                                    X(image_lost) X(beyond)
+                                                    X(image_lost) X(beyond) X(blob_read)                \
+                                                        X(blob_moved) X(blob_written) X(blob_back)      \
+                                                            X(file_fails) X(file_full) X(file_refused)
 enum happening {
 #define X(name) EV_##name,
     HAPPENINGS(X)
@@ -57,6 +60,8 @@ struct sim {
     struct hf_blob *open[OPEN];
     struct hf_wait gate;
     struct keeper keepers[NET_MAX]; /* of evicted ones, each kernel's */
+    struct shelf shelves[NET_MAX];  /* of bytes of blobs */
+    struct hf_blob_reader reader;   /* somebody outside reads one */
     struct hf_map order; /* last number from an instance to a name */
     bool log;
 };
@@ -85,6 +90,8 @@ _Noreturn void sim_violation(const struct sim *w, const char *what);
 /* Bytes of an evicted one are gone, or were never kept. */
 void sim_image_dropped(void *w, struct hf_view bytes);
 uint64_t sim_pick(struct sim *w, uint64_t n); /* below n */
+/* Bytes for a blob, more than may stay in memory, or a few. */
+struct hf_view sim_bytes(struct sim *w);
 bool sim_chance(struct sim *w, unsigned percent);
 void sim_count(struct sim *w, enum happening kind);
 void sim_name_of(unsigned i, char *ret, size_t cap);
