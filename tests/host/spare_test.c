@@ -201,12 +201,30 @@ static void one_that_was_written_too_much_is_made_anew(void **state)
     close(&h);
 }
 
+/* What a call needs is given back while nobody wants it, and is there again for the next. */
+static void one_that_rested_goes_on(void **state)
+{
+    struct hall h;
+    (void)state;
+    if (!open(&h, "c-tally", 0, 0))
+        return;
+    for (unsigned i = 1; i < 6; i++) {
+        char want[40];
+        snprintf(want, sizeof want, "ok: tally/1 %u", i);
+        assert_string_equal(ask(&h, "tally/1", ""), want);
+        h.now += 2000000000u;
+        run(&h);
+    }
+    close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_that_was_renewed_is_as_one_that_started),
         cmocka_unit_test(what_it_keeps_is_dropped),
         cmocka_unit_test(one_that_was_written_too_much_is_made_anew),
+        cmocka_unit_test(one_that_rested_goes_on),
     };
     return cmocka_run_group_tests(tests, guests_open, guests_close);
 }
