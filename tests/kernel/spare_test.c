@@ -58,13 +58,13 @@ static enum hf_end player_turn(void *state, struct hf_turn *turn)
     const struct hf_message *m = hf_turn_message(turn);
     struct hf_response r = {0};
     assert_int_equal(++p->turns, hf_turn_served(turn)); /* what others did is not left in it */
-    snprintf(text, sizeof text, "%.*s is %zu, message %llu", HF_FMT(hf_turn_name(turn)), p->number,
-             (unsigned long long)hf_turn_served(turn));
-    assert_int_equal(hf_buf_add_text(&r.body, text), HF_OK);
     if (hf_view_eq(m->body, HF_VIEW("die"))) {
         hf_turn_fail(turn, HF_ANSWER_DEAD, HF_VIEW("so it said"));
         return HF_END_FAILED;
     }
+    snprintf(text, sizeof text, "%.*s is %zu, message %llu", HF_FMT(hf_turn_name(turn)), p->number,
+             (unsigned long long)hf_turn_served(turn));
+    assert_int_equal(hf_buf_add_text(&r.body, text), HF_OK);
     if (hf_view_eq(m->body, HF_VIEW("bye")))
         hf_turn_retire(turn, "done");
     assert_int_equal(hf_turn_reply(turn, &r), HF_SAID_OK);
