@@ -219,6 +219,15 @@ static void close_kernel(struct bench *b)
     hf_spill_file_free(b->spill);
 }
 
+/* All have been idle for a while. */
+static void rest(struct bench *b)
+{
+    struct hf_os *os = hf_os_linux();
+    for (int i = 0; i < 1000; i++)
+        (void)hf_kernel_step(b->k, os->now_ns(os) + UINT64_C(1100000000));
+    malloc_trim(0);
+}
+
 static void resident_rows(struct bench *b)
 {
     uint64_t N = n_alone;
@@ -230,6 +239,9 @@ static void resident_rows(struct bench *b)
     ask(b, 100, 100 + N, 1);
     struct used v = used();
     double each = (private_kb() - kb) * 1024 / (double)N, of_heap = (heap_bytes() - heap) / (double)N;
+    rest(b);
+    double rested = (private_kb() - kb) * 1024 / (double)N;
+    double rested_heap = (heap_bytes() - heap) / (double)N;
     b->want = 2;
     struct used w = used();
     ask(b, 100, 100 + N, 1);
@@ -246,6 +258,8 @@ static void resident_rows(struct bench *b)
     /* of its memory: what it changed, in pages */
     printf("  %-52s %8.0f bytes, %.0f of them the allocator's\n",
            "an idle one in memory: private pages", each, of_heap);
+    printf("  %-52s %8.0f bytes, %.0f of them the allocator's\n", "the same, idle for more than a second",
+           rested, rested_heap);
 }
 
 /* What the first message of a name costs that takes a spare, beside a second message; spares are made between. */

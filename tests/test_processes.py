@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Processes of a manifest: guests that send each other messages, the example app, and what is refused."""
-import hashlib, os, re, shutil, signal, subprocess, sys, tempfile, threading, zlib
+import hashlib, json, os, re, shutil, signal, subprocess, sys, tempfile, threading, time, zlib
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from hf import *
@@ -31,8 +31,8 @@ def on_workers(test):
 
 
 class App(App):
-    def __init__(self, text, node=""):
-        super().__init__(HEAD + node + text, "--workers", WORKERS)
+    def __init__(self, text, node="", workers=None):
+        super().__init__(HEAD + node + text, "--workers", workers or WORKERS)
 
     def ask(self, path, body=b"", method="POST", chunks=False):
         with self.server.connect() as s:
@@ -122,6 +122,44 @@ def test_who_keeps_a_pollable_stays_and_says_why():
         check("and when it let go of it", said(app.ask("/tally/a")) == (200, "tally/a 4"))
         check("said in the log", app.server.wait_line(r"process tally/a cannot be evicted and stays in memory: it keeps .*pollable", 30),
               app.server.text()[-600:])
+
+
+# ---- spares: instances made ahead, and those that come back ----
+def counts(app, name):
+    """What the admin door says of a class: its instances by state, starts, ends."""
+    env = dict(os.environ, HF_ADMIN="unix:" + os.path.join(app.path, ".holdfast", "admin.sock"))
+    p = subprocess.run([BIN, "ps", "--json"], capture_output=True, stdin=subprocess.DEVNULL, env=env, timeout=60 * SLOW)
+    return next(s for s in json.loads(p.stdout)["services"] if s["name"] == name)
+
+
+def wait_counts(app, name, good):
+    end = time.monotonic() + 30 * SLOW
+    while not good(c := counts(app, name)) and time.monotonic() < end:
+        time.sleep(0.02)
+    return c
+
+
+def test_spares_are_made_ahead_taken_and_counted():
+    with App(tally("warm = 2\n"), workers="1") as app:
+        c = wait_counts(app, "tally", lambda c: c["instances"]["spare"] == 2)
+        check("two are ready before anybody asks", (c["instances"]["spare"], c["starts"], c["warm_starts"]) == (2, 2, 0), c)
+        check("one is taken", said(app.ask("/tally/1")) == (200, "tally/1 1"))
+        c = wait_counts(app, "tally", lambda c: c["instances"]["spare"] == 2)
+        check("another is made", (c["instances"]["spare"], c["instances"]["idle"], c["starts"], c["warm_starts"]) == (2, 1, 3, 1), c)
+        check("it is its own", [said(app.ask("/tally/%d" % i)) for i in (2, 1, 2, 3)] ==
+              [(200, "tally/2 1"), (200, "tally/1 2"), (200, "tally/2 2"), (200, "tally/3 1")])
+
+
+def test_children_one_after_another_are_one_instance():
+    bounce = guest("c-bounce")
+    text = ('[services.drive]\ncomponent = "%s"\nroutes = ["/"]\n[services.drive.process]\nsends = ["*"]\nspawns = ["leaf"]\n'
+            '[services.leaf]\ncomponent = "%s"\n[services.leaf.process]\nwarm = 2\n' % (bounce, bounce))
+    with App(text, workers="1") as app:
+        wait_counts(app, "leaf", lambda c: c["instances"]["spare"] == 2)
+        r = app.ask("/spawn/200/0", method="GET")
+        check("all were asked and stopped", r.status == 200 and r.body.startswith(b"200 "), r.body)
+        c = wait_counts(app, "leaf", lambda c: c["ends"].get("stopped", 0) == 200)
+        check("hardly any was made", c["warm_starts"] > 100 and c["starts"] < 100, c)
 
 
 # ---- errors of the table, from guests that provoke them ----

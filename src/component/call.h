@@ -44,6 +44,8 @@ void hf_instance_take_result(struct hf_instance *inst);
 enum hf_err hf_instance_drop_guest(struct hf_instance *inst, const struct hf_resource_type *t, uint64_t rep); /* as a call: poll */
 /* Unwinds a suspended call or start now. */
 void hf_instance_cancel(struct hf_instance *inst);
+/* It is at rest, and its last result is not wanted any more: gives back what only a call needs. Nothing else changes. */
+void hf_instance_rest(struct hf_instance *inst);
 bool hf_instance_dead(const struct hf_instance *inst);
 bool hf_instance_busy(const struct hf_instance *inst);
 struct hf_report *hf_instance_report(struct hf_instance *inst); /* of the last failure, with the wasm backtrace */

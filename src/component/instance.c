@@ -350,6 +350,15 @@ void hf_instance_cancel(struct hf_instance *inst)
     die(inst);
 }
 
+void hf_instance_rest(struct hf_instance *inst)
+{
+    if (inst->state != HF_INST_REST)
+        return;
+    hf_instance_let_go_result(inst);
+    hf_arena_done(&inst->arena);
+    hf_store_rest(inst->store);
+}
+
 /* ---- asking ---- */
 
 enum hf_why hf_instance_why(const struct hf_instance *inst)

@@ -297,6 +297,8 @@ enum hf_err hf_store_start(struct hf_store *store, hf_driver_fn fn, void *ctx);
  * wait for it should be short. */
 #define HF_SPENT_SHARE 4u
 enum hf_err hf_store_poll(struct hf_store *store);
+/* No driver runs, and none will for a while: pages that its stack touched go back to the system. */
+void hf_store_rest(struct hf_store *store);
 enum hf_why hf_store_why(const struct hf_store *store);
 bool hf_store_running(const struct hf_store *store); /* started and not ended */
 /* Unwinds the suspended driver now: block returns HF_CANCELLED, no guest code runs. The store is

@@ -245,7 +245,7 @@ void hf_code_keep(struct hf_engine *engine, const uint8_t *key, struct hf_view s
 
 /* ---- store.c, call.c, fiber.c ---- */
 
-#define HF_IMPORTS_CHUNK 60
+#define HF_IMPORTS_CHUNK 20
 struct hf_import { /* env of a trampoline (T7) */
     hf_import_fn fn;
     void *env;
@@ -289,7 +289,7 @@ struct hf_store {
     uint32_t off_left, off_step; /* ticks that guest code off the fiber may still use; of them,
                                     until the next callback */
     uint32_t off_depth;          /* nested entries off the fiber */
-    uintptr_t stack_low;         /* of the fiber, as of driver entry */
+    uintptr_t stack_low, stack_at; /* of the fiber, as of driver entry; where the driver was entered */
     size_t stack_need;           /* bytes of stack that must be left for one entry */
     uint64_t memory_max;
 

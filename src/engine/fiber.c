@@ -15,6 +15,9 @@
  */
 #include "engine/engine_int.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #define BLOCK_MODULE "holdfast"
 #define BLOCK_NAME   "block"
 #define DRIVER_NAME  "driver"
@@ -148,6 +151,7 @@ static wasm_trap_t *enter_driver(void *env, wasmtime_caller_t *caller, wasmtime_
 {
     (void)env, (void)vals, (void)n;
     struct hf_store *s = wasmtime_context_get_data(wasmtime_caller_context(caller));
+    s->stack_at = (uintptr_t)__builtin_frame_address(0);
     s->stack_low =
         (uintptr_t)__builtin_frame_address(0) - s->engine->settings.fiber_stack + HF_STACK_TOP;
     s->fn_err = s->fn(s->fn_ctx);
@@ -253,6 +257,19 @@ enum hf_err hf_store_poll(struct hf_store *store)
         return HF_AGAIN;
     end_fiber(store);
     return HF_UNLIKELY(store->fiber_error != NULL) ? no_fiber(store) : store->fn_err;
+}
+
+/* A store keeps the stack of its last driver, Wasmtime has no way to take it back; its pages have one. All between
+ * stack_low and the driver's frame lies in the stack (HF_STACK_TOP), and nothing of a fiber that has ended is read again. */
+void hf_store_rest(struct hf_store *store)
+{
+    HF_ASSERT(!store->on_fiber);
+    if (store->future != NULL || store->stack_at == 0)
+        return;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = (store->stack_low + page - 1) & ~(page - 1), to = (store->stack_at | (page - 1)) + 1;
+    (void)madvise((void *)from, to - from, MADV_DONTNEED); /* it refuses: they stay */
+    store->stack_at = 0;
 }
 
 enum hf_why hf_store_why(const struct hf_store *store)

@@ -448,6 +448,7 @@ static void guest_stop(void *state)
     hf_mail_free(g);
     hf_arena_done(&g->invoke_arena);
     hf_http_forget(g);
+    hf_guest_log_free(g);
     free(g);
 }
 
@@ -522,6 +523,18 @@ static enum hf_err guest_revive(void *class_ctx, struct hf_turn *turn, struct hf
     return err;
 }
 
+/* What the next message would find warm, and 5000 that wait for one cannot all keep. */
+static void guest_rest(void *state)
+{
+    struct hf_guest *g = state;
+    hf_guest_log_flush(g);
+    hf_guest_log_free(g);
+    free(g->mail.values);
+    g->mail.values = NULL;
+    g->mail.cap = 0;
+    hf_instance_rest(g->inst);
+}
+
 /* The mechanism of per-request, and what it cannot do is refused here, too. Last words are said once in the life of what was
  * started, so whoever has some is not renewed. */
 static enum hf_err guest_renew(void *state)
@@ -552,4 +565,5 @@ const struct hf_behaviour hf_service_behaviour = {
     .evict = guest_evict,
     .revive = guest_revive,
     .renew = guest_renew,
+    .rest = guest_rest,
 };

@@ -181,7 +181,7 @@ struct hf_guest {
     struct hf_list objects;       /* hf_obj.in_guest */
     struct hf_list lazy;          /* hf_in_stream.in_lazy */
     struct hf_io_error *stream_error;
-    struct hf_line_buf out, err;
+    struct hf_line_buf *out, *err; /* NULL: nothing waits for the end of its line */
     uint64_t seed[2];             /* insecure-seed: the same for the life of the instance */
     bool exited;                  /* wasi:cli/exit: unwinding; */
     uint8_t exit_code;
@@ -221,6 +221,7 @@ const struct hf_service_settings *hf_guest_settings(const struct hf_guest *g);
 void hf_guest_log_write(struct hf_guest *g, enum hf_log_stream which, struct hf_view bytes); /* what it prints */
 void hf_guest_log_event(struct hf_guest *g, struct hf_view text); /* one line about it */
 void hf_guest_log_flush(struct hf_guest *g); /* an unfinished line goes out */
+void hf_guest_log_free(struct hf_guest *g);  /* after it: no buffers are kept */
 struct hf_view hf_guest_request_id(struct hf_guest *g); /* of the request in hand; empty: none */
 
 /* ---- each host_*.c binds its interfaces ---- */

@@ -7,6 +7,8 @@
 #include "host/http_int.h"
 #include "host/service_int.h"
 
+#include <stdlib.h>
+
 struct hf_view hf_guest_request_id(struct hf_guest *g)
 {
     if (g->head != NULL && g->request_id.len == 0) { /* looked for when a line wants it: most requests have none */
@@ -38,22 +40,39 @@ void hf_guest_log_event(struct hf_guest *g, struct hf_view text)
     line(g, HF_LOG_EVENT, text);
 }
 
-static struct hf_line_buf *buf_of(struct hf_guest *g, enum hf_log_stream which)
+static struct hf_line_buf **buf_of(struct hf_guest *g, enum hf_log_stream which)
 {
     return which == HF_LOG_STDOUT ? &g->out : &g->err;
 }
 
 static void buffered(struct hf_guest *g, enum hf_log_stream which)
 {
-    struct hf_line_buf *b = buf_of(g, which);
+    struct hf_line_buf *b = *buf_of(g, which);
     line(g, which, hf_view(b->bytes, b->len));
     b->len = 0;
 }
 
+/* Whole lines of bytes that nothing waits before go out as they lie there; the rest, for a buffer. */
+static struct hf_view whole_lines(struct hf_guest *g, enum hf_log_stream which, struct hf_view bytes)
+{
+    size_t n;
+    while ((n = hf_view_find(bytes, '\n')) < bytes.len && n <= sizeof(*buf_of(g, which))->bytes) {
+        line(g, which, hf_view_take(bytes, n));
+        bytes = hf_view_skip(bytes, n + 1);
+    }
+    return bytes;
+}
+
 void hf_guest_log_write(struct hf_guest *g, enum hf_log_stream which, struct hf_view bytes)
 {
-    struct hf_line_buf *b = buf_of(g, which);
-    while (bytes.len > 0) {
+    struct hf_line_buf **at = buf_of(g, which), *b = *at;
+    if (b == NULL || (b->len == 0 && !b->cut))
+        bytes = whole_lines(g, which, bytes);
+    if (b == NULL && bytes.len > 0)
+        b = *at = calloc(1, sizeof *b);
+    if (b == NULL && bytes.len > 0) /* no memory to wait for its end */
+        line(g, which, bytes);
+    while (b != NULL && bytes.len > 0) {
         size_t n = hf_view_find(bytes, '\n'), room = sizeof b->bytes - b->len;
         bool whole = n < bytes.len && n <= room;
         if (n > room)
@@ -70,9 +89,20 @@ void hf_guest_log_write(struct hf_guest *g, enum hf_log_stream which, struct hf_
 
 void hf_guest_log_flush(struct hf_guest *g)
 {
-    if (g->out.len > 0)
-        buffered(g, HF_LOG_STDOUT);
-    if (g->err.len > 0)
-        buffered(g, HF_LOG_STDERR);
-    g->out.cut = g->err.cut = false;
+    static const enum hf_log_stream both[] = {HF_LOG_STDOUT, HF_LOG_STDERR};
+    for (size_t i = 0; i < HF_ARRAY_LEN(both); i++) {
+        struct hf_line_buf *b = *buf_of(g, both[i]);
+        if (b == NULL)
+            continue;
+        if (b->len > 0)
+            buffered(g, both[i]);
+        b->cut = false;
+    }
+}
+
+void hf_guest_log_free(struct hf_guest *g)
+{
+    free(g->out);
+    free(g->err);
+    g->out = g->err = NULL;
 }

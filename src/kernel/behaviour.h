@@ -52,6 +52,9 @@ struct hf_behaviour {
      * of what it did since is left in it. No waiting. Anything but HF_OK: it cannot be; it is
      * stopped. NULL: they never are. */
     enum hf_err (*renew)(void *state);
+    /* It has been idle for a second, and stays in memory: what it does not need until its next
+     * message may go. May be NULL. */
+    void (*rest)(void *state);
 };
 
 #endif

@@ -26,6 +26,8 @@
 #define HEAD_LEN     32u
 #define STAYS_MAX    256u
 #define PATIENCE_MAX 10u /* doublings */
+#define REST_NS      1000000000u
+#define RESTS        64u /* of one step */
 
 /* ---- making ---- */
 
@@ -34,17 +36,46 @@ static void pause_over(struct hf_timer *t)
     HF_CONTAINER_OF(t, struct hf_evict, pause)->due = true;
 }
 
+/* ---- rest ---- */
+
+static void set_rest_clock(struct hf_kernel *k)
+{
+    struct hf_evict *e = &k->evict;
+    uint64_t until;
+    if (hf_list_empty(&e->awake) || hf_heap_has(&e->rest.node))
+        return;
+    const struct hf_process *p = HF_LIST_ENTRY(e->awake.next, struct hf_process, in_awake);
+    if (!__builtin_add_overflow(p->idle_ns, REST_NS, &until))
+        (void)!hf_timer_set(k, &e->rest, until); /* without it they stay as they are */
+}
+
+static void rest_due(struct hf_timer *t)
+{
+    struct hf_evict *e = HF_CONTAINER_OF(t, struct hf_evict, rest);
+    struct hf_kernel *k = HF_CONTAINER_OF(e, struct hf_kernel, evict);
+    for (uint32_t most = RESTS; most > 0 && !hf_list_empty(&e->awake); most--) {
+        struct hf_process *p = HF_LIST_ENTRY(e->awake.next, struct hf_process, in_awake);
+        if (k->now - p->idle_ns < REST_NS)
+            break;
+        hf_list_remove(&p->in_awake);
+        p->class->s.behaviour->rest(p->state);
+    }
+    set_rest_clock(k);
+}
+
 void hf_evict_init(struct hf_kernel *k)
 {
     struct hf_evict *e = &k->evict;
     struct hf_list *const lists[] = {&e->idle,    &e->moves,    &e->arrived,   &e->waiting,
-                                     &e->closing, &e->foldable, &e->sleepless, &e->lost};
+                                     &e->closing, &e->foldable, &e->sleepless, &e->lost,  &e->awake};
     for (size_t i = 0; i < HF_ARRAY_LEN(lists); i++)
         hf_list_init(lists[i]);
     hf_map_init(&e->asleep, 0);
     e->asleep.seed = k->s.hash_seed;
     hf_timer_init(&e->pause);
     e->pause.fire = pause_over;
+    hf_timer_init(&e->rest);
+    e->rest.fire = rest_due;
 }
 
 void hf_kernel_spill_to(struct hf_kernel *k, const struct hf_spill *spill, void *ctx)
@@ -119,6 +150,7 @@ static bool may_be_evicted(const struct hf_process *p)
 
 static void unlist(struct hf_process *p)
 {
+    hf_list_remove(&p->in_awake);
     hf_list_remove(&p->in_idle);
     hf_list_remove(&p->in_class_idle);
 }
@@ -128,6 +160,11 @@ void hf_evict_idle(struct hf_process *p)
     struct hf_kernel *k = p->kernel;
     struct hf_evict *e = &k->evict;
     struct hf_named_class *nc = p->class->named;
+    if (p->class->s.behaviour->rest != NULL && p->phase == HF_PHASE_IDLE &&
+        !hf_list_linked(&p->in_awake)) {
+        hf_list_push_back(&e->awake, &p->in_awake);
+        set_rest_clock(k);
+    }
     if (e->spill == NULL || !p->resident || p->move != NULL || hf_list_linked(&p->in_idle))
         return;
     if (!may_be_evicted(p))

@@ -203,6 +203,7 @@ struct hf_process {
     struct hf_list in_run;   /* a line of the run queue, or the kernel's doomed */
     struct hf_timer clock;   /* end of start; end of idleness or of its age */
     /* ---- named, evict.c ---- */
+    struct hf_list in_awake;               /* idle, and has not been asked to rest */
     struct hf_list in_idle, in_class_idle; /* may be evicted: the kernel's and the class's */
     struct hf_spill_move *move; /* idle: its bytes are being written; starting: are being read */
     bool resident;              /* it counts as one that is in memory */
@@ -272,6 +273,8 @@ struct hf_evict {
     struct hf_list sleepless; /* there was no place for a process to revive it in */
     struct hf_list lost;      /* evicted ones that end */
     struct hf_map asleep;     /* hf_asleep that are folded, by name */
+    struct hf_list awake;     /* hf_process.in_awake, idle for longest first */
+    struct hf_timer rest;     /* the first of it has been idle for a while */
     bool due;                 /* the next step has something to look at */
     uint64_t shut_ns;         /* since then nobody came in beyond the bound */
     struct hf_timer pause;    /* after a failure nothing is evicted until it rings */

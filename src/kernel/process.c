@@ -39,6 +39,7 @@ static struct hf_process *process_alloc(struct hf_kernel *k)
     hf_list_init(&p->in_class);
     hf_list_init(&p->in_pool);
     hf_list_init(&p->in_run);
+    hf_list_init(&p->in_awake);
     hf_list_init(&p->in_idle);
     hf_list_init(&p->in_class_idle);
     return p;

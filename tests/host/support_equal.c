@@ -93,7 +93,7 @@ static void check_host(const struct hf_guest *g)
 {
     const struct hf_store *s = g->inst->store;
     if (g->http != NULL || g->exited || g->stream_error != NULL || !hf_list_empty(&g->lazy) ||
-        g->out.len != 0 || g->err.len != 0)
+        (g->out != NULL && g->out->len != 0) || (g->err != NULL && g->err->len != 0))
         note("the guest's host state is not at rest");
     if (s->dying || s->live || s->on_fiber || s->off_depth != 0 || s->suspect)
         note("the store is not at rest");

@@ -58,6 +58,10 @@ static enum hf_end player_turn(void *state, struct hf_turn *turn)
     const struct hf_message *m = hf_turn_message(turn);
     struct hf_response r = {0};
     assert_int_equal(++p->turns, hf_turn_served(turn)); /* what others did is not left in it */
+    if (hf_view_eq(m->body, HF_VIEW("die"))) {
+        hf_turn_fail(turn, HF_ANSWER_DEAD, HF_VIEW("so it said"));
+        return HF_END_FAILED;
+    }
     snprintf(text, sizeof text, "%.*s is %zu, message %llu", HF_FMT(hf_turn_name(turn)), p->number,
              (unsigned long long)hf_turn_served(turn));
     assert_int_equal(hf_buf_add_text(&r.body, text), HF_OK);
@@ -597,6 +601,9 @@ static void who_is_killed_or_fails_is_not_renewed(void **state)
     stage_run(&s);
     stage_go(&s, "a/1");
     assert_int_equal(hf_named_kill(s.k, HF_VIEW("a/1"), HF_VIEW("x")), HF_OK);
+    stage_run(&s);
+    assert_int_equal(t.n_renewed, 0);
+    stage_post(&s, "a/3", "die", NULL); /* while another spare was not begun */
     stage_run(&s);
     assert_int_equal(t.n_renewed, 0);
     stage_go(&s, "a/2"); /* and one that is stopped is */
