@@ -96,7 +96,7 @@ __attribute__((noinline)) static enum hf_err run_spilled(struct hf_call *call,
 }
 
 /* ---- without one: by the plan of the function's type (hf_ftype.plan) ----
- * Numbers, handles and short strings go straight between the core values and the host's, and so do
+ * Numbers, handles, short strings and lists of integers go straight between the core values and the host's, and so do
  * variants of them. For what else there is, and to say what is wrong, a cx is opened on
  * the way (cx->inst is NULL until then). */
 
@@ -106,8 +106,7 @@ INLINE void open_late(struct hf_call *call, struct hf_canon_cx *cx)
         return;
     hf_canon_cx_init(cx, call->inst, call->ci, &call->tramp->opts);
     cx->host = true;
-    if (call->tramp->def->func.host->type->needs_memory)
-        hf_canon_memory(cx);
+    hf_canon_memory(cx); /* whether it is needed or not: asking takes longer */
 }
 
 /* Parameter i and no other, whatever it is. What is behind it is not looked at when it fails. */
@@ -167,8 +166,23 @@ INLINE bool lift_text(const struct hf_call *call, uint32_t ptr, uint32_t len, st
     return HF_LIKELY(hf_ascii_prefix(ret->bytes, len) == len);
 }
 
-/* A string, or a variant as deep as it goes, when what is at the bottom is nothing, a number, a
- * string or an own handle. */
+/* Integers where they lie, in memory that was seen before. */
+INLINE bool lift_integers(const struct hf_call *call, const struct hf_type *t, uint32_t ptr,
+                          uint32_t n, struct hf_value *ret)
+{
+    const struct hf_canon_rt *opts = &call->tramp->opts;
+    const struct hf_type *elem = t->elem;
+    uint64_t bytes = (uint64_t)n * elem->size;
+    if (HF_UNLIKELY(!elem->scalar || elem->kind == HF_T_F32 || elem->kind == HF_T_F64 ||
+                    (ptr & (elem->align - 1u)) != 0 || ptr + bytes > opts->mem_size ||
+                    bytes > hf_canon_max(call->inst->settings.list_bytes_max)))
+        return false;
+    *ret = (struct hf_value){.bytes = opts->mem + ptr, .len = n};
+    return true;
+}
+
+/* A string or list, or a variant as deep as it goes, when what is at the bottom is nothing, a
+ * number, one of those or an own handle. */
 __attribute__((noinline)) static bool lift_deep(struct hf_call *call, const struct hf_type *t,
                                                 const union hf_val *v, struct hf_value *ret)
 {
@@ -192,6 +206,8 @@ __attribute__((noinline)) static bool lift_deep(struct hf_call *call, const stru
     }
     if (t->kind == HF_T_STRING)
         done = lift_text(call, v[0].u32, v[1].u32, ret);
+    else if (t->kind == HF_T_LIST)
+        done = lift_integers(call, t, v[0].u32, v[1].u32, ret);
     else if (t->kind == HF_T_OWN)
         done = lift_own(call, t->resource, v->u32, ret);
     else
@@ -202,18 +218,17 @@ end:
     return done;
 }
 
-/* `of`: as in a plan. False: nothing was done. */
-INLINE bool lift_known(const struct hf_call *call, unsigned kind, const void *of,
-                       const union hf_val *v, struct hf_value *ret)
+/* A handle; `of` as in a plan. False: nothing was done. */
+INLINE bool lift_known(const struct hf_call *call, unsigned kind, const void *of, uint32_t index,
+                       struct hf_value *ret)
 {
-    if (kind == HF_T_BORROW) {
-        struct hf_handle *h = known(call->ci, of, v->u32);
-        if (HF_UNLIKELY(h == NULL))
-            return false;
-        *ret = (struct hf_value){.u64 = h->rep};
-        return true;
-    }
-    return kind == HF_T_OWN ? lift_own(call, of, v->u32, ret) : hf_lift_number(kind, v, ret);
+    struct hf_handle *h;
+    if (kind == HF_T_OWN)
+        return lift_own(call, of, index, ret);
+    if (kind != HF_T_BORROW || HF_UNLIKELY((h = known(call->ci, of, index)) == NULL))
+        return false;
+    *ret = (struct hf_value){.u64 = h->rep};
+    return true;
 }
 
 INLINE bool lower_own(const struct hf_call *call, const struct hf_resource_type *r,
@@ -344,14 +359,16 @@ INLINE enum hf_err run(struct hf_call *call, const struct hf_plan *p, union hf_v
     cx.inst = NULL;
     for (uint32_t i = 0, n = p->n_params; i < n; i++) {
         unsigned kind = p->kinds[i];
-        const void *of = HF_LIKELY(i < HF_ARRAY_LEN(p->of)) ? p->of[i]
-                         : kind <= HF_T_CHAR                ? NULL
-                                                            : of_type(call, i);
-        if (HF_LIKELY(lift_known(call, kind, of, v, &args[i]))) {
+        if (kind <= HF_T_CHAR && HF_LIKELY(hf_lift_number(kind, v, &args[i]))) {
             v++;
             continue;
         }
-        bool deep = kind == HF_T_STRING || kind == HF_T_VARIANT;
+        const void *of = HF_LIKELY(i < HF_ARRAY_LEN(p->of)) ? p->of[i] : of_type(call, i);
+        if (HF_LIKELY(lift_known(call, kind, of, v->u32, &args[i]))) {
+            v++;
+            continue;
+        }
+        bool deep = kind == HF_T_STRING || kind == HF_T_LIST || kind == HF_T_VARIANT;
         if (!deep || !lift_deep(call, of, v, &args[i]))
             err = lift_any(call, &cx, i, (uint32_t)(v - vals), args);
         if (HF_UNLIKELY(err != HF_OK))

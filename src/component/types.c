@@ -446,9 +446,8 @@ static void plan_params(struct hf_plan *p, const struct hf_ftype *f)
     for (uint32_t i = 0; i < f->n_params; i++) {
         const struct hf_type *t = f->params[i].type;
         bool handle = t->kind == HF_T_OWN || (t->kind == HF_T_BORROW && !lends);
-        p->kinds[i] = t->kind <= HF_T_STRING || handle ? (uint8_t)t->kind
-                      : is_cases(t)                    ? HF_T_VARIANT
-                                                       : HF_PLAN_ANY;
+        bool flat = t->kind <= HF_T_STRING || (t->kind == HF_T_LIST && t->elem->scalar);
+        p->kinds[i] = flat || handle ? (uint8_t)t->kind : is_cases(t) ? HF_T_VARIANT : HF_PLAN_ANY;
         if (i < HF_ARRAY_LEN(p->of))
             p->of[i] = handle ? (const void *)t->resource : t;
     }

@@ -108,7 +108,7 @@ struct hf_plan {
     uint8_t give;    /* enum hf_give */
     uint8_t give_kind; /* NUMBER: its kind */
     uint8_t n_cases; /* CASE: of the result; CASES: of those that are planned here, the first ones */
-    /* Unless params_spilled: the kind of a number, string or variant (VARIANT for all of them), or OWN or BORROW of one that
+    /* Unless params_spilled: the kind of a number, string, list of scalars or variant (VARIANT for all of them), or OWN or BORROW of one that
      * nothing in the same call could take away; else ANY. */
     uint8_t kinds[HF_FLAT_PARAMS_MAX];
     /* CASES: of each case the kind of its payload, when it is a number or own, and its bytes; where the payload lies; size
@@ -120,7 +120,7 @@ struct hf_plan {
     uint32_t size;
     bool spilled; /* params_spilled: nothing of all this holds for them */
     uint8_t unused[3];
-    /* Of the first parameters: OWN, BORROW: the resource; STRING, VARIANT, ANY: the type. Of what is behind them: see the type. */
+    /* Of the first parameters: OWN, BORROW: the resource; STRING, LIST, VARIANT, ANY: the type. Of what is behind them: see the type. */
     const void *of[2];
     const struct hf_resource_type *gives; /* OWN, also in CASES: all planned ones are of this resource */
 };
