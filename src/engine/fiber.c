@@ -264,7 +264,7 @@ enum hf_err hf_store_poll(struct hf_store *store)
 void hf_store_rest(struct hf_store *store)
 {
     HF_ASSERT(!store->on_fiber);
-    if (store->future != NULL || store->stack_at == 0)
+    if (store->live || store->stack_at == 0)
         return;
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     uintptr_t from = (store->stack_low + page - 1) & ~(page - 1), to = (store->stack_at | (page - 1)) + 1;
