@@ -415,6 +415,35 @@ static void a_watched_name_is_folded_when_nobody_watches(void **state)
     stage_close(&s);
 }
 
+/* Not one of that name that begins anew. */
+static void a_letter_wakes_who_was_evicted(void **state)
+{
+    struct stage s;
+    struct keeper r;
+    (void)state;
+    stage_far(3, 0);
+    stage_open_with(&s, &(struct hf_kernel_settings){.resident_max = 1});
+    stage_spill(&s, &r);
+    stage_classes(&s, "bc");
+    s.defaults = "r";
+    stage_go(&s, "c/1");
+    stage_go(&s, "c/2");
+    assert_null(hf_map_get(&s.k->named_by_name, HF_VIEW("c/1"))); /* folded */
+    stage_script(&s, "b", "s:c/1,1 r");
+    stage_script(&s, "c/1", "v r");
+    hf_buf_clear(&s.log);
+    stage_go(&s, "b");
+    expect(&s, "b <- request - 'go'\n"
+               "c/2 stops\n"
+               "c/1 is back\n"
+               "c/1 <- request b '1'\n"
+               "c/1: ok\n"
+               "b <- response c/1 'by-c/1' context c-1 nested 'go' already-answered\n"
+               "b: r already-answered\n"
+               "port 3: ok 'by-b'\n");
+    stage_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -436,6 +465,7 @@ int main(void)
         cmocka_unit_test(kernels_may_be_freed_in_the_middle_of_everything),
         cmocka_unit_test(a_blob_goes_along_and_comes_back_with_an_error),
         cmocka_unit_test(a_watched_name_is_folded_when_nobody_watches),
+        cmocka_unit_test(a_letter_wakes_who_was_evicted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
