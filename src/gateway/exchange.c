@@ -18,7 +18,6 @@ void hf_exchange_open(struct hf_exchange *x, struct hf_gateway *gw,
     x->gw = gw;
     x->owner = owner;
     x->start_ns = gw->now_ns;
-    hf_buf_clear(&x->names);
     hf_waitset_init(&x->set, on_wake);
 }
 
