@@ -129,8 +129,14 @@ static const struct hf_ftype *any_function(struct canon_gen *gen)
                              : canon_gen_type(gen, &world, 3);
     }
     gen->borrows = false;
-    return canon_ftype(&world, params, n,
-                       canon_gen_below(gen, 5) == 0 ? NULL : canon_gen_type(gen, &world, 3));
+    const struct hf_type *result =
+        canon_gen_below(gen, 5) == 0 ? NULL : canon_gen_type(gen, &world, 3);
+    if (canon_gen_below(gen, 16) == 0) { /* cases of different resources */
+        const struct hf_type *owns[2] = {canon_handle(&world, HF_T_OWN, &plan_r),
+                                         canon_handle(&world, HF_T_OWN, &other_r)};
+        result = canon_compound(&world, HF_T_RESULT, owns, 2);
+    }
+    return canon_ftype(&world, params, n, result);
 }
 
 static uint32_t any_word(struct canon_gen *gen)
@@ -174,8 +180,10 @@ static void take(struct outcome *o, const struct hf_ftype *f, uint64_t seed, boo
     for (uint32_t i = 0; i < HF_FLAT_MAX; i++)
         o->vals[i].u64 = canon_gen_below(&gen, 3) == 0 ? 32 * canon_gen_below(&gen, 12)
                                                        : any_word(&gen);
-    if (f->result_spilled && canon_gen_below(&gen, 8) != 0)
-        o->vals[f->lower.n_params - 1].u64 = 8 * (64 + canon_gen_below(&gen, 8));
+    if (f->result_spilled && canon_gen_below(&gen, 8) != 0) /* in the middle, or at the end */
+        o->vals[f->lower.n_params - 1].u64 =
+            8 * (canon_gen_below(&gen, 4) == 0 ? CANON_PAGE / 8 - canon_gen_below(&gen, 6)
+                                               : 64 + canon_gen_below(&gen, 8));
     answers = (struct canon_gen){.seed = seed * 2 + 99991, .resource = &plan_r, .next_obj = 500};
     hf_arena_reset(&answer_arena);
     assert_int_equal(hf_instance_set_hook(&world.inst, hooked ? &hook : NULL, NULL), HF_OK);
