@@ -218,6 +218,16 @@ def test_bad_deploys_change_nothing():
         check("all was logged", s.wait_line("admin +deploy c-hello: refused") and s.wait_line("admin +rollback c-hello: done"), s.text())
 
 
+def test_a_deploy_is_done_when_its_instances_have_started():
+    if not have("js-hello"):
+        return skip("test_admin: a slow start", "JavaScript's toolchain is not here")
+    with Node(guest("c-hello"), "--workers", 2, "--min", 8, "--max", 8) as s:
+        for name in ("js-hello", "c-hello", "js-hello"):  # a start of the first takes several time slices
+            code, out, err = s.run("deploy", guest(name), "--service", "c-hello", timeout=120)
+            of = s.service("c-hello")["instances"]
+            check("%s: all of them" % name, code == 0 and of["starting"] == 0 and of["idle"] == 8, (code, out, err, of))
+
+
 def test_keys_by_hand():
     with Node(guest("c-kvcounter"), "--keyvalue", "counts", "--keyvalue", "notes:ro", "--workers", 2) as s:
         value = bytes(range(256)) * 10
