@@ -8,7 +8,7 @@
  * rooms: base
  * files: src/component/handle.c src/component/string.c src/component/lift.c src/component/lower.c
  * files: src/component/canon_handle.c src/component/canon_call.c src/component/hostcall.c
- * files: src/component/membrane.c src/component/value_bytes.c
+ * files: src/component/direct.c src/component/membrane.c src/component/value_bytes.c
  * files: src/component/types.c src/component/type_text.c
  * files: tests/component/support_canon.c tests/component/support_gen.c
  */
