@@ -175,11 +175,10 @@ static void walk_effects(const struct walk *w, const struct hf_list *list)
     HF_LIST_FOR(n, list)
     {
         struct hf_effect *e = HF_LIST_ENTRY(n, struct hf_effect, link);
-        const struct hf_request *r;
-        if (e->kind != HF_EFFECT_ANSWER && e->kind != HF_EFFECT_SEND)
+        if (e->kind > HF_EFFECT_CANCEL)
             continue;
-        r = HF_CONTAINER_OF(e, struct hf_request, going);
-        if (e->kind == HF_EFFECT_SEND)
+        const struct hf_request *r = HF_CONTAINER_OF(e, struct hf_request, going);
+        if (e->kind != HF_EFFECT_ANSWER) /* what is cancelled is away until that is acknowledged */
             walk_message(w, r);
         else if (r->answer.blob != NULL)
             w->each(w->ctx, r->answer.blob);

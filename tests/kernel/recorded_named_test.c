@@ -74,7 +74,7 @@ static void a_cancel_is_seen_when_it_is_recorded(void **state)
     struct stage s;
     (void)state;
     open_recorded(&s);
-    stage_script(&s, "a", "s:b,q w c");
+    stage_script(&s, "a", "s=:b,q w c");
     stage_script(&s, "b", "d");
     stage_script(&s, "b", "v");
     stage_post(&s, "a", "go", NULL);
@@ -83,8 +83,32 @@ static void a_cancel_is_seen_when_it_is_recorded(void **state)
     hf_buf_clear(&s.log);
     s.held = true;
     stage_gate(&s);
-    before_and_after(&s, "a <- error cancelled of b context c-q nested 'go' ok\n",
+    before_and_after(&s, "a <- error cancelled of b [of a] context c-q nested 'go' ok\n",
                      "port 1: unanswered ''\nb <- void\nb: no-request\n");
+    stage_close(&s);
+}
+
+/* Its origin has been told, and its holder let go: what was sent stays until one of that is recorded. */
+static void what_was_sent_with_a_cancelled_one_is_found(void **state)
+{
+    struct stage s;
+    (void)state;
+    open_recorded(&s);
+    stage_script(&s, "a", "s=:b,q w c");
+    stage_script(&s, "b", "d");
+    stage_script(&s, "b", "A");
+    stage_post(&s, "a", "go", NULL);
+    s.held = false;
+    stage_run(&s);
+    s.held = true;
+    stage_gate(&s);
+    stage_run(&s); /* a has taken the error */
+    stage_post(&s, "b", "let go", NULL);
+    stage_run(&s); /* each run checks that what is live is found */
+    hf_buf_clear(&s.log);
+    s.held = false;
+    stage_run(&s);
+    hf_buf_clear(&s.log);
     stage_close(&s);
 }
 
@@ -234,6 +258,7 @@ int main(void)
         cmocka_unit_test(sends_answers_and_forwards_wait),
         cmocka_unit_test(unanswered_and_dead_wait_too),
         cmocka_unit_test(a_cancel_is_seen_when_it_is_recorded),
+        cmocka_unit_test(what_was_sent_with_a_cancelled_one_is_found),
         cmocka_unit_test(an_answer_to_a_cancelled_one_is_late_while_it_is_not_recorded),
         cmocka_unit_test(children_start_when_they_are_recorded),
         cmocka_unit_test(a_timeout_does_not_wait),
