@@ -553,7 +553,12 @@ static void break_ring(struct hf_kernel *k, struct hf_request *r)
         hf_pending_over(r, HF_ANSWER_CYCLE, hf_mail_why(HF_ANSWER_CYCLE));
         return;
     }
-    hf_far_cancel(k, r); /* counted there, if nobody has seen it */
+    r->talk.refs++;
+    if (r->duty == HF_DUTY_OPEN) /* a forward that parks: whose request it was hears */
+        hf_mail_refuse(r, HF_ANSWER_CYCLE);
+    if (r->talk.away != 0)
+        hf_far_cancel(k, r); /* counted there, if nobody has seen it */
+    hf_talk_unref(k, r);
 }
 
 /* Who asks, if he still waits in the way that was asked about. */

@@ -141,7 +141,7 @@ struct hf_view hf_mail_why(enum hf_answer_kind kind)
 }
 
 /* A forward that failed names the hop: its origin knows only whom it asked itself. */
-static void refuse(struct hf_request *r, enum hf_answer_kind kind)
+void hf_mail_refuse(struct hf_request *r, enum hf_answer_kind kind)
 {
     char text[HF_NAME_MAX + 80];
     struct hf_view why = hf_mail_why(kind);
@@ -160,7 +160,7 @@ void hf_mail_fail(struct hf_kernel *k, struct hf_request *r, enum hf_answer_kind
     if (n != NULL)
         n->class->stats.refused += r->duty != HF_DUTY_OPEN; /* else counted when it is told */
     if (r->duty == HF_DUTY_OPEN) {
-        refuse(r, kind);
+        hf_mail_refuse(r, kind);
     } else {
         k->said.refused_tells++;
         if (n != NULL)

@@ -345,6 +345,8 @@ void hf_mail_put(struct hf_named *n, struct hf_mail *m);
 void hf_mail_remove(struct hf_named *n, struct hf_mail *m);
 /* The effect of a send: finds the target, puts the request into its mailbox, or says why not. */
 void hf_mail_deliver(struct hf_kernel *k, struct hf_request *r);
+/* Its duty is open: its origin is told that it is refused, and by whom when it was forwarded. */
+void hf_mail_refuse(struct hf_request *r, enum hf_answer_kind kind);
 /* Not delivered: its origin is told, a tell is counted. The hold of its way is given up. */
 void hf_mail_fail(struct hf_kernel *k, struct hf_request *r, enum hf_answer_kind kind,
                   struct hf_named *n);

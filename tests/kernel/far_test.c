@@ -242,6 +242,34 @@ static void two_that_park_on_each_other_do_not_stay_so(void **state)
     }
 }
 
+/* One of them by a forward: if it is that one that gives way, whose request it was hears why. */
+static void a_forward_that_parks_gives_way_in_a_ring(void **state)
+{
+    unsigned told = 0;
+    (void)state;
+    for (uint64_t seed = 0; seed < 40; seed++) {
+        struct stage s;
+        stage_far(3, seed);
+        stage_open(&s);
+        stage_class(&s, "a", (struct hf_named_settings){.mailbox_max = 1});
+        stage_class(&s, "b", (struct hf_named_settings){.mailbox_max = 1});
+        stage_script(&s, "a", "w B:b,1");
+        stage_script(&s, "b", "w p:a,4 p:a,5");
+        for (int i = 0; i < 2; i++) { /* in hand, and in the mailbox */
+            stage_post(&s, "a", "go", NULL);
+            stage_post(&s, "b", "go", NULL);
+            stage_run(&s);
+        }
+        stage_gate(&s);
+        assert_int_equal(s.n_told, 4);
+        assert_false(stage_shows(&s, "a", "parked") || stage_shows(&s, "b", "parked"));
+        told += strstr((const char *)s.log.ptr, "port 1: cycle 'forwarded to b: ") != NULL;
+        hf_buf_clear(&s.log);
+        stage_close(&s);
+    }
+    assert_true(told > 0);
+}
+
 static void a_forward_back_to_who_awaits_is_told_before_it_is_seen(void **state)
 {
     struct stage s;
@@ -456,6 +484,7 @@ int main(void)
         cmocka_unit_test(a_ring_of_awaits_ends_for_one_who_is_in_it),
         cmocka_unit_test(a_ring_that_is_closed_from_all_sides_is_found_too),
         cmocka_unit_test(two_that_park_on_each_other_do_not_stay_so),
+        cmocka_unit_test(a_forward_that_parks_gives_way_in_a_ring),
         cmocka_unit_test(a_forward_back_to_who_awaits_is_told_before_it_is_seen),
         cmocka_unit_test(a_name_that_is_taken_is_told_to_who_watches),
         cmocka_unit_test(a_child_there_is_watched_from_its_first_moment),

@@ -164,7 +164,7 @@ static void do_send(struct puppet *p, const char *word)
         .blob = own_blob(p, word),
         .inherit = word[1] == '+',
         .wants_answer = strchr("sPkj", word[0]) != NULL,
-        .park = strchr("pP", word[0]) != NULL,
+        .park = strchr("pPB", word[0]) != NULL,
         .timeout_ns = p->timeout_ns,
         .caps = caps,
         .n_caps = take_caps(p, caps),
@@ -173,7 +173,7 @@ static void do_send(struct puppet *p, const char *word)
     assert_int_equal(hf_buf_add_view(&send.body, body), HF_OK);
     if (send.wants_answer)
         assert_int_equal(hf_buf_printf(&send.context, "c-%.*s", HF_FMT(body)), HF_OK);
-    if (word[0] == 'f')
+    if (word[0] == 'f' || word[0] == 'B')
         what = hf_turn_forward(p->turn, &send);
     else if (asks)
         what = hf_turn_ask(p->turn, &send, &p->last_sent);
@@ -300,7 +300,8 @@ static bool deed(struct puppet *p, const char *word, enum hf_end *end)
     case 't':
     case 'p':
     case 'P':
-    case 'f': do_send(p, word); return false;
+    case 'f':
+    case 'B': do_send(p, word); return false;
     case 'k':
     case 'j':
         do_send(p, word);

@@ -7,7 +7,7 @@
  *
  *     r respond                R:NAME respond with a capability     q refuse (full)
  *     s send                   t tell                               p tell, parking
- *     P send, parking          f forward                            d defer
+ *     P send, parking          f forward; B, parking                d defer
  *     k ask, and log the answer; j ask whoever the last such answer carried the capability of
  *     a answer the oldest token, a:NUMBER any                       A drop it
  *     c cancel the last sent   v log the state                      b take and drop the blob
