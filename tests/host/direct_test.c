@@ -235,10 +235,43 @@ static void send_done(struct hf_send *s)
     hf_buf_done(&s->context);
 }
 
+/* The generic way of a call, which says what the direct one should have said. */
+struct ways {
+    uint32_t directly, not_so, trapped;
+};
+struct lifted {
+    struct hf_tramp def;
+    struct hf_tramp_rt tramp;
+    struct hf_call call;
+    struct hf_value args[2];
+};
+
+/* False: it traps, or is not for the direct way, and `said` is what it should be then. */
+static bool lift_generic(struct lifted *by, struct canon_guest *g, const struct hf_host_func *host,
+                         const union hf_val *vals, enum hf_err said, struct ways *n)
+{
+    by->def = (struct hf_tramp){.kind = HF_TRAMP_LOWER, .func = {.from = HF_FUNC_HOST, .host = host}};
+    by->tramp = (struct hf_tramp_rt){.def = &by->def, .ci = g->ci, .opts = g->rt};
+    by->call = (struct hf_call){.inst = &world.inst, .ci = g->ci, .tramp = &by->tramp, .flat = vals};
+    struct hf_canon_cx cx = canon_cx(g, true);
+    if (hf_lift_params(&cx, host->type, vals, by->args) != HF_OK) {
+        assert_int_equal(said, HF_AGAIN);
+        n->trapped++;
+        return false;
+    }
+    if (said == HF_AGAIN) {
+        n->not_so++;
+        return false;
+    }
+    assert_int_equal(said, HF_OK);
+    n->directly++;
+    return true;
+}
+
 static void a_send_is_lifted_the_same(void **state)
 {
     const struct shared *sh = *state;
-    uint32_t directly = 0, not_so = 0, trapped = 0;
+    struct ways n = {0};
     for (uint32_t round = 0; round < 60000; round++) {
         bool wants = below(2) == 0;
         const struct hf_host_func *host = find_host_func(sh->registry, wants ? "messages#send" : "messages#tell");
@@ -257,36 +290,22 @@ static void a_send_is_lifted_the_same(void **state)
         enum hf_err said = hf_send_read_direct(hf_direct_of(&cx), vals, wants, &direct);
         assert_int_equal(hf_store_report(world.inst.store)->err, HF_OK);
 
-        struct hf_tramp def = {.kind = HF_TRAMP_LOWER, .func = {.from = HF_FUNC_HOST, .host = host}};
-        struct hf_tramp_rt tramp = {.def = &def, .ci = g->ci, .opts = g->rt};
-        struct hf_call call = {.inst = &world.inst, .ci = g->ci, .tramp = &tramp, .flat = vals};
-        struct hf_value args[2];
-        cx = canon_cx(g, true);
-        enum hf_err err = hf_lift_params(&cx, host->type, vals, args);
-        if (err != HF_OK) {
-            assert_int_equal(said, HF_AGAIN);
-            trapped++;
+        struct lifted by;
+        if (!lift_generic(&by, g, host, vals, said, &n))
             continue;
-        }
-        if (said == HF_AGAIN) {
-            not_so++;
-            continue;
-        }
-        assert_int_equal(said, HF_OK);
-        assert_int_equal(hf_send_read(&call, &args[0], wants ? &args[1] : NULL, &generic), HF_OK);
+        assert_int_equal(hf_send_read(&by.call, &by.args[0], wants ? &by.args[1] : NULL, &generic), HF_OK);
         same_send(&direct, &generic);
         send_done(&direct);
         send_done(&generic);
-        directly++;
     }
-    assert_true(directly > 10000 && not_so > 100 && trapped > 10000);
+    assert_true(n.directly > 10000 && n.not_so > 100 && n.trapped > 10000);
 }
 
 static void a_reply_is_lifted_the_same(void **state)
 {
     const struct shared *sh = *state;
     const struct hf_host_func *host = find_host_func(sh->registry, "messages#respond");
-    uint32_t directly = 0, not_so = 0, trapped = 0;
+    struct ways n = {0};
     for (uint32_t round = 0; round < 60000; round++) {
         struct canon_guest *g = some_memory();
         union hf_val vals[HF_FLAT_PARAMS_MAX + 1];
@@ -297,31 +316,17 @@ static void a_reply_is_lifted_the_same(void **state)
         enum hf_err said = hf_response_read_direct(hf_direct_of(&cx), vals, &direct);
         assert_int_equal(hf_store_report(world.inst.store)->err, HF_OK);
 
-        struct hf_tramp def = {.kind = HF_TRAMP_LOWER, .func = {.from = HF_FUNC_HOST, .host = host}};
-        struct hf_tramp_rt tramp = {.def = &def, .ci = g->ci, .opts = g->rt};
-        struct hf_call call = {.inst = &world.inst, .ci = g->ci, .tramp = &tramp, .flat = vals};
-        struct hf_value args[1];
-        cx = canon_cx(g, true);
-        enum hf_err err = hf_lift_params(&cx, host->type, vals, args);
-        if (err != HF_OK) {
-            assert_int_equal(said, HF_AGAIN);
-            trapped++;
+        struct lifted by;
+        if (!lift_generic(&by, g, host, vals, said, &n))
             continue;
-        }
-        if (said == HF_AGAIN) {
-            not_so++;
-            continue;
-        }
-        assert_int_equal(said, HF_OK);
-        assert_int_equal(hf_response_read(&call, &args[0], &generic), HF_OK);
+        assert_int_equal(hf_response_read(&by.call, &by.args[0], &generic), HF_OK);
         assert_true(hf_view_eq(direct.metadata, generic.metadata) && direct.inherit == generic.inherit);
         assert_true(hf_view_eq(hf_buf_view(&direct.body), hf_buf_view(&generic.body)));
         assert_true(direct.blob == NULL && generic.blob == NULL && direct.n_caps == 0 && generic.n_caps == 0);
         hf_response_done(&direct);
         hf_response_done(&generic);
-        directly++;
     }
-    assert_true(directly > 10000 && not_so > 100 && trapped > 10000);
+    assert_true(n.directly > 10000 && n.not_so > 100 && n.trapped > 10000);
 }
 
 /* ---- the import itself: through a core function of the guest ---- */

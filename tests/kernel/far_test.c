@@ -417,17 +417,23 @@ static void a_blob_goes_along_and_comes_back_with_an_error(void **state)
     stage_close(&s);
 }
 
+/* c lives on the first, which has room for one and evicts; b elsewhere. */
+static void open_evicting(struct stage *s, struct keeper *r)
+{
+    stage_far(3, 0);
+    stage_open_with(s, &(struct hf_kernel_settings){.resident_max = 1});
+    stage_spill(s, r);
+    stage_classes(s, "bc");
+    s->defaults = "r";
+}
+
 /* An evicted name is folded when the last who watched it from elsewhere lets go. */
 static void a_watched_name_is_folded_when_nobody_watches(void **state)
 {
     struct stage s;
     struct keeper r;
     (void)state;
-    stage_far(3, 0);
-    stage_open_with(&s, &(struct hf_kernel_settings){.resident_max = 1});
-    stage_spill(&s, &r);
-    stage_classes(&s, "bc"); /* c lives on the first, which evicts */
-    s.defaults = "r";
+    open_evicting(&s, &r);
     stage_go(&s, "c/1");
     stage_script(&s, "b", "m:c/1 r");
     stage_go(&s, "b");
@@ -449,11 +455,7 @@ static void a_letter_wakes_who_was_evicted(void **state)
     struct stage s;
     struct keeper r;
     (void)state;
-    stage_far(3, 0);
-    stage_open_with(&s, &(struct hf_kernel_settings){.resident_max = 1});
-    stage_spill(&s, &r);
-    stage_classes(&s, "bc");
-    s.defaults = "r";
+    open_evicting(&s, &r);
     stage_go(&s, "c/1");
     stage_go(&s, "c/2");
     assert_null(hf_map_get(&s.k->named_by_name, HF_VIEW("c/1"))); /* folded */
