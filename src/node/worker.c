@@ -72,12 +72,17 @@ static const char *spill_folder(const struct hf_node *node)
     return tmp != NULL && tmp[0] == '/' ? tmp : "/tmp";
 }
 
+static uint64_t or_else(uint64_t set, uint64_t otherwise)
+{
+    return set != 0 ? set : otherwise;
+}
+
 static enum hf_err make_spill(struct hf_worker *w)
 {
     struct hf_node *node = w->node;
     struct hf_spill_settings s = {
         .folder = spill_folder(node),
-        .max = hf_node_part(node, node->opt.spill_max != 0 ? node->opt.spill_max : SPILL_MAX),
+        .max = hf_node_part(node, or_else(node->opt.spill_max, SPILL_MAX)),
         .max_key = "spill_max",
         .jobs = node->jobs,
         .home = w->wake,
@@ -88,11 +93,6 @@ static enum hf_err make_spill(struct hf_worker *w)
     if (err == HF_OK)
         hf_kernel_spill_to(w->kernel, &hf_spill_file_ops, w->spill);
     return err;
-}
-
-static uint64_t or_else(uint64_t set, uint64_t otherwise)
-{
-    return set != 0 ? set : otherwise;
 }
 
 static enum hf_err make_blob_file(struct hf_worker *w)
